@@ -1,0 +1,23 @@
+# neox_test and neox_bench. They link the core directly, so they also run where there is no Node.
+add_custom_target(neox_programs)
+
+function(neox_program name)
+  add_executable(${name} EXCLUDE_FROM_ALL ${ARGN})
+  neox_own_code(${name})
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/test/native)
+  target_link_libraries(${name} PRIVATE neox_core)
+  # $<0:> keeps generators with several configurations from adding a folder per configuration.
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin$<0:>")
+  add_dependencies(neox_programs ${name})
+endfunction()
+
+neox_program(neox_test ${NEOX_TEST_SOURCES})
+target_compile_definitions(neox_test PRIVATE NEOX_FIXTURES="${CMAKE_CURRENT_SOURCE_DIR}/test/fixtures")
+if(TARGET neox_tokenizer)
+  target_sources(neox_test PRIVATE ${NEOX_TOKENIZER_TEST_SOURCES})
+  target_link_libraries(neox_test PRIVATE neox_tokenizer)
+endif()
+
+if(NEOX_BENCH_SOURCES)
+  neox_program(neox_bench ${NEOX_BENCH_SOURCES})
+endif()

@@ -1,0 +1,110 @@
+# Every source file by name, so that a forgotten file is an error and not a surprise; scripts/check_structure.mjs compares
+# these lists with the tree.
+
+set(NEOX_CORE_SOURCES
+  native/base/exact_math.cpp
+  native/base/file.cpp
+  native/base/file_posix.cpp
+  native/base/file_windows.cpp
+  native/base/page_buffer.cpp
+  native/base/physical_cores.cpp
+  native/base/thread_pool.cpp
+  native/tensor/dtype.cpp
+  native/gguf/reader.cpp
+  native/gguf/values.cpp
+  native/gguf/writer.cpp
+  native/checkpoint/charsmap.cpp
+  native/checkpoint/json.cpp
+  native/checkpoint/json_value.cpp
+  native/checkpoint/safetensors.cpp
+  native/checkpoint/spiece.cpp
+  native/checkpoint/spiece_validate.cpp
+  native/quant/legacy.cpp
+  native/quant/quant.cpp
+  native/kernels/ceiling.cpp
+  native/kernels/cpu_features.cpp
+  native/kernels/dispatch.cpp
+  native/kernels/layout.cpp
+  native/kernels/matmul.cpp
+  native/kernels/avx2/matmul_f32.cpp
+  native/kernels/avx2/matmul_int8.cpp
+  native/kernels/avx2/table.cpp
+  native/kernels/avx512vnni/matmul_f32.cpp
+  native/kernels/avx512vnni/matmul_int8.cpp
+  native/kernels/avx512vnni/table.cpp
+  native/kernels/scalar/matmul_f32.cpp
+  native/kernels/scalar/matmul_int8.cpp
+  native/kernels/scalar/table.cpp
+  native/model/backend.cpp
+  native/model/config.cpp
+  native/model/config_gguf.cpp
+  native/model/config_hf.cpp
+  native/model/cpu_backend.cpp
+  native/model/cpu_weights.cpp
+  native/model/forward.cpp
+  native/model/gguf_source.cpp
+  native/model/head.cpp
+  native/model/hf_source.cpp
+  native/model/kv_memory.cpp
+  native/model/kv_pool.cpp
+  native/model/load_plan.cpp
+  native/model/model.cpp
+  native/model/rope_table.cpp
+  native/model/source.cpp
+  native/engine/admission.cpp
+  native/engine/engine.cpp
+  native/engine/loop.cpp
+  native/engine/processors.cpp
+  native/engine/sampler.cpp
+  native/engine/scheduler.cpp
+  native/engine/sequence.cpp
+  native/engine/warpers.cpp
+  native/jobs/convert.cpp
+  native/jobs/file_type.cpp
+  native/jobs/metadata.cpp
+  native/jobs/quantize.cpp
+  native/jobs/random_weights.cpp
+  native/jobs/synth.cpp
+  native/jobs/write_tensors.cpp)
+
+set(NEOX_TOKENIZER_SOURCES
+  native/tokenizer/tokenizer.cpp)
+
+set(NEOX_BINDING_SOURCES
+  native/binding/addon.cpp
+  native/binding/call.cpp
+  native/binding/channel.cpp
+  native/binding/environment.cpp
+  native/binding/inspect.cpp
+  native/binding/jobs.cpp
+  native/binding/loaded_model.cpp
+  native/binding/model.cpp
+  native/binding/native_task.cpp
+  native/binding/sampler.cpp
+  native/binding/session.cpp
+  native/binding/system.cpp
+  native/binding/tokenizer.cpp
+  native/binding/values.cpp)
+
+set(NEOX_TEST_SOURCES
+  test/native/checkpoint_test.cpp
+  test/native/engine_test.cpp
+  test/native/file_test.cpp
+  test/native/gguf_test.cpp
+  test/native/jobs_test.cpp
+  test/native/kernels_ops_test.cpp
+  test/native/kernels_test.cpp
+  test/native/main.cpp
+  test/native/model_test.cpp
+  test/native/quant_test.cpp
+  test/native/rng_test.cpp
+  test/native/sampler_test.cpp
+  test/native/source_test.cpp
+  test/native/spiece_test.cpp
+  test/native/thread_pool_test.cpp)
+
+set(NEOX_TOKENIZER_TEST_SOURCES
+  test/native/tokenizer_test.cpp)
+
+set(NEOX_BENCH_SOURCES
+  test/bench/kernels_bench.cpp)

@@ -1,0 +1,118 @@
+// Conversations to prompts, in the model's own format.
+
+import { CHAT_FORMATS, CHAT_MODELS, type ChatFormat } from './chat-formats.js';
+import { ArgumentError } from './errors.js';
+import type { TextPart } from './text-chunks.js';
+import type { GenerateOptions, Message } from './types.js';
+import { assertKnownOptions, assertObject, assertOneOf, assertString, unexpected } from './validate.js';
+
+const ROLES = ['system', 'user', 'assistant'] as const;
+const FORMAT_KEYS = ['name', 'user', 'assistant', 'separator', 'newline', 'systemReply'];
+
+/** What a checkpoint says about itself. */
+export interface ChatHints {
+  /** The name of a format, as the file or the caller gives it. Comes before any guess. */
+  format?: string | undefined;
+  /** The checkpoint's names: the repository, the directory, general.name. */
+  names?: readonly (string | undefined)[];
+}
+
+/**
+ * The format of a checkpoint, or undefined for one that was not tuned on conversations.
+ * @throws ArgumentError when `hints.format` is not the name of a format
+ */
+export function detectChatFormat(hints: ChatHints): Readonly<ChatFormat> | undefined {
+  if (hints.format !== undefined) return resolveChatFormat(hints.format);
+  const model = findModel(hints.names);
+  return model && CHAT_FORMATS[model.format];
+}
+
+/** Generation settings of the checkpoint's model card; empty where none is known. */
+export function cardDefaults(names: ChatHints['names']): Readonly<GenerateOptions> {
+  return findModel(names)?.defaults ?? {};
+}
+
+/**
+ * A format by name, or a format of the caller's own, checked.
+ * @throws ArgumentError
+ */
+export function resolveChatFormat(format: unknown): Readonly<ChatFormat> {
+  if (typeof format === 'string') {
+    assertOneOf('chatFormat', format, Object.keys(CHAT_FORMATS));
+    return CHAT_FORMATS[format] as ChatFormat;
+  }
+  assertKnownOptions('chatFormat', format, FORMAT_KEYS);
+  const given = format as Record<string, unknown>;
+  for (const key of ['name', 'user', 'assistant', 'separator']) assertString(`chatFormat.${key}`, given[key]);
+  for (const key of ['newline', 'systemReply']) {
+    if (given[key] !== undefined) assertString(`chatFormat.${key}`, given[key]);
+  }
+  return { ...given } as unknown as ChatFormat;
+}
+
+/**
+ * The prompt that asks for the assistant's next words. When the last message is the assistant's, the prompt ends with it and
+ * asks for its continuation.
+ *
+ * The parts join to the prompt. Contents are marked `splitSpecialTokens`, so that a user's literal `</s>` stays text; encoded
+ * together (`Tokenizer.encodeParts`), the parts are segmented as the joined text is.
+ * @throws ArgumentError
+ */
+export function renderPrompt(messages: readonly Message[], format: Readonly<ChatFormat>): TextPart[] {
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw unexpected('a list of at least one message', 'messages', messages);
+  }
+  const parts: TextPart[] = [];
+  const template = (text: string): void => void parts.push({ text, splitSpecialTokens: false });
+  const content = (text: string): void => {
+    parts.push({ text: encodeNewlines(text, format), splitSpecialTokens: true });
+  };
+  for (const [index, message] of messages.entries()) {
+    const { role, content: text } = checkMessage(message, index);
+    template(role === 'assistant' ? format.assistant : format.user);
+    content(text);
+    if (role === 'assistant' && index === messages.length - 1) return mergeTemplates(parts);
+    template(format.separator);
+    if (role === 'system') template(systemReply(format));
+  }
+  template(format.assistant);
+  return mergeTemplates(parts);
+}
+
+/** Replacements that turn the model's text into a person's, for `createDecodeStream`. */
+export function outputReplacements(format: Readonly<ChatFormat>): [string, string][] {
+  return format.newline ? [[format.newline, '\n']] : [];
+}
+
+function systemReply(format: Readonly<ChatFormat>): string {
+  if (format.systemReply !== undefined) return format.assistant + format.systemReply + format.separator;
+  throw new ArgumentError(`The chat format '${format.name}' has no system messages.`);
+}
+
+function checkMessage(message: unknown, index: number): Message {
+  const name = `messages[${index}]`;
+  assertObject(name, message);
+  assertOneOf(`${name}.role`, message.role, ROLES);
+  assertString(`${name}.content`, message.content);
+  return { role: message.role, content: message.content };
+}
+
+function encodeNewlines(text: string, format: Readonly<ChatFormat>): string {
+  return format.newline === undefined ? text : text.replaceAll(/\r\n|\n|\r/g, () => format.newline as string);
+}
+
+// Added tokens of the template are found even where two pieces of it meet.
+function mergeTemplates(parts: readonly TextPart[]): TextPart[] {
+  const merged: TextPart[] = [];
+  for (const part of parts) {
+    const last = merged.at(-1);
+    if (last && last.splitSpecialTokens === part.splitSpecialTokens) last.text += part.text;
+    else if (part.text !== '') merged.push({ ...part });
+  }
+  return merged;
+}
+
+function findModel(names: ChatHints['names'] = []): (typeof CHAT_MODELS)[number] | undefined {
+  const known = names.filter((name) => name !== undefined).map((name) => name.toLowerCase());
+  return CHAT_MODELS.find((model) => known.some((name) => model.pattern.test(name)));
+}

@@ -1,0 +1,97 @@
+// From a command's spec to commander and back: values by option name, or the text of its help.
+
+import type { Command as Program } from 'commander';
+import type { CommandSpec, OptionSpec } from './command.js';
+import { UsageError } from './exit-codes.js';
+
+export interface Parsed {
+  args: string[];
+  options: Record<string, unknown>;
+  /** Set when help was asked for. */
+  help?: string;
+}
+
+const common: readonly OptionSpec[] = [{ flags: '--debug', help: 'show the stack of an error' }];
+
+/** @throws UsageError */
+export function parse(spec: CommandSpec, argv: readonly string[]): Parsed {
+  const values: Record<string, unknown> = {};
+  const program = build(spec, values);
+  let help = '';
+  program.configureOutput({
+    writeOut: (text) => {
+      help += text;
+    },
+    writeErr: () => {},
+  });
+  program.exitOverride();
+  try {
+    program.parse(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof commander().CommanderError)) throw error;
+    if (error.exitCode === 0) return { args: [], options: {}, help };
+    const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+    const sentence = /[.)]$/.test(message) ? message : `${message}.`;
+    throw new UsageError(`${sentence} See neox ${spec.name} --help.`, { cause: error });
+  }
+  const { debug: _, ...options } = program.opts(); // main reads it: an error may come before this
+  return { args: program.args, options: { ...options, ...values } };
+}
+
+/** Help of the whole program: every command in one line. */
+export function overview(specs: readonly CommandSpec[], about: string): string {
+  const { Command } = commander();
+  const program = new Command('neox').usage('[command] [options] [prompt...]').helpCommand(false);
+  for (const { name, summary } of specs) program.command(name).summary(summary);
+  program.option('-V, --version', 'print the version');
+  return `${program.helpInformation()}\n${about}`;
+}
+
+// What has a reader of its own goes to `values`: commander would make '' of null.
+function build(spec: CommandSpec, values: Record<string, unknown>): Program {
+  const { Command, Option } = commander();
+  const program = new Command(`neox ${spec.name}`).description(spec.summary).allowExcessArguments(false);
+  for (const { syntax, help } of spec.arguments ?? []) program.argument(syntax, help);
+  for (const each of [...spec.options, ...common]) {
+    const name = optionName(each.flags);
+    const option = new Option(each.flags, describe(each));
+    // `--no-repeat-ngram-size` is a name, not a negation: what a flag means is for the command to say.
+    option.negate = false;
+    option.attributeName = () => name;
+    if (each.choices) option.choices(each.choices);
+    if (each.parse || each.repeats) {
+      option.argParser((text: string) => {
+        values[name] = read(each, text, values[name]);
+        return text;
+      });
+    }
+    program.addOption(option.makeOptionMandatory(each.required === true));
+  }
+  const examples = spec.examples.map(({ command, note }) => `  ${note ? `# ${note}\n  ` : ''}${command}\n`);
+  return program.addHelpText('after', `\nExamples:\n${examples.join('')}`);
+}
+
+/** `--max-new-tokens <n>` is `maxNewTokens`. */
+export function optionName(flags: string): string {
+  const long = /--([\w-]+)/.exec(flags)?.[1] ?? '';
+  return long.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function read(spec: OptionSpec, text: string, before: unknown): unknown {
+  try {
+    const value = spec.parse ? spec.parse(text) : text;
+    return spec.repeats ? [...((before as unknown[] | undefined) ?? []), value] : value;
+  } catch (error) {
+    if (error instanceof UsageError) throw new (commander().InvalidArgumentError)(error.message);
+    throw error;
+  }
+}
+
+function describe({ help, defaultText }: OptionSpec): string {
+  return defaultText === undefined ? help : `${help} (default: ${defaultText})`;
+}
+
+// Loaded when arguments are parsed: require, because a bundled CommonJS module has no named ESM exports.
+function commander(): typeof import('commander') {
+  return require('commander') as typeof import('commander');
+}

@@ -1,0 +1,49 @@
+// What a test of `neox bench` must read and compute at least, to compare it with the machine's ceilings.
+
+import type { ModelInspection, TensorType } from '../index.js';
+import type { BenchTest } from './bench-measure.js';
+
+/** Bits per element, block scales included. */
+const BITS: Readonly<Record<TensorType, number>> = { F32: 32, F16: 16, BF16: 16, Q8_0: 8.5, Q4_0: 4.5 };
+
+export interface ModelCost {
+  nParams: number;
+  /** Bytes of weights that a step of one token reads: all but the embedding, of which it takes one row. */
+  stepBytes: number;
+  /** Elements of the matrices that every row of a prompt is multiplied with, and of those for its last row alone. */
+  rowElements: number;
+  headElements: number;
+  /** Bytes of keys and values that one position adds. */
+  kvBytes: number;
+}
+
+/** @param type - what the matrices are quantized to while loading, if they are */
+export function modelCost(
+  found: ModelInspection,
+  type: TensorType | undefined,
+  kvCacheType: 'f32' | 'f16',
+): ModelCost {
+  const cost = { nParams: 0, stepBytes: 0, rowElements: 0, headElements: 0 };
+  for (const { name, shape, bytes, ...tensor } of found.tensors) {
+    const elements = shape.reduce((all, size) => all * size, 1);
+    const isMatrix = shape.length > 1;
+    cost.nParams += elements;
+    if (/(^token_embd|embed_in)\.weight$/.test(name)) continue;
+    cost.stepBytes +=
+      isMatrix && type !== undefined && type !== tensor.type ? (elements * BITS[type]) / 8 : bytes;
+    if (/(^output|embed_out)\.weight$/.test(name)) cost.headElements += elements;
+    else if (isMatrix) cost.rowElements += elements;
+  }
+  const { numHiddenLayers, hiddenSize } = found.config;
+  return { ...cost, kvBytes: 2 * numHiddenLayers * hiddenSize * (kvCacheType === 'f32' ? 4 : 2) };
+}
+
+/** Bytes read for one generated token, at the test's mean depth. */
+export function bytesPerToken(cost: ModelCost, { nGen, depth }: BenchTest): number {
+  return cost.stepBytes + cost.kvBytes * (Math.max(1, depth) + nGen / 2);
+}
+
+/** Operations of the matrix products of a prompt, two for a multiplication with its addition; attention is not counted. */
+export function promptOperations(cost: ModelCost, { nPrompt }: BenchTest): number {
+  return 2 * (cost.rowElements * nPrompt + cost.headElements);
+}

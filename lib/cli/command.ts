@@ -1,0 +1,38 @@
+// What a command is: data for parsing, help and docs, and one function. Nothing here runs.
+
+import type { Io } from './io.js';
+
+export interface ArgumentSpec {
+  /** As help shows it: `<file>`, `[prompt...]`. */
+  syntax: string;
+  help: string;
+}
+
+export interface OptionSpec {
+  /** `-n, --max-new-tokens <n>`; the option's name is the long flag in camelCase. */
+  flags: string;
+  help: string;
+  /** Throws {@link UsageError} for text that it does not take. */
+  parse?: (text: string) => unknown;
+  choices?: readonly string[];
+  /** What help shows as the default. The value itself belongs to `run`, where it is used. */
+  defaultText?: string;
+  required?: boolean;
+  /** May be given several times; the value is a list. */
+  repeats?: boolean;
+}
+
+export interface Example {
+  command: string;
+  note?: string;
+}
+
+export interface CommandSpec<Options = unknown> {
+  name: string;
+  summary: string;
+  arguments?: readonly ArgumentSpec[];
+  options: readonly OptionSpec[];
+  examples: readonly Example[];
+  /** Resolves with the exit code; 0 where it resolves with nothing. Never ends the process. */
+  run(args: string[], options: Options, io: Io): Promise<number | undefined>;
+}

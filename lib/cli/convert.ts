@@ -1,0 +1,36 @@
+// `neox convert`: a Hugging Face directory to GGUF.
+
+import { convert as convertModel, type TensorType } from '../index.js';
+import type { CommandSpec } from './command.js';
+import { type OutputFlags, outputFlags, writeModel } from './jobs.js';
+import { TENSOR_TYPES } from './model-options.js';
+
+interface Options extends OutputFlags {
+  type?: TensorType;
+  name?: string;
+  chatFormat?: string;
+}
+
+export const convert: CommandSpec<Options> = {
+  name: 'convert',
+  summary: 'write a Hugging Face checkpoint as one GGUF file, its tokenizer with it',
+  arguments: [{ syntax: '<directory>', help: 'with config.json, model.safetensors and spiece.model' }],
+  options: [
+    ...outputFlags,
+    { flags: '--type <type>', help: 'type of the matrices', choices: TENSOR_TYPES, defaultText: 'as stored' },
+    { flags: '--name <name>', help: "the model's name in the file", defaultText: "the directory's" },
+    { flags: '--chat-format <name>', help: 'how conversations are written', defaultText: "the checkpoint's" },
+  ],
+  examples: [
+    { command: 'neox convert japanese-gpt-neox-3.6b -o rinna-3.6b.gguf' },
+    { command: 'neox convert japanese-gpt-neox-3.6b --type Q8_0 -o rinna-3.6b.Q8_0.gguf' },
+  ],
+
+  async run([directory = ''], options, io) {
+    const { output, force: _, ...settings } = options;
+    await writeModel('converting', options, io, directory, (control) =>
+      convertModel(directory, output, { ...settings, ...control }),
+    );
+    return undefined;
+  },
+};

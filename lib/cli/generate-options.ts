@@ -1,0 +1,62 @@
+// The flags of generation: kebab-case of GenerateOptions, with its meanings and defaults.
+
+import type { GenerateOptions } from '../index.js';
+import type { OptionSpec } from './command.js';
+import { idsOrNone, integer, number } from './values.js';
+
+const flag = (flags: string, help: string, parse: (text: string) => unknown, defaultText?: string) => ({
+  flags,
+  help,
+  parse,
+  ...(defaultText === undefined ? {} : { defaultText }),
+});
+
+export const generateFlags: readonly OptionSpec[] = [
+  flag('-n, --max-new-tokens <n>', 'most tokens to generate', integer(1), 'chat: what fits; raw: 256'),
+  flag('--min-new-tokens <n>', 'tokens before the model may end', integer(0)),
+  flag('--temperature <t>', '0 is greedy', number, "the model's, else greedy"),
+  flag('--top-k <n>', 'sample among the n most likely; 0: all', integer(0), '50 when sampling'),
+  flag('--top-p <p>', 'sample among the most likely whose sum reaches p', number, '1'),
+  flag('--min-p <p>', 'drop what is less likely than p times the best', number, '0'),
+  flag('--typical-p <p>', 'locally typical sampling', number, '1'),
+  flag('--epsilon-cutoff <p>', 'drop what is less likely than p', number, '0'),
+  flag('--eta-cutoff <p>', 'the same by entropy', number, '0'),
+  flag('--repetition-penalty <x>', 'over prompt and output; 1 is off', number, '1'),
+  flag('--no-repeat-ngram-size <n>', 'no n-gram twice; 0 is off', integer(0), '0'),
+  { flags: '--do-sample', help: 'sample, with the defaults of sampling' },
+  flag('-s, --seed <n>', 'the same seed gives the same text', integer(0), 'random'),
+  { flags: '--stop <text>', help: 'text that ends the answer; may be repeated', repeats: true },
+  flag('--eos-token-id <ids>', 'ids that end the answer, comma-separated, or none', idsOrNone, "the model's"),
+  flag('--max-time <ms>', 'milliseconds after which the answer ends', number),
+  { flags: '--preset <name>', help: "start from the model card's settings", choices: ['card'] },
+  { flags: '--no-skip-special-tokens', help: 'show special tokens' },
+];
+
+const KEYS = [
+  'maxNewTokens',
+  'minNewTokens',
+  'temperature',
+  'topK',
+  'topP',
+  'minP',
+  'typicalP',
+  'epsilonCutoff',
+  'etaCutoff',
+  'repetitionPenalty',
+  'noRepeatNgramSize',
+  'doSample',
+  'seed',
+  'stop',
+  'eosTokenId',
+  'maxTime',
+  'preset',
+] as const;
+
+export type GenerateFlags = Pick<GenerateOptions, (typeof KEYS)[number]> & { noSkipSpecialTokens?: boolean };
+
+/** What was given, as options of `generate` and `chat`. */
+export function generateOptions(flags: GenerateFlags): GenerateOptions {
+  const given = KEYS.filter((key) => flags[key] !== undefined).map((key) => [key, flags[key]]);
+  const options = Object.fromEntries(given) as GenerateOptions;
+  return flags.noSkipSpecialTokens ? { ...options, skipSpecialTokens: false } : options;
+}

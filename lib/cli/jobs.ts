@@ -1,0 +1,65 @@
+// What the commands that write a model file share.
+
+import { existsSync, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { JobResult, Progress } from '../index.js';
+import type { OptionSpec } from './command.js';
+import { CliError, EXIT } from './exit-codes.js';
+import type { Io } from './io.js';
+import { withProgress } from './progress.js';
+import { bytes, milliseconds } from './values.js';
+
+export const outputFlags: readonly OptionSpec[] = [
+  { flags: '-o, --output <file>', help: 'the file to write', required: true },
+  { flags: '--force', help: 'overwrite the file' },
+];
+
+export interface OutputFlags {
+  output: string;
+  force?: boolean;
+}
+
+export interface JobControl {
+  onProgress: (progress: Progress) => void;
+  signal: AbortSignal;
+}
+
+/**
+ * Runs a job that writes `options.output`. The job writes under another name and renames at the end, so that neither an
+ * error nor an interrupt leaves half a file.
+ * @param label - what goes on: `converting`
+ * @param input - the file that is read
+ */
+export async function writeModel(
+  label: string,
+  options: OutputFlags,
+  io: Io,
+  input: string | undefined,
+  job: (control: JobControl) => Promise<JobResult>,
+): Promise<void> {
+  const { output, force = false } = options;
+  if (existsSync(output) && !force) {
+    throw new CliError(EXIT.file, `'${output}' exists already; --force overwrites it.`);
+  }
+  if (input !== undefined && isSameFile(input, output)) {
+    throw new CliError(EXIT.file, `'${output}' is the input itself; give another name.`);
+  }
+  const begin = performance.now();
+  const { fallbacks } = await io.interrupts.during((signal) =>
+    withProgress(io, label, (onProgress) => job({ onProgress, signal })),
+  );
+  if (fallbacks.length > 0) {
+    const names = fallbacks.slice(0, 3).join(', ') + (fallbacks.length > 3 ? ', ...' : '');
+    await io.err.line(
+      `neox: ${fallbacks.length} tensors are F16, as their rows are no multiple of a block: ${names}`,
+    );
+  }
+  const { size } = await stat(output);
+  await io.err.line(`neox: wrote ${output}, ${bytes(size)} in ${milliseconds(performance.now() - begin)}`);
+}
+
+function isSameFile(a: string, b: string): boolean {
+  const one = statSync(a, { throwIfNoEntry: false });
+  const other = statSync(b, { throwIfNoEntry: false });
+  return one !== undefined && other !== undefined && one.dev === other.dev && one.ino === other.ino;
+}

@@ -1,0 +1,67 @@
+// The flags with which every command that runs a model loads it.
+
+import { demoModelPath, type LoadOptions, Model, type TensorType } from '../index.js';
+import type { OptionSpec } from './command.js';
+import type { Io } from './io.js';
+import { withProgress } from './progress.js';
+import { integer } from './values.js';
+
+export const TENSOR_TYPES = ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'] as const satisfies readonly TensorType[];
+
+export const modelOption: OptionSpec = {
+  flags: '-m, --model <path>',
+  help: 'a .gguf file or a Hugging Face directory',
+  defaultText: 'the demo model',
+};
+
+export const loadFlags: readonly OptionSpec[] = [
+  modelOption,
+  { flags: '-t, --threads <n>', help: 'threads', defaultText: 'the physical cores', parse: integer(1, 256) },
+  {
+    flags: '-c, --context-length <n>',
+    help: 'positions for prompt and answer',
+    defaultText: "the checkpoint's",
+    parse: integer(1),
+  },
+  { flags: '--type <type>', help: 'quantize while loading', choices: TENSOR_TYPES, defaultText: 'as stored' },
+  {
+    flags: '--precision <precision>',
+    help: 'arithmetic',
+    choices: ['exact', 'high', 'fast'],
+    defaultText: "by the weights' type",
+  },
+  {
+    flags: '--kv-cache-type <type>',
+    help: 'type of the KV cache',
+    choices: ['f32', 'f16'],
+    defaultText: 'f16, f32 with precision exact',
+  },
+  { flags: '--device <device>', help: 'device', choices: ['auto', 'cpu', 'cuda'], defaultText: 'auto' },
+];
+
+export type LoadFlags = { model?: string } & Pick<
+  LoadOptions,
+  'threads' | 'contextLength' | 'type' | 'precision' | 'kvCacheType' | 'device'
+>;
+
+/** The path that `-m` names, or the demo model's. */
+export function modelPath(options: { model?: string }): string {
+  return options.model ?? demoModelPath();
+}
+
+/** Loads for one sequence at a time. An interrupt ends it. */
+export function loadModel(options: LoadFlags, io: Io, defaults: LoadOptions = {}): Promise<Model> {
+  const { model: _, ...given } = pickLoad(options);
+  return io.interrupts.during((signal) =>
+    withProgress(io, 'loading', (onProgress) =>
+      Model.load(modelPath(options), { maxSequences: 1, ...defaults, ...given, onProgress, signal }),
+    ),
+  );
+}
+
+// Commands hand in all their options; only those of loading go on.
+function pickLoad(options: LoadFlags): LoadFlags {
+  const { model, threads, contextLength, type, precision, kvCacheType, device } = options;
+  const all = { model, threads, contextLength, type, precision, kvCacheType, device };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as LoadFlags;
+}

@@ -1,0 +1,100 @@
+// Options of generate() and chat(): checked at once, completed by defaults.
+
+import { NeoxError } from './errors.js';
+import type { NativeSamplerOptions } from './native.js';
+import { checkSamplerOptions, resolveSampler, SAMPLER_OPTIONS } from './sampler-options.js';
+import type { GenerateOptions } from './types.js';
+import {
+  assertBoolean,
+  assertFunction,
+  assertInteger,
+  assertKnownOptions,
+  assertNumber,
+  assertOneOf,
+  assertSignal,
+  assertString,
+  unexpected,
+} from './validate.js';
+
+const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
+  ...SAMPLER_OPTIONS,
+  'maxNewTokens',
+  'stop',
+  'maxTime',
+  'text',
+  'skipSpecialTokens',
+  'preset',
+  'logitsProcessor',
+  'logprobs',
+  'signal',
+];
+const NOT_YET = ['numBeams', 'numReturnSequences', 'lengthPenalty', 'earlyStopping'];
+const MAX_TOP_LOGPROBS = 20;
+
+/** @throws ArgumentError; `ERR_NEOX_UNSUPPORTED` for options of Hugging Face's that do not exist here yet */
+export function checkGenerateOptions(where: string, options: GenerateOptions): void {
+  if (typeof options === 'object' && options !== null) {
+    const name = NOT_YET.find((each) => each in options);
+    if (name) throw new NeoxError('ERR_NEOX_UNSUPPORTED', `Option \`${name}\` is not supported yet.`);
+  }
+  assertKnownOptions(where, options, GENERATE_OPTIONS);
+  checkSamplerOptions(options);
+  const { maxNewTokens, maxTime, text, skipSpecialTokens, preset, logitsProcessor, logprobs, signal } =
+    options;
+  if (maxNewTokens !== undefined) assertInteger('maxNewTokens', maxNewTokens, 1, 0x7fffffff);
+  if (maxTime !== undefined) assertNumber('maxTime', maxTime, 0);
+  if (text !== undefined) assertOneOf('text', text, ['decode', 'continuation']);
+  if (skipSpecialTokens !== undefined) assertBoolean('skipSpecialTokens', skipSpecialTokens);
+  if (preset !== undefined) assertOneOf('preset', preset, ['card']);
+  if (logitsProcessor !== undefined) assertFunction('logitsProcessor', logitsProcessor);
+  if (typeof logprobs === 'number') assertInteger('logprobs', logprobs, 0, MAX_TOP_LOGPROBS);
+  else if (logprobs !== undefined) assertBoolean('logprobs', logprobs);
+  if (signal !== undefined) assertSignal('signal', signal);
+  for (const stop of stopList(options.stop)) {
+    assertString('stop', stop);
+    if (stop === '') throw unexpected('text that is not empty', 'stop', stop);
+  }
+}
+
+export interface ResolvedOptions {
+  sampler: NativeSamplerOptions & { doSample: boolean; seed: number; eosTokenId: Int32Array };
+  /** As asked for; more than fits is an error. */
+  maxNewTokens: number | undefined;
+  /** The defaults', where nothing was asked for: as many of them as fit. */
+  defaultNewTokens: number | undefined;
+  stop: string[];
+  maxTimeMs: number;
+  text: 'decode' | 'continuation';
+  skipSpecialTokens: boolean;
+  /** -1: none. */
+  logprobs: number;
+  logitsProcessor: GenerateOptions['logitsProcessor'];
+  signal: AbortSignal | undefined;
+}
+
+/** @param eosTokenIds - the checkpoint's */
+export function resolveGenerateOptions(
+  own: GenerateOptions,
+  defaults: GenerateOptions,
+  eosTokenIds: readonly number[],
+): ResolvedOptions {
+  return {
+    sampler: resolveSampler(own, defaults, eosTokenIds),
+    maxNewTokens: own.maxNewTokens,
+    defaultNewTokens: defaults.maxNewTokens,
+    stop: [...stopList(own.stop ?? defaults.stop)],
+    maxTimeMs: own.maxTime ?? 0,
+    text: own.text ?? 'decode',
+    skipSpecialTokens: own.skipSpecialTokens ?? true,
+    logprobs: typeof own.logprobs === 'number' ? own.logprobs : own.logprobs ? 0 : -1,
+    logitsProcessor: own.logitsProcessor,
+    signal: own.signal,
+  };
+}
+
+function stopList(stop: GenerateOptions['stop']): readonly string[] {
+  if (stop === undefined) return [];
+  if (typeof stop === 'string') return [stop];
+  if (!Array.isArray(stop)) throw unexpected('text or a list of texts', 'stop', stop);
+  return stop;
+}

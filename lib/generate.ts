@@ -1,0 +1,82 @@
+// From a prompt and options to a Generation: what Model and Session have in common.
+
+import type { ResolvedOptions } from './generate-options.js';
+import { Generation, type StartedCall } from './generation.js';
+import type { LoadedModel } from './loaded-model.js';
+import type { NativeSession } from './native.js';
+import type { PreparedPrompt } from './prompt.js';
+import { TextStream } from './text-stream.js';
+import type { FinishReason } from './types.js';
+
+export interface GenerateCall {
+  model: LoadedModel;
+  options: ResolvedOptions;
+  /** Without one the call makes a sequence for itself. Asked for when the work starts. */
+  session?: () => NativeSession;
+  /** Asked for when the work starts, after `session`. */
+  prompt: () => PreparedPrompt;
+  /** Most new tokens when neither options nor defaults name a number: this many, or what fits. */
+  defaultNewTokens: number;
+  /** Replacements in the decoded text. */
+  replace?: [string, string][];
+  /** The call was submitted. */
+  started?: () => void;
+  ended?: (reason: FinishReason) => void;
+}
+
+/** @throws NeoxError `ERR_NEOX_NO_TOKENIZER` for stop strings without one */
+export function startGeneration(call: GenerateCall): Generation {
+  const { sampler, signal, logitsProcessor, stop } = call.options;
+  if (stop.length > 0) call.model.requireTokenizer();
+  return new Generation({
+    start: () => start(call),
+    seed: sampler.seed,
+    signal,
+    logitsProcessor,
+    ...(call.ended ? { ended: call.ended } : {}),
+  });
+}
+
+function start({ model, options, ...call }: GenerateCall): StartedCall {
+  model.assertAlive();
+  const session = call.session?.();
+  const prompt = call.prompt();
+  const before = session ? Array.from(session.ids()).filter((id) => id >= 0) : [];
+  const room = model.roomAfter(session) - prompt.length;
+  const wanted = options.defaultNewTokens ?? call.defaultNewTokens;
+  const maxNewTokens = options.maxNewTokens ?? Math.max(1, Math.min(wanted, room));
+  const used = (session?.length() ?? 0) + prompt.length;
+  const { logprobs, maxTimeMs } = options;
+  const promptIds = [...before, ...prompt.ids];
+  const text = textStream(model, options, promptIds, call.replace ?? []);
+  const submitted = model.submit({
+    ...(session ? { session } : {}),
+    prompt: prompt.parts,
+    maxNewTokens,
+    sampler: { ...options.sampler, maxLength: Math.min(used + maxNewTokens, 0x7fffffff) },
+    logprobs,
+    maxTimeMs,
+    externalScores: options.logitsProcessor !== undefined,
+  });
+  call.started?.();
+  return {
+    call: submitted,
+    text,
+    promptTokens: prompt.length,
+    promptIds,
+  };
+}
+
+function textStream(
+  model: LoadedModel,
+  options: ResolvedOptions,
+  promptIds: readonly number[],
+  replace: [string, string][],
+): TextStream | undefined {
+  const decode = model.tokenizer?.createDecodeStream({
+    skipSpecialTokens: options.skipSpecialTokens,
+    replace,
+    ...(options.text === 'continuation' ? { prompt: promptIds } : {}),
+  });
+  return decode && new TextStream(decode, options.stop);
+}

@@ -1,0 +1,33 @@
+// The public surface: re-exports only.
+
+export { CHAT_FORMATS, type ChatFormat } from './chat-formats.js';
+export { type ConvertOptions, convert } from './convert.js';
+export type { DecodeOptions, DecodeStream, DecodeStreamOptions } from './decode-stream.js';
+export { demoModelPath } from './demo.js';
+export {
+  ArgumentError,
+  ContextFullError,
+  DisposedError,
+  ERROR_CODES,
+  type ErrorCode,
+  FormatError,
+  LoadError,
+  NeoxError,
+} from './errors.js';
+export { Generation } from './generation.js';
+export type { ModelInspection } from './inspection.js';
+export type { JobOptions } from './jobs.js';
+export { Model } from './model.js';
+export { type QuantizeOptions, quantize } from './quantize.js';
+export { Sampler, type SamplerContext } from './sampler.js';
+export { Session } from './session.js';
+export { SYNTH_SHAPES, type SynthOptions, type SynthShape, synth } from './synth.js';
+export {
+  type CeilingOptions,
+  type Ceilings,
+  measureCeilings,
+  type SystemInfo,
+  systemInfo,
+} from './system.js';
+export { type EncodeOptions, Tokenizer } from './tokenizer.js';
+export type * from './types.js';

@@ -1,0 +1,49 @@
+// What a checkpoint says about itself, from its headers alone.
+
+import { basename } from 'node:path';
+import { detectChatFormat } from './chat.js';
+import type { ChatFormat } from './chat-formats.js';
+import { fromNative } from './errors.js';
+import { type NativeLoadOptions, native } from './native.js';
+import type { ModelConfig, Precision } from './types.js';
+
+export interface ModelInspection {
+  name: string;
+  /** Type of most matrix elements. */
+  type: string;
+  /** Bytes of tensor data that loading reads. */
+  fileBytes: number;
+  hasTokenizer: boolean;
+  chatFormat: Readonly<ChatFormat> | undefined;
+  config: ModelConfig;
+  /** Keys of config.json with their values, and where each came from: `file` or `default`. */
+  origins: { key: string; value: string; origin: string }[];
+  tensors: { name: string; type: string; shape: number[]; bytes: number }[];
+  precision: Precision;
+  /** Positions that `memory` counts with. */
+  contextLength: number;
+  /** What loading takes, with a KV cache for one sequence. */
+  memory: { weightsBytes: number; kvCacheBytes: number; scratchBytes: number };
+}
+
+/** @throws FormatError, ArgumentError */
+export async function inspectModel(path: string, options: NativeLoadOptions): Promise<ModelInspection> {
+  try {
+    const found = await native().inspect(path, { maxSequences: 1, ...options });
+    const {
+      chatFormat,
+      tokenizerConfig: _,
+      generationConfig: __,
+      eosTokenIds: ___,
+      precision,
+      ...rest
+    } = found;
+    return {
+      ...rest,
+      precision: precision as Precision,
+      chatFormat: detectChatFormat({ format: chatFormat || undefined, names: [found.name, basename(path)] }),
+    };
+  } catch (error) {
+    throw fromNative(error);
+  }
+}

@@ -1,0 +1,66 @@
+// A loaded model as sessions and generations see it: the native model with its texts read.
+
+import { basename } from 'node:path';
+import { cardDefaults, detectChatFormat } from './chat.js';
+import type { ChatFormat } from './chat-formats.js';
+import { DisposedError, fromNative, NeoxError } from './errors.js';
+import { readGenerationConfig } from './generation-config.js';
+import type { NativeCall, NativeModel, NativeRequest, NativeSession } from './native.js';
+import { Tokenizer } from './tokenizer.js';
+import type { GenerateOptions, ModelConfig, ModelInfo } from './types.js';
+
+export class LoadedModel {
+  readonly native: NativeModel;
+  readonly config: Readonly<ModelConfig>;
+  readonly info: Readonly<ModelInfo>;
+  readonly tokenizer: Tokenizer | undefined;
+  readonly chatFormat: Readonly<ChatFormat> | undefined;
+  readonly generationDefaults: Readonly<GenerateOptions>;
+  readonly eosTokenIds: readonly number[];
+  isDisposed = false;
+
+  /** @throws FormatError for a tokenizer_config.json or generation_config.json that is not what it must be */
+  constructor(model: NativeModel, path: string) {
+    const { chatFormat, tokenizerConfig, generationConfig, eosTokenIds, ...info } = model.info();
+    const pieces = model.tokenizer();
+    const { defaults, eosTokenIds: eos } = readGenerationConfig(generationConfig);
+    const names = [info.name, basename(path)];
+    this.native = model;
+    this.config = model.config();
+    this.info = info as ModelInfo;
+    this.tokenizer = pieces ? new Tokenizer(pieces, tokenizerConfig) : undefined;
+    this.chatFormat = detectChatFormat({ format: chatFormat || undefined, names });
+    this.generationDefaults = Object.keys(defaults).length > 0 ? defaults : cardDefaults(names);
+    this.eosTokenIds = eos ?? [...eosTokenIds];
+  }
+
+  /** @throws DisposedError */
+  assertAlive(): void {
+    if (this.isDisposed) throw new DisposedError('The model was disposed.');
+  }
+
+  /** @throws NeoxError `ERR_NEOX_NO_TOKENIZER` */
+  requireTokenizer(): Tokenizer {
+    if (this.tokenizer) return this.tokenizer;
+    throw new NeoxError(
+      'ERR_NEOX_NO_TOKENIZER',
+      `The model '${this.info.name}' has no tokenizer: give token ids.`,
+    );
+  }
+
+  /** @throws DisposedError, ContextFullError, ArgumentError; `ERR_NEOX_BUSY` */
+  submit(request: NativeRequest): NativeCall {
+    this.assertAlive();
+    try {
+      return this.native.submit(request);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /** Positions that a sequence can still take which already holds `session`. */
+  roomAfter(session: NativeSession | undefined): number {
+    const { contextLength, kvCachePositions } = this.info;
+    return Math.min(contextLength, kvCachePositions) - (session?.length() ?? 0);
+  }
+}

@@ -1,0 +1,259 @@
+// The face of the package: a loaded model.
+
+import { query } from './calls.js';
+import { outputReplacements, renderPrompt } from './chat.js';
+import type { ChatFormat } from './chat-formats.js';
+import { fromNative } from './errors.js';
+import { startGeneration } from './generate.js';
+import { checkGenerateOptions, resolveGenerateOptions } from './generate-options.js';
+import type { Generation } from './generation.js';
+import { inspectModel, type ModelInspection } from './inspection.js';
+import { runJob } from './jobs.js';
+import { checkInspectOptions, checkLoadOptions } from './load-options.js';
+import { LoadedModel } from './loaded-model.js';
+import { native } from './native.js';
+import { preparePrompt, promptOfIds } from './prompt.js';
+import { DEFAULT_NEW_TOKENS, requireChatFormat, Session } from './session.js';
+import type { Tokenizer } from './tokenizer.js';
+import type {
+  EmbedOptions,
+  GenerateOptions,
+  InspectOptions,
+  LoadOptions,
+  LogitsOptions,
+  Message,
+  ModelConfig,
+  ModelInfo,
+  Prompt,
+  Rows,
+  Score,
+} from './types.js';
+import {
+  assertBoolean,
+  assertInteger,
+  assertKnownOptions,
+  assertOneOf,
+  assertString,
+  unexpected,
+} from './validate.js';
+
+/**
+ * A model on a device. Calls of any number may run at once; they share its batches and its threads.
+ *
+ * @example
+ * const model = await Model.load('model.gguf');
+ * for await (const chunk of model.generate('吾輩は')) process.stdout.write(chunk.text);
+ * await model.dispose();
+ */
+export class Model {
+  readonly #model: LoadedModel;
+  #disposal: Promise<void> | undefined;
+
+  private constructor(model: LoadedModel) {
+    this.#model = model;
+  }
+
+  /**
+   * Loads a .gguf file or a Hugging Face directory. Weights are shared by all loads of one file in the process, worker threads
+   * included.
+   * @throws FormatError, ArgumentError; `ERR_NEOX_FILE_NOT_FOUND`, `ERR_NEOX_OUT_OF_MEMORY`; `signal.reason` after an abort
+   */
+  static async load(path: string, options: LoadOptions = {}): Promise<Model> {
+    assertString('path', path);
+    const given = checkLoadOptions(options);
+    const loaded = await runJob(
+      (report) => native().loadModel(path, given, report),
+      options,
+      (late) => late.dispose(),
+    );
+    let model: LoadedModel;
+    try {
+      model = new LoadedModel(loaded, path);
+    } catch (error) {
+      await loaded.dispose();
+      throw error;
+    }
+    const trained = model.config.maxPositionEmbeddings;
+    if (given.contextLength !== undefined && given.contextLength > trained) {
+      process.emitWarning(
+        `contextLength ${given.contextLength} exceeds the ${trained} positions that '${model.info.name}' was trained with.`,
+        'NeoxWarning',
+      );
+    }
+    return new Model(model);
+  }
+
+  /** What a checkpoint says, and the memory that it needs; reads its headers only. */
+  static async inspect(path: string, options: InspectOptions = {}): Promise<ModelInspection> {
+    assertString('path', path);
+    return inspectModel(path, checkInspectOptions(options));
+  }
+
+  /** The checkpoint's hyperparameters. */
+  get config(): Readonly<ModelConfig> {
+    return this.#model.config;
+  }
+
+  /** How the model runs: device, precision, threads, ... */
+  get info(): Readonly<ModelInfo> {
+    return this.#model.info;
+  }
+
+  get hasTokenizer(): boolean {
+    return this.#model.tokenizer !== undefined;
+  }
+
+  /** @throws NeoxError `ERR_NEOX_NO_TOKENIZER` where there is none; prompts are then ids */
+  get tokenizer(): Tokenizer {
+    return this.#model.requireTokenizer();
+  }
+
+  /** How conversations are written for this model; undefined for one that was not tuned on them. */
+  get chatFormat(): Readonly<ChatFormat> | undefined {
+    return this.#model.chatFormat;
+  }
+
+  /** From generation_config.json, else the model card's. `chat` uses them, `generate` with `preset: 'card'`. */
+  get generationDefaults(): Readonly<GenerateOptions> {
+    return this.#model.generationDefaults;
+  }
+
+  /**
+   * Continues a prompt: text (encoded without special tokens), ids, or segments of text, ids and embeddings.
+   * @throws ArgumentError at once; what the model finds wrong, the first read rejects with
+   */
+  generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
+    const model = this.#alive();
+    checkGenerateOptions('Model.generate', options);
+    const prepared = preparePrompt(model, prompt);
+    const defaults = options.preset === 'card' ? model.generationDefaults : {};
+    return startGeneration({
+      model,
+      options: resolveGenerateOptions(options, defaults, model.eosTokenIds),
+      prompt: () => prepared,
+      defaultNewTokens: DEFAULT_NEW_TOKENS,
+    });
+  }
+
+  /**
+   * Answers a conversation in the model's own format. `Session.chat` keeps what it has computed from turn to turn.
+   * @throws ArgumentError; `ERR_NEOX_UNSUPPORTED` for a model without a chat format
+   */
+  chat(messages: readonly Message[], options: GenerateOptions = {}): Generation {
+    const model = this.#alive();
+    checkGenerateOptions('Model.chat', options);
+    const format = requireChatFormat(model);
+    const prepared = promptOfIds(model.requireTokenizer().encodeParts(renderPrompt(messages, format)));
+    return startGeneration({
+      model,
+      options: resolveGenerateOptions(options, model.generationDefaults, model.eosTokenIds),
+      prompt: () => prepared,
+      defaultNewTokens: Number.POSITIVE_INFINITY,
+      replace: outputReplacements(format),
+    });
+  }
+
+  /** An empty session. */
+  createSession(): Session {
+    const model = this.#alive();
+    try {
+      return new Session(model, model.native.createSession());
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /** The logits `[positions, vocabSize]` of a prompt; `positions` rise and count its rows from 0. */
+  async logits(prompt: Prompt, options: LogitsOptions = {}): Promise<Rows> {
+    const model = this.#alive();
+    assertKnownOptions('Model.logits', options, ['positions']);
+    const { parts, length } = preparePrompt(model, prompt);
+    const logitsAt = checkPositions(options.positions ?? 'last', length);
+    const { logits } = await query(model, { prompt: parts, logitsAt });
+    return { data: logits, shape: [logitsAt.length, model.config.vocabSize] };
+  }
+
+  /** The log-probability of a continuation after a context of at least one token. The two are encoded apart. */
+  async score(context: Prompt, continuation: string | ArrayLike<number>): Promise<Score> {
+    const model = this.#alive();
+    const before = preparePrompt(model, context);
+    const after = preparePrompt(model, continuation);
+    if (before.length === 0) throw unexpected('at least one token', 'context', context);
+    const prompt = [...before.parts, ...after.parts];
+    if (after.length === 0) return { sum: 0, tokens: [] };
+    const { targetLogprobs } = await query(model, { prompt, scoreFrom: before.length });
+    const tokens = after.ids.map((id, index) => ({ id, logprob: targetLogprobs[index] ?? Number.NaN }));
+    return { sum: tokens.reduce((sum, token) => sum + token.logprob, 0), tokens };
+  }
+
+  /** The model's input vectors of tokens, `[ids, hiddenSize]`. */
+  async inputEmbeddings(ids: ArrayLike<number>): Promise<Rows> {
+    const model = this.#alive();
+    const prepared = preparePrompt(model, ids);
+    try {
+      const data = await model.native.inputEmbeddings(Int32Array.from(prepared.ids));
+      return { data, shape: [prepared.ids.length, model.config.hiddenSize] };
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /** One vector `[hiddenSize]` for a text: its hidden states after the final norm, pooled. */
+  async embed(text: Prompt, options: EmbedOptions = {}): Promise<Float32Array> {
+    const model = this.#alive();
+    assertKnownOptions('Model.embed', options, ['pooling', 'normalize']);
+    const { pooling = 'mean', normalize = true } = options;
+    assertOneOf('pooling', pooling, ['mean', 'last']);
+    assertBoolean('normalize', normalize);
+    const { parts, length } = preparePrompt(model, text);
+    if (length === 0) throw unexpected('at least one token', 'text', text);
+    const hiddenAt = checkPositions(pooling === 'last' ? 'last' : 'all', length);
+    const { hidden } = await query(model, { prompt: parts, hiddenAt });
+    const vector = mean(hidden, model.config.hiddenSize);
+    if (!normalize) return vector;
+    const norm = Math.hypot(...vector);
+    return norm > 0 ? vector.map((value) => value / norm) : vector;
+  }
+
+  /** Gives all memory back. Calls that run reject with `ERR_NEOX_DISPOSED`. A second call waits for the first. */
+  dispose(): Promise<void> {
+    this.#model.isDisposed = true;
+    this.#disposal ??= this.#model.native.dispose();
+    return this.#disposal;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #alive(): LoadedModel {
+    this.#model.assertAlive();
+    return this.#model;
+  }
+}
+
+function checkPositions(positions: NonNullable<LogitsOptions['positions']>, length: number): Int32Array {
+  if (length === 0) throw unexpected('at least one token', 'prompt', []);
+  if (positions === 'last') return Int32Array.of(length - 1);
+  if (positions === 'all') return Int32Array.from({ length }, (_, index) => index);
+  if (!Array.isArray(positions) || positions.length === 0) {
+    throw unexpected("'last', 'all' or a list of positions", 'positions', positions);
+  }
+  positions.forEach((position, index) => {
+    assertInteger(
+      `positions[${index}]`,
+      position,
+      index === 0 ? 0 : (positions[index - 1] ?? 0) + 1,
+      length - 1,
+    );
+  });
+  return Int32Array.from(positions);
+}
+
+function mean(rows: Float32Array, size: number): Float32Array {
+  const sums = new Float64Array(size);
+  for (let begin = 0; begin < rows.length; begin += size) {
+    for (let i = 0; i < size; i++) sums[i] = (sums[i] ?? 0) + (rows[begin + i] ?? 0);
+  }
+  return Float32Array.from(sums, (sum) => sum / (rows.length / size));
+}

@@ -1,0 +1,32 @@
+// The raw binding's tokenizer, as lib/tokenizer.ts needs it. Immutable; all methods are synchronous and cheap but `encode`,
+// whose time is linear in the text.
+
+/** `PieceType` of native/tokenizer/tokenizer.h. */
+export const PIECE_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+
+export interface NativeTokenizerFlags {
+  addDummyPrefix: boolean;
+  removeExtraWhitespaces: boolean;
+  byteFallback: boolean;
+  hasDenormalizer: boolean;
+  /** What the unknown piece decodes to. */
+  unkSurface: string;
+}
+
+export interface NativeTokenizer {
+  /** Number of pieces. */
+  readonly size: number;
+  readonly flags: NativeTokenizerFlags;
+  /** All pieces, by id. */
+  pieces(): string[];
+  /** {@link PIECE_TYPE} of all pieces, by id. */
+  types(): Uint8Array;
+  /** The id of a piece, or that of the unknown piece. */
+  pieceToId(piece: string): number;
+  /** Ids of text, without special tokens. */
+  encode(text: string): Int32Array;
+  /** The pieces of text; an unknown run is given as its own text. */
+  tokenize(text: string): string[];
+  /** The same model with `add_dummy_prefix` switched off. */
+  withoutDummyPrefix(): NativeTokenizer;
+}

@@ -1,0 +1,242 @@
+// Loads the addon, on first use, and declares what it exports. The only importer of node-gyp-build.
+
+import { join } from 'node:path';
+import { LoadError } from './errors.js';
+import type { NativeTokenizer } from './native-types.js';
+import type { FinishReason, JobResult, ModelConfig, TokenLogprob } from './types.js';
+
+/** Work on a native thread that can be cancelled: `promise` then rejects with `ERR_NEOX_CANCELLED`. */
+export interface NativeJob<T> {
+  promise: Promise<T>;
+  cancel(): void;
+}
+
+export type NativeProgress = (done: number, total: number) => void;
+
+export interface NativeModelInfo {
+  name: string;
+  /** Empty where the file names none. */
+  chatFormat: string;
+  /** Texts of the JSON files; empty where there is none. */
+  tokenizerConfig: string;
+  generationConfig: string;
+  eosTokenIds: Int32Array;
+  type: string;
+  weightsBytes: number;
+  device: string;
+  precision: string;
+  kvCacheType: string;
+  threads: number;
+  contextLength: number;
+  /** Positions that the KV pool holds, over all sequences. */
+  kvCachePositions: number;
+}
+
+export interface NativeModel {
+  config(): ModelConfig;
+  info(): NativeModelInfo;
+  tokenizer(): NativeTokenizer | null;
+  createSession(): NativeSession;
+  submit(request: NativeRequest): NativeCall;
+  /** Rows `[ids.length, hiddenSize]`. */
+  inputEmbeddings(ids: Int32Array): Promise<Float32Array>;
+  dispose(): Promise<void>;
+}
+
+export interface NativeSession {
+  length(): number;
+  /** -1 stands for a row that was given as an embedding. */
+  ids(): Int32Array;
+  truncate(position: number): void;
+  fork(position: number): NativeSession;
+  dispose(): void;
+}
+
+export type NativePromptPart = { ids: Int32Array } | { embeddings: Float32Array };
+
+/** Fields of CallRequest in native/engine/call.h. */
+export interface NativeRequest {
+  session?: NativeSession;
+  prompt: NativePromptPart[];
+  maxNewTokens?: number;
+  sampler?: NativeSamplerOptions;
+  logprobs?: number;
+  externalScores?: boolean;
+  maxTimeMs?: number;
+  ringCapacity?: number;
+  logitsAt?: Int32Array;
+  hiddenAt?: Int32Array;
+  scoreFrom?: number;
+}
+
+/** Fields of SamplerConfig in native/engine/sampler.h; what is absent is off. */
+export interface NativeSamplerOptions {
+  doSample?: boolean;
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
+  typicalP?: number;
+  epsilonCutoff?: number;
+  etaCutoff?: number;
+  repetitionPenalty?: number;
+  noRepeatNgramSize?: number;
+  badWordsIds?: Int32Array[];
+  sequenceBias?: { ids: Int32Array; bias: number }[];
+  minLength?: number;
+  minNewTokens?: number;
+  forcedBosTokenId?: number;
+  forcedEosTokenId?: Int32Array;
+  maxLength?: number;
+  exponentialDecayLengthPenalty?: { start: number; factor: number };
+  suppressTokens?: Int32Array;
+  beginSuppressTokens?: Int32Array;
+  renormalizeLogits?: boolean;
+  eosTokenId?: Int32Array;
+  seed?: number;
+}
+
+export interface NativeDrained {
+  ids: Int32Array;
+  /** With the request's `logprobs`, one entry for each id. */
+  logprobs?: Float32Array;
+  tops?: TokenLogprob[][];
+  state: 'waiting' | 'running' | 'awaitingScores' | 'done';
+  finishReason: FinishReason | 'none';
+  error?: Error;
+  timings: { queueMs: number; prefillMs: number; decodeMs: number };
+}
+
+export interface NativeCall {
+  drain(): NativeDrained;
+  cancel(reason: FinishReason, keepTokens: number): void;
+  /** While `awaitingScores`. */
+  scores(): Float32Array;
+  submitScores(scores: Float32Array): void;
+  /** Once done. */
+  result(): { logits: Float32Array; hidden: Float32Array; targetLogprobs: Float32Array };
+  /** Gives memory back early; cancels a call that is not done. */
+  release(): void;
+}
+
+export interface NativeSampler {
+  process(scores: Float32Array, ids: Int32Array, promptLength: number): Float32Array;
+  sample(scores: Float32Array, ids: Int32Array, promptLength: number): number;
+}
+
+export interface NativeLoadOptions {
+  type?: string;
+  precision?: string;
+  kvCacheType?: string;
+  threads?: number;
+  contextLength?: number;
+  maxSequences?: number;
+  kvCacheBytes?: number;
+}
+
+export interface NativeInspection {
+  name: string;
+  chatFormat: string;
+  hasTokenizer: boolean;
+  tokenizerConfig: string;
+  generationConfig: string;
+  config: ModelConfig;
+  eosTokenIds: Int32Array;
+  origins: { key: string; value: string; origin: string }[];
+  tensors: { name: string; type: string; shape: number[]; bytes: number }[];
+  type: string;
+  fileBytes: number;
+  contextLength: number;
+  precision: string;
+  memory: { weightsBytes: number; kvCacheBytes: number; scratchBytes: number };
+}
+
+export interface NativeAddon {
+  readonly errorCodes: string[];
+  setOnWake(onWake: () => void): void;
+  hold(): void;
+  unhold(): void;
+  loadModel(path: string, options: NativeLoadOptions, onProgress?: NativeProgress): NativeJob<NativeModel>;
+  loadTokenizer(path: string): Promise<{ tokenizer: NativeTokenizer; config: string }>;
+  createSampler(options: NativeSamplerOptions): NativeSampler;
+  inspect(path: string, options: NativeLoadOptions): Promise<NativeInspection>;
+  systemInfo(): { version: string; isa: string; supportedIsas: string[]; threads: number };
+  measureCeilings(options: { threads?: number; seconds?: number; readBytes?: number }): Promise<{
+    readGbPerS: number;
+    int8GopPerS: number;
+    f32GflopPerS: number;
+  }>;
+  convert(
+    options: { source: string; output: string; type?: string; name?: string; chatFormat?: string },
+    onProgress?: NativeProgress,
+  ): NativeJob<JobResult>;
+  quantize(
+    options: { source: string; output: string; type: string },
+    onProgress?: NativeProgress,
+  ): NativeJob<JobResult>;
+  synth(
+    options: { shape: string; output: string; type: string; tokenizer?: string; seed?: number },
+    onProgress?: NativeProgress,
+  ): NativeJob<JobResult>;
+  synthShapes(): string[];
+}
+
+/** Every name that the addon exports; a test compares it with the addon. */
+export const NATIVE_EXPORTS: readonly (keyof NativeAddon)[] = [
+  'errorCodes',
+  'setOnWake',
+  'hold',
+  'unhold',
+  'loadModel',
+  'loadTokenizer',
+  'createSampler',
+  'inspect',
+  'systemInfo',
+  'measureCeilings',
+  'convert',
+  'quantize',
+  'synth',
+  'synthShapes',
+];
+
+let loaded: NativeAddon | undefined;
+
+/**
+ * The addon.
+ * @throws LoadError when there is none for this machine, with the command that builds one
+ */
+export function native(): NativeAddon {
+  if (loaded) return loaded;
+  let addon: NativeAddon;
+  try {
+    addon = require('node-gyp-build')(join(__dirname, '..')) as NativeAddon;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new LoadError(
+      `The native addon could not be loaded on ${process.platform} ${process.arch}: ${reason}. ` +
+        'In a checkout of the project, `npm run build:native` builds it.',
+      { cause: error },
+    );
+  }
+  addon.setOnWake(onWake);
+  loaded = addon;
+  return addon;
+}
+
+let waiters: (() => void)[] = [];
+
+/** Resolves at the addon's next wake-up. Something waits, so the process stays alive until then. */
+export function nextWake(): Promise<void> {
+  return new Promise((resolve) => {
+    if (waiters.length === 0) native().hold();
+    waiters.push(resolve);
+  });
+}
+
+function onWake(): void {
+  if (waiters.length === 0) return;
+  const woken = waiters;
+  waiters = [];
+  native().unhold();
+  for (const resolve of woken) resolve();
+}

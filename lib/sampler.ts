@@ -1,0 +1,77 @@
+// The engine's sampler over scores of the caller's own.
+
+import { fromNative } from './errors.js';
+import { type NativeSampler, native } from './native.js';
+import { checkSamplerOptions, resolveSampler, SAMPLER_OPTIONS } from './sampler-options.js';
+import type { SamplerOptions } from './types.js';
+import { assertInteger, assertKnownOptions, unexpected } from './validate.js';
+
+export interface SamplerContext {
+  /** How many of the ids are the prompt. @defaultValue all of them */
+  promptLength?: number;
+}
+
+/**
+ * Hugging Face's logits processors in their order, and the draw. Generation uses the very same code.
+ *
+ * @example
+ * const sampler = new Sampler({ temperature: 0.8, topP: 0.9, seed: 1 });
+ * const { data } = await model.logits(ids);
+ * const id = sampler.sample(data, ids, { promptLength: ids.length });
+ */
+export class Sampler {
+  readonly #native: NativeSampler;
+  /** The seed given, or the one drawn when sampling without one. */
+  readonly seed: number;
+
+  /**
+   * @param options - `maxLength`, prompt and output together, is what `forcedEosTokenId` needs to know
+   * @throws ArgumentError
+   */
+  constructor(options: SamplerOptions & { maxLength?: number } = {}) {
+    assertKnownOptions('Sampler', options, [...SAMPLER_OPTIONS, 'maxLength']);
+    checkSamplerOptions(options);
+    if (options.maxLength !== undefined) assertInteger('maxLength', options.maxLength, 1, 0x7fffffff);
+    const resolved = resolveSampler(options, {}, []);
+    if (options.maxLength !== undefined) resolved.maxLength = options.maxLength;
+    this.seed = resolved.seed;
+    this.#native = native().createSampler(resolved);
+  }
+
+  /**
+   * The processed scores, equal to what Hugging Face's processors give.
+   * @param scores - `[vocabSize]`, not changed
+   * @param ids - prompt and output so far
+   */
+  process(scores: Float32Array, ids: ArrayLike<number>, context: SamplerContext = {}): Float32Array {
+    return this.#run('process', scores, ids, context);
+  }
+
+  /**
+   * A token id: the first of the largest processed scores, or a draw that follows from seed, number of ids and scores alone.
+   * @throws `ERR_NEOX_NAN` when the scores hold a NaN or leave no token
+   */
+  sample(scores: Float32Array, ids: ArrayLike<number>, context: SamplerContext = {}): number {
+    return this.#run('sample', scores, ids, context);
+  }
+
+  #run<M extends 'process' | 'sample'>(
+    method: M,
+    scores: Float32Array,
+    ids: ArrayLike<number>,
+    context: SamplerContext,
+  ): ReturnType<NativeSampler[M]> {
+    assertKnownOptions(`Sampler.${method}`, context, ['promptLength']);
+    if (Object.prototype.toString.call(scores) !== '[object Float32Array]') {
+      throw unexpected('a Float32Array', 'scores', scores);
+    }
+    const list = Int32Array.from(ids);
+    const { promptLength = list.length } = context;
+    assertInteger('promptLength', promptLength, 0, list.length);
+    try {
+      return this.#native[method](scores, list, promptLength) as ReturnType<NativeSampler[M]>;
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+}

@@ -1,0 +1,175 @@
+// A conversation or text that goes on: a sequence that keeps its KV cache from call to call.
+
+import { outputReplacements, renderPrompt } from './chat.js';
+import type { ChatFormat } from './chat-formats.js';
+import { DisposedError, fromNative, NeoxError } from './errors.js';
+import { startGeneration } from './generate.js';
+import { checkGenerateOptions, resolveGenerateOptions } from './generate-options.js';
+import type { Generation } from './generation.js';
+import type { LoadedModel } from './loaded-model.js';
+import type { NativeSession } from './native.js';
+import { preparePrompt, promptOfIds } from './prompt.js';
+import type { GenerateOptions, Message, Prompt } from './types.js';
+import { assertInteger } from './validate.js';
+
+/** What generate() makes when the options name no number. */
+export const DEFAULT_NEW_TOKENS = 256;
+
+/**
+ * Made by `Model.createSession`. One call runs at a time; another one meanwhile is `ERR_NEOX_BUSY`. The KV cache of a session
+ * that waits may be taken by others; it is then computed again, to the same bits.
+ */
+export class Session {
+  readonly #model: LoadedModel;
+  readonly #native: NativeSession;
+  #running: Generation | undefined;
+  #isDisposed = false;
+
+  /** @internal */
+  constructor(model: LoadedModel, session: NativeSession) {
+    this.#model = model;
+    this.#native = session;
+  }
+
+  /** Index of the next token: how many the session holds, embedding rows included. */
+  get position(): number {
+    return this.#call((session) => session.length());
+  }
+
+  /** The tokens held; -1 stands for a row that was given as an embedding. */
+  get tokenIds(): number[] {
+    return this.#call((session) => Array.from(session.ids()));
+  }
+
+  /** Appends the prompt and generates. Options and defaults as for `Model.generate`. */
+  generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
+    this.#assertAlive();
+    checkGenerateOptions('Session.generate', options);
+    const model = this.#model;
+    const prepared = preparePrompt(model, prompt);
+    const defaults = options.preset === 'card' ? model.generationDefaults : {};
+    return this.#start({
+      options: resolveGenerateOptions(options, defaults, model.eosTokenIds),
+      prompt: () => prepared,
+      defaultNewTokens: DEFAULT_NEW_TOKENS,
+    });
+  }
+
+  /**
+   * Appends messages to the conversation, in the model's own format, and answers. The answer is part of the conversation from
+   * then on, so the next call brings only what is new.
+   */
+  chat(messages: readonly Message[], options: GenerateOptions = {}): Generation {
+    this.#assertAlive();
+    checkGenerateOptions('Session.chat', options);
+    const model = this.#model;
+    const format = requireChatFormat(model);
+    const tokenizer = model.requireTokenizer();
+    const parts = renderPrompt(messages, format);
+    const separator = tokenizer.encode(format.separator, { addSpecialTokens: false });
+    return this.#start({
+      options: resolveGenerateOptions(options, model.generationDefaults, model.eosTokenIds),
+      prompt: () => {
+        this.#dropEos();
+        const ids = this.#native.ids();
+        const tail = ids.subarray(Math.max(0, ids.length - separator.length));
+        const isOpen = ids.length > 0 && !separator.every((id, index) => id === tail[index]);
+        const opened = isOpen ? [{ text: format.separator, splitSpecialTokens: false }, ...parts] : parts;
+        return promptOfIds(tokenizer.encodeParts(opened));
+      },
+      defaultNewTokens: Number.POSITIVE_INFINITY,
+      replace: outputReplacements(format),
+      // The format ends an utterance by its separator alone.
+      ended: () => this.#dropEos(true),
+    });
+  }
+
+  /**
+   * Forgets everything from `position` on.
+   * @throws ArgumentError for a position beyond the session's; `ERR_NEOX_BUSY` while a call runs
+   */
+  truncate(position: number): void {
+    this.#assertAlive();
+    assertInteger('position', position, 0, this.position);
+    this.#call((session) => session.truncate(position));
+  }
+
+  /**
+   * Another session with the same first tokens. It costs next to nothing: what the two share exists once.
+   * @param position - @defaultValue all of it
+   */
+  fork(position: number = this.position): Session {
+    this.#assertAlive();
+    assertInteger('position', position, 0, this.position);
+    return new Session(
+      this.#model,
+      this.#call((session) => session.fork(position)),
+    );
+  }
+
+  /** Gives the session's memory back. A call that runs rejects with `ERR_NEOX_DISPOSED`. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    void this.#running?.abandon(disposed());
+    this.#native.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #start(call: Omit<Parameters<typeof startGeneration>[0], 'model' | 'session'>): Generation {
+    const generation = startGeneration({
+      ...call,
+      model: this.#model,
+      session: () => {
+        this.#assertAlive();
+        return this.#native;
+      },
+      started: () => {
+        this.#running = generation;
+      },
+    });
+    return generation;
+  }
+
+  #dropEos(mayFail = false): void {
+    if (this.#isDisposed || this.#model.isDisposed) return;
+    const last = this.#native.ids().at(-1);
+    if (last === undefined || !this.#model.eosTokenIds.includes(last)) return;
+    try {
+      this.#call((session) => session.truncate(session.length() - 1));
+    } catch (error) {
+      // Another call was quicker; if it is a chat, it has done the same.
+      if (!mayFail || !(error instanceof NeoxError) || error.code !== 'ERR_NEOX_BUSY') throw error;
+    }
+  }
+
+  #assertAlive(): void {
+    this.#model.assertAlive();
+    if (this.#isDisposed) throw disposed();
+  }
+
+  #call<T>(run: (session: NativeSession) => T): T {
+    this.#assertAlive();
+    try {
+      return run(this.#native);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+}
+
+/** @throws NeoxError `ERR_NEOX_UNSUPPORTED` */
+export function requireChatFormat(model: LoadedModel): Readonly<ChatFormat> {
+  if (model.chatFormat) return model.chatFormat;
+  throw new NeoxError(
+    'ERR_NEOX_UNSUPPORTED',
+    `The model '${model.info.name}' has no known chat format: use generate().`,
+  );
+}
+
+function disposed(): DisposedError {
+  return new DisposedError('The session was disposed.');
+}

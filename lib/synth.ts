@@ -1,0 +1,43 @@
+// Models of real shapes with random weights, so that speed can be tried without a download.
+
+import { TENSOR_TYPES } from './convert.js';
+import { demoModelPath } from './demo.js';
+import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
+import { native } from './native.js';
+import type { JobResult, TensorType } from './types.js';
+import { assertInteger, assertKnownOptions, assertOneOf, assertString } from './validate.js';
+
+/** Names of the shapes; a test compares them with the addon's. */
+export const SYNTH_SHAPES = ['3.6b', '4b', 'small', 'pythia-410m', 'tiny'] as const;
+export type SynthShape = (typeof SYNTH_SHAPES)[number];
+
+export interface SynthOptions extends JobOptions {
+  shape: SynthShape;
+  /** Of the matrices. @defaultValue `'Q4_0'` */
+  type?: TensorType;
+  /**
+   * A GGUF file or directory whose tokenizer is taken, filled up with unused pieces; `true` takes the demo model's, `false`
+   * none.
+   * @defaultValue `true`
+   */
+  tokenizer?: boolean | string;
+  /** Of the weights. @defaultValue `0` */
+  seed?: number;
+}
+
+/**
+ * Writes `output`, which appears only when all of it is written.
+ * @throws ArgumentError; `ERR_NEOX_IO`
+ */
+export async function synth(output: string, options: SynthOptions): Promise<JobResult> {
+  assertString('output', output);
+  assertKnownOptions('synth', options, ['shape', 'type', 'tokenizer', 'seed', ...JOB_OPTIONS]);
+  checkJobOptions(options);
+  const { shape, type = 'Q4_0', tokenizer = true, seed = 0 } = options;
+  assertOneOf('shape', shape, SYNTH_SHAPES);
+  assertOneOf('type', type, TENSOR_TYPES);
+  assertInteger('seed', seed, 0);
+  if (typeof tokenizer !== 'boolean') assertString('tokenizer', tokenizer);
+  const path = tokenizer === true ? demoModelPath() : tokenizer || '';
+  return runJob((report) => native().synth({ shape, output, type, tokenizer: path, seed }, report), options);
+}

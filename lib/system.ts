@@ -1,0 +1,54 @@
+// This machine: what runs on it, and what it can do at best.
+
+import { fromNative } from './errors.js';
+import { native } from './native.js';
+import { assertInteger, assertKnownOptions, assertNumber } from './validate.js';
+
+export interface SystemInfo {
+  /** Of this package. */
+  version: string;
+  /** The instruction set in use; `NEOX_FORCE_ISA` names another. */
+  isa: string;
+  /** Those that this machine has, best first. */
+  supportedIsas: string[];
+  /** Threads that a model takes when none are asked for. */
+  threads: number;
+}
+
+/** @throws `ERR_NEOX_ISA` when NEOX_FORCE_ISA names no instruction set of this machine. */
+export function systemInfo(): SystemInfo {
+  try {
+    return native().systemInfo();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+export interface CeilingOptions {
+  threads?: number;
+  /** Time to take in all, 0.1 to 10. @defaultValue `2` */
+  seconds?: number;
+  /** Size of the buffer that is read, at least 64 MiB. @defaultValue 512 MiB */
+  readBytes?: number;
+}
+
+/** The yardsticks of a benchmark. */
+export interface Ceilings {
+  readGbPerS: number;
+  /** Multiply-adds count as two. */
+  int8GopPerS: number;
+  f32GflopPerS: number;
+}
+
+/** Measures how fast this machine reads memory and multiplies. */
+export async function measureCeilings(options: CeilingOptions = {}): Promise<Ceilings> {
+  assertKnownOptions('measureCeilings', options, ['threads', 'seconds', 'readBytes']);
+  if (options.threads !== undefined) assertInteger('threads', options.threads, 1, 256);
+  if (options.seconds !== undefined) assertNumber('seconds', options.seconds, 0.1, 10);
+  if (options.readBytes !== undefined) assertInteger('readBytes', options.readBytes, 1 << 26);
+  try {
+    return await native().measureCeilings(options);
+  } catch (error) {
+    throw fromNative(error);
+  }
+}

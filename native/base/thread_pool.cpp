@@ -1,0 +1,198 @@
+#include "base/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
+
+#include "base/error.h"
+#include "base/physical_cores.h"
+
+namespace neox {
+namespace {
+
+constexpr int kMostThreads = 256;
+// One round hands out at most this many tasks, so that their count fits into half of the ticket.
+constexpr std::size_t kMostTasks = std::size_t{1} << 31;
+// Longer than the gaps between the products of one token, shorter than anything a user notices as load.
+constexpr auto kSpinTime = std::chrono::microseconds(50);
+
+inline void cpu_pause() {
+#if defined(_MSC_VER) && defined(_M_X64)
+    _mm_pause();
+#elif defined(_MSC_VER) && defined(_M_ARM64)
+    __yield();
+#elif defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+// Spins until ready() or the spin time is over; returns ready().
+template <class Ready> bool spin_until(Ready&& ready) {
+    const auto end = std::chrono::steady_clock::now() + kSpinTime;
+    do {
+        for (int i = 0; i < 32; ++i) {
+            if (ready()) return true;
+            cpu_pause();
+        }
+    } while (std::chrono::steady_clock::now() < end);
+    return ready();
+}
+
+}  // namespace
+
+int default_thread_count() {
+    const char* text_value = std::getenv("NEOX_THREADS");
+    if (!text_value || *text_value == '\0') return std::min(usable_physical_cores(), kMostThreads);
+    int value = 0;
+    const char* end = text_value + std::strlen(text_value);
+    const auto parsed = std::from_chars(text_value, end, value);
+    if (parsed.ec != std::errc() || parsed.ptr != end || value < 1 || value > kMostThreads)
+        fail(ErrorCode::invalid_argument, "NEOX_THREADS must be an integer from 1 to ", kMostThreads,
+             ", not \"", text_value, "\".");
+    return value;
+}
+
+// The ticket holds the number of the round in its upper half and the tasks not yet handed out in its lower
+// half. A thread that takes one with a compare-exchange owns a task of exactly that round, and the caller
+// stays in its round until every task is finished, so `fn` and `n_tasks` cannot change under a thread that
+// holds a task. A thread that wakes too late finds nothing left and touches nothing.
+struct ThreadPool::Impl {
+    explicit Impl(int n_threads) : size(n_threads) {}
+
+    const int size;
+    std::vector<std::thread> threads;
+
+    alignas(64) std::atomic<std::uint64_t> ticket{0};
+    alignas(64) std::atomic<std::size_t> unfinished{0};
+    alignas(64) const TaskRef* fn = nullptr;
+    std::size_t n_tasks = 0;
+    std::size_t first_task = 0;
+    std::atomic<bool> failed{false};
+    std::exception_ptr error;  // under mutex
+
+    // Waiting. A sleeper announces itself before it looks once more, a waker publishes before it looks for
+    // sleepers (both sequentially consistent), so no wake-up is lost.
+    alignas(64) std::atomic<int> n_sleepers{0};
+    std::atomic<bool> caller_sleeps{false};
+    std::atomic<bool> stopping{false};
+    std::mutex mutex;
+    std::condition_variable work;
+    std::condition_variable done;
+
+    bool has_work() const { return (ticket.load() & 0xffffffffu) != 0; }
+
+    // Takes tasks until none is left.
+    void run_tasks(int thread) {
+        std::uint64_t seen = ticket.load();
+        while ((seen & 0xffffffffu) != 0) {
+            if (!ticket.compare_exchange_weak(seen, seen - 1)) continue;
+            const std::size_t task = n_tasks - static_cast<std::size_t>(seen & 0xffffffffu);
+            if (!failed.load(std::memory_order_relaxed)) {
+                try {
+                    (*fn)(first_task + task, thread);
+                } catch (...) {
+                    const std::lock_guard lock(mutex);
+                    if (!error) error = std::current_exception();
+                    failed.store(true, std::memory_order_relaxed);
+                }
+            }
+            if (unfinished.fetch_sub(1) == 1 && caller_sleeps.load()) {
+                const std::lock_guard lock(mutex);
+                done.notify_one();
+            }
+            seen = ticket.load();
+        }
+    }
+
+    void worker(int thread) {
+        while (true) {
+            if (!spin_until([&] { return has_work() || stopping.load(); })) {
+                std::unique_lock lock(mutex);
+                n_sleepers.fetch_add(1);
+                work.wait(lock, [&] { return has_work() || stopping.load(); });
+                n_sleepers.fetch_sub(1);
+            }
+            if (stopping.load()) return;
+            run_tasks(thread);
+        }
+    }
+
+    void run_round(std::size_t begin, std::size_t count, const TaskRef& task) {
+        fn = &task;
+        first_task = begin;
+        n_tasks = count;
+        unfinished.store(count);
+        const std::uint64_t round = (ticket.load() >> 32) + 1;
+        ticket.store(round << 32 | count);
+        if (n_sleepers.load() > 0) {
+            const std::lock_guard lock(mutex);
+            work.notify_all();
+        }
+        run_tasks(0);
+        const auto is_done = [&] { return unfinished.load() == 0; };
+        if (spin_until(is_done)) return;
+        std::unique_lock lock(mutex);
+        caller_sleeps.store(true);
+        done.wait(lock, is_done);
+        caller_sleeps.store(false);
+    }
+
+    void stop() {
+        {
+            const std::lock_guard lock(mutex);
+            stopping.store(true);
+        }
+        work.notify_all();
+        for (std::thread& thread : threads) thread.join();
+        threads.clear();
+    }
+};
+
+ThreadPool::ThreadPool(int n_threads) {
+    if (n_threads < 1 || n_threads > kMostThreads)
+        fail(ErrorCode::invalid_argument, "The number of threads must be from 1 to ", kMostThreads, ", not ",
+             n_threads, ".");
+    impl_ = std::make_unique<Impl>(n_threads);
+    impl_->threads.reserve(static_cast<std::size_t>(n_threads - 1));
+    try {
+        for (int thread = 1; thread < n_threads; ++thread)
+            impl_->threads.emplace_back([impl = impl_.get(), thread] { impl->worker(thread); });
+    } catch (const std::exception& e) {
+        impl_->stop();
+        fail(ErrorCode::out_of_memory, "Cannot start ", n_threads, " threads: ", e.what());
+    }
+}
+
+ThreadPool::~ThreadPool() { impl_->stop(); }
+
+int ThreadPool::size() const { return impl_->size; }
+
+void ThreadPool::parallel_for(std::size_t n_tasks, TaskRef fn) {
+    if (impl_->size == 1 || n_tasks <= 1) {
+        for (std::size_t task = 0; task < n_tasks; ++task) fn(task, 0);
+        return;
+    }
+    for (std::size_t begin = 0; begin < n_tasks && !impl_->failed.load(); begin += kMostTasks)
+        impl_->run_round(begin, std::min(n_tasks - begin, kMostTasks), fn);
+    if (!impl_->failed.load()) return;
+    impl_->failed.store(false);
+    std::rethrow_exception(std::exchange(impl_->error, nullptr));
+}
+
+}  // namespace neox

@@ -1,0 +1,95 @@
+#include "binding/inspect.h"
+
+#include <memory>
+#include <string>
+
+#include "binding/environment.h"
+#include "binding/model.h"
+#include "binding/values.h"
+#include "model/load_plan.h"
+#include "model/source.h"
+
+namespace neox {
+
+namespace {
+
+struct Inspection {
+    std::unique_ptr<TensorSource> source;
+    DType dtype = DType::F32;
+    std::uint64_t file_bytes = 0;
+    BackendOptions backend{};
+    MemoryEstimate memory{};
+};
+
+Napi::Array to_js_origins(Napi::Env env, const std::vector<ConfigOrigin>& origins) {
+    Napi::Array list = Napi::Array::New(env, origins.size());
+    for (std::uint32_t i = 0; i < origins.size(); ++i) {
+        Napi::Object entry = Napi::Object::New(env);
+        entry.Set("key", origins[i].key);
+        entry.Set("value", origins[i].value);
+        entry.Set("origin", origins[i].origin);
+        list.Set(i, entry);
+    }
+    return list;
+}
+
+Napi::Array to_js_tensors(Napi::Env env, const std::vector<Tensor>& tensors) {
+    Napi::Array list = Napi::Array::New(env, tensors.size());
+    for (std::uint32_t i = 0; i < tensors.size(); ++i) {
+        const Tensor& tensor = tensors[i];
+        Napi::Array shape = Napi::Array::New(env);
+        if (tensor.n_rows() > 1) shape.Set(shape.Length(), to_number(env, tensor.n_rows()));
+        shape.Set(shape.Length(), to_number(env, tensor.n_cols()));
+        Napi::Object entry = Napi::Object::New(env);
+        entry.Set("name", tensor.name);
+        entry.Set("type", dtype_info(tensor.dtype).name);
+        entry.Set("shape", shape);
+        entry.Set("bytes", to_number(env, row_bytes(tensor.dtype, tensor.n_cols()) * tensor.n_rows()));
+        list.Set(i, entry);
+    }
+    return list;
+}
+
+Napi::Value to_js(Napi::Env env, const Inspection& found) {
+    const ModelText& text = found.source->text();
+    const ParsedConfig& parsed = found.source->parsed();
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("name", text.name);
+    object.Set("chatFormat", text.chat_format);
+    object.Set("hasTokenizer", !text.spiece.empty());
+    object.Set("tokenizerConfig", text.tokenizer_config);
+    object.Set("generationConfig", text.generation_config);
+    object.Set("config", to_js_config(env, parsed.config));
+    object.Set("eosTokenIds", to_int32_array(env, parsed.eos_ids));
+    object.Set("origins", to_js_origins(env, parsed.origins));
+    object.Set("tensors", to_js_tensors(env, found.source->tensors()));
+    object.Set("type", dtype_info(found.dtype).name);
+    object.Set("fileBytes", to_number(env, found.file_bytes));
+    object.Set("contextLength", found.backend.n_ctx);
+    object.Set("precision", precision_name(found.backend.precision));
+    object.Set("memory", to_js_memory(env, found.memory));
+    return object;
+}
+
+}  // namespace
+
+Napi::Value inspect(const Napi::CallbackInfo& info) {
+    return guard(info.Env(), [&]() -> Napi::Value {
+        const std::string path = read_string(info[0], "path");
+        const HostOptions options = read_host_options(read_object(info[1], "options"));
+        auto work = [path, options](TaskControl&) -> TaskResult {
+            auto found = std::make_shared<Inspection>();
+            found->source = open_source(path);
+            const LoadPlan plan = plan_load(*found->source, options.type);
+            found->dtype = plan.dtype;
+            found->file_bytes = plan.n_bytes;
+            const Config& config = found->source->config();
+            found->backend = backend_options(config, plan.dtype, options);
+            check(cpu_device().estimate(&config, &found->backend, plan.dtype, &found->memory));
+            return [found](Napi::Env env) -> Napi::Value { return to_js(env, *found); };
+        };
+        return Environment::of(info.Env()).tasks.start(info.Env(), std::move(work));
+    });
+}
+
+}  // namespace neox

@@ -1,0 +1,86 @@
+#include "binding/loaded_model.h"
+
+#include <algorithm>
+#include <limits>
+#include <system_error>
+#include <thread>
+
+#include "base/thread_pool.h"
+
+namespace neox {
+
+namespace {
+
+constexpr std::int32_t kMaxRows = 512;
+
+// Freeing gigabytes and joining threads takes too long for a finalizer on the JavaScript thread.
+void destroy_elsewhere(LoadedModel* model) {
+    try {
+        std::thread([model] { delete model; }).detach();
+    } catch (const std::system_error&) {
+        delete model;
+    }
+}
+
+std::uint64_t kv_block_bytes(const Config& config, KvType type) {
+    return std::uint64_t{2} * static_cast<std::uint64_t>(config.n_layer) * static_cast<std::uint64_t>(config.n_embd) *
+           kKvBlock * (type == KvType::f32 ? 4 : 2);
+}
+
+}  // namespace
+
+BackendOptions backend_options(const Config& config, DType dtype, const HostOptions& options) {
+    BackendOptions result{};
+    result.precision = options.precision.value_or(default_precision(dtype));
+    result.kv_type = options.kv_type.value_or(result.precision == Precision::exact ? KvType::f32 : KvType::f16);
+    result.n_threads = options.n_threads > 0 ? options.n_threads : default_thread_count();
+    const std::int64_t n_ctx = options.n_ctx > 0 ? options.n_ctx : std::int64_t{config.n_ctx_train};
+    result.n_ctx = static_cast<std::int32_t>(std::min(n_ctx, kMaxContext));
+    const std::int64_t blocks_of_one = (result.n_ctx + kKvBlock - 1) / kKvBlock;
+    std::uint64_t n_blocks = static_cast<std::uint64_t>(options.max_sequences * blocks_of_one);
+    if (options.kv_cache_bytes > 0) {
+        n_blocks = options.kv_cache_bytes / kv_block_bytes(config, result.kv_type);
+        if (n_blocks == 0)
+            fail(ErrorCode::invalid_argument, "kvCacheBytes of ", options.kv_cache_bytes,
+                 " holds not even one block of ", kKvBlock, " positions, which takes ",
+                 kv_block_bytes(config, result.kv_type), " bytes.");
+    }
+    constexpr std::uint64_t kMaxBlocks = std::numeric_limits<std::int32_t>::max();
+    result.n_kv_blocks = static_cast<std::int32_t>(std::min(n_blocks, kMaxBlocks));
+    result.max_rows = kMaxRows;
+    return result;
+}
+
+std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const HostOptions& options,
+                                              TaskControl& control) {
+    const Device& device = cpu_device();
+    LoadOptions load;
+    load.type = options.type;
+    load.n_threads = options.n_threads;
+    load.cancel = &control.cancel;
+    load.on_progress = [&control](std::uint64_t done, std::uint64_t total) { control.progress(done, total); };
+
+    std::shared_ptr<LoadedModel> loaded(new LoadedModel, destroy_elsewhere);
+    loaded->model = load_model(path, device, load);
+    loaded->config = loaded->model->config();
+    if (!loaded->model->text.spiece.empty())
+        loaded->tokenizer = std::make_shared<const Tokenizer>(loaded->model->text.spiece);
+    loaded->backend = backend_options(loaded->config, loaded->model->dtype, options);
+    Backend backend{};
+    check(device.create_backend(loaded->model->weights->handle(), &loaded->backend, &backend));
+    const EngineOptions engine{loaded->backend.n_ctx, loaded->backend.n_kv_blocks, loaded->backend.max_rows};
+    try {
+        loaded->engine = std::make_unique<Engine>(loaded->config, backend, engine);
+    } catch (...) {
+        backend.destroy(backend.self);
+        throw;
+    }
+    return loaded;
+}
+
+void dispose(LoadedModel& model) {
+    model.engine->stop();
+    model.model.reset();
+}
+
+}  // namespace neox

@@ -1,0 +1,33 @@
+// NativeTokenizer: sentencepiece as lib/tokenizer.ts sees it (lib/native-types.ts).
+#pragma once
+
+#include <memory>
+
+#include "binding/napi_setup.h"
+#include "tokenizer/tokenizer.h"
+
+namespace neox {
+
+class TokenizerObject : public Napi::ObjectWrap<TokenizerObject> {
+public:
+    static constexpr napi_type_tag kTag{0x5be20c94f7d81a36, 0xe3a94f5d0b7261c8};
+    static Napi::Function define(Napi::Env env);
+    explicit TokenizerObject(const Napi::CallbackInfo& info);
+
+private:
+    Napi::Value size(const Napi::CallbackInfo& info);
+    Napi::Value flags(const Napi::CallbackInfo& info);
+    Napi::Value pieces(const Napi::CallbackInfo& info);
+    Napi::Value types(const Napi::CallbackInfo& info);
+    Napi::Value piece_to_id(const Napi::CallbackInfo& info);
+    Napi::Value encode(const Napi::CallbackInfo& info);
+    Napi::Value tokenize(const Napi::CallbackInfo& info);
+    Napi::Value without_dummy_prefix(const Napi::CallbackInfo& info);
+
+    std::shared_ptr<const Tokenizer> tokenizer_;
+};
+
+// loadTokenizer(path): a promise of { tokenizer, config }; ERR_NEOX_NO_TOKENIZER where there is none.
+Napi::Value load_tokenizer(const Napi::CallbackInfo& info);
+
+}  // namespace neox

@@ -1,0 +1,51 @@
+// safetensors, the weight format of Hugging Face:
+//
+//   u64 length of the header | header: one JSON object, padded with spaces | data
+//   {"name": {"dtype": "F32", "shape": [rows, columns], "data_offsets": [begin, end]}, "__metadata__": {...}}
+//
+// Untrusted: the tensors must fill the data section without a hole or an overlap, each with exactly the bytes
+// that its shape needs; names are unique; the header is at most 100,000,000 bytes. Every refusal is an Error
+// with a format code.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "tensor/dtype.h"
+
+namespace neox {
+
+inline constexpr std::uint64_t kSafetensorsLargestHeader = 100'000'000;
+
+struct SafetensorsTensor {
+    std::string name;
+    std::string dtype_name;  // "F32", "BOOL"
+    std::optional<DType>
+        dtype;  // nullopt for a type that no tensor of a model has here ("U8", "BOOL", "F8_E4M3")
+    std::vector<std::uint64_t> shape;  // outermost first; empty for a scalar
+    std::uint64_t offset = 0;          // from the start of the file
+    std::uint64_t n_bytes = 0;
+};
+
+// Length of the header that a file's first 8 bytes announce.
+std::uint64_t safetensors_header_length(std::span<const std::byte> first8, std::uint64_t file_size);
+// The tensors in the order of their data. `header` is the JSON text. Pure.
+std::vector<SafetensorsTensor> parse_safetensors(std::string_view header, std::uint64_t file_size);
+std::vector<SafetensorsTensor> read_safetensors(const File& file);
+
+// The files of a sharded checkpoint, from the text of model.safetensors.index.json: names without any folder,
+// unique.
+struct SafetensorsIndex {
+    std::vector<std::string> files;
+    std::vector<std::pair<std::string, std::size_t>> tensors;  // name and index into files
+};
+SafetensorsIndex parse_safetensors_index(std::string_view json);
+
+}  // namespace neox

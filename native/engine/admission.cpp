@@ -1,0 +1,93 @@
+#include "engine/admission.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "model/kv_pool.h"
+
+namespace neox {
+
+namespace {
+
+std::int64_t check_prompt(const CallRequest& request, const Config& config) {
+    std::int64_t n = 0;
+    for (const PromptPart& part : request.prompt) {
+        for (const Token id : part.ids)
+            if (id < 0 || id >= config.n_vocab)
+                fail(ErrorCode::invalid_argument, "Token id ", id, " is outside the vocabulary of ", config.n_vocab, ".");
+        if (part.embeddings.size() % static_cast<std::size_t>(config.n_embd) != 0)
+            fail(ErrorCode::invalid_argument, "An embedding block of ", part.embeddings.size(),
+                 " values is not a whole number of rows of ", config.n_embd, " (hiddenSize).");
+        for (const float value : part.embeddings)
+            if (!std::isfinite(value)) fail(ErrorCode::invalid_argument, "An embedding block holds ", value, ".");
+        n += std::ssize(part.ids) + std::ssize(part.embeddings) / config.n_embd;
+    }
+    return n;
+}
+
+void check_query(const CallRequest& request, std::int64_t n_prompt) {
+    for (const auto* positions : {&request.logits_at, &request.hidden_at}) {
+        for (std::size_t i = 0; i < positions->size(); ++i) {
+            const std::int64_t pos = (*positions)[i];
+            if (pos < 0 || pos >= n_prompt)
+                fail(ErrorCode::invalid_argument, "Position ", pos, " is outside the prompt of ", n_prompt, " rows.");
+            if (i > 0 && pos <= (*positions)[i - 1])
+                fail(ErrorCode::invalid_argument, "Positions must rise, but ", pos, " follows ", (*positions)[i - 1], ".");
+        }
+    }
+    if (request.score_from == 0 || request.score_from > n_prompt)
+        fail(ErrorCode::invalid_argument, "Cannot score from position ", request.score_from, " of ", n_prompt, ".");
+}
+
+}  // namespace
+
+void check_position(const Sequence& sequence, std::int64_t n_positions) {
+    if (n_positions < 0 || n_positions > sequence.length())
+        fail(ErrorCode::invalid_argument, "Position ", n_positions, " is outside the session's ", sequence.length(), ".");
+}
+
+void prepare_call(Call& call, const Config& config, std::int32_t n_ctx, std::int32_t n_kv_blocks) {
+    const CallRequest& request = call.request;
+    const std::int64_t n_prompt = check_prompt(request, config);
+    call.begin = request.sequence->length();
+    call.prompt_end = call.begin + n_prompt;
+    if (request.max_new_tokens < 0)
+        fail(ErrorCode::invalid_argument, "maxNewTokens must be at least 1, but is ", request.max_new_tokens, ".");
+    if (call.prompt_end == 0)
+        fail(ErrorCode::invalid_argument, "The prompt is empty: there is nothing to continue.");
+    check_query(request, n_prompt);
+    const std::int64_t length = call.prompt_end + request.max_new_tokens;
+    if (length > n_ctx)
+        fail(ErrorCode::context_full, "The prompt of ", call.prompt_end, " tokens and ", request.max_new_tokens,
+             " new tokens exceed the context of ", n_ctx, ".");
+    // The last sampled token is never fed within the call; a partly filled block shared with a fork is copied.
+    call.promised_blocks = (length + kKvBlock - 1) / kKvBlock;
+    if (call.promised_blocks > n_kv_blocks)
+        fail(ErrorCode::kv_full, "The call needs ", call.promised_blocks, " KV blocks of ", kKvBlock,
+             " positions, but the pool has ", n_kv_blocks, " (kvCacheBytes).");
+    call.sampler = std::make_unique<Sampler>(request.sampler, config.n_vocab);
+    if (request.n_logprobs > config.n_vocab)
+        fail(ErrorCode::invalid_argument, "Cannot give the ", request.n_logprobs, " most likely of ", config.n_vocab, ".");
+    call.scores.resize(static_cast<std::size_t>(request.max_new_tokens > 0 ? config.n_vocab : 0));
+    const std::size_t n_top = request.n_logprobs < 0 ? 0 : static_cast<std::size_t>(std::max(request.n_logprobs, 1));
+    call.top_ids.resize(n_top);
+    call.top_logprobs.resize(n_top);
+    call.logits.resize(request.logits_at.size() * static_cast<std::size_t>(config.n_vocab));
+    call.hidden.resize(request.hidden_at.size() * static_cast<std::size_t>(config.n_embd));
+    if (request.score_from >= 1)
+        call.target_logprobs.assign(static_cast<std::size_t>(n_prompt - request.score_from),
+                                    std::numeric_limits<float>::quiet_NaN());
+}
+
+void begin_call(Call& call) {
+    Sequence& sequence = *call.request.sequence;
+    for (const PromptPart& part : call.request.prompt) sequence.append(part);
+    // Nothing new to feed: the last row is computed again, with the arithmetic it had first, for its logits.
+    if (sequence.n_cached == sequence.length()) sequence.n_cached = sequence.length() - 1;
+    // As in transformers: the processors of a prompt given as embeddings see the new ids only.
+    if (!sequence.has_embeddings()) call.processor_ids.assign(sequence.tokens().begin(), sequence.tokens().end());
+    call.processor_prompt = call.processor_ids.size();
+}
+
+}  // namespace neox

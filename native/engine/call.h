@@ -1,0 +1,103 @@
+// One piece of work for the engine: a prompt to feed, then either tokens to generate or values to read off its rows.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/sampler.h"
+#include "engine/sequence.h"
+
+namespace neox {
+
+// Told that calls have news; may be called from the engine's thread and must return at once.
+struct Waker {
+    virtual ~Waker() = default;
+    virtual void wake() noexcept = 0;
+};
+
+enum class FinishReason : std::int32_t { none = 0, eos, stop, length, time, cancelled };
+
+struct TokenLogprob {
+    Token id;
+    float logprob;
+};
+
+// A sampled token. The log-probabilities are those of the model's own logits, before any processor.
+struct SampledToken {
+    Token id;
+    float logprob = 0.0f;             // when asked for
+    std::vector<TokenLogprob> top{};  // most likely first
+};
+
+// What the caller asks; not changed after submit().
+struct CallRequest {
+    std::shared_ptr<Sequence> sequence;  // appended to
+    std::vector<PromptPart> prompt;
+
+    // Generation, when max_new_tokens > 0.
+    std::int64_t max_new_tokens = 0;
+    SamplerConfig sampler;
+    std::uint32_t choice = 0;        // distinguishes draws of several outputs with one seed
+    std::int32_t n_logprobs = -1;    // -1: none; else log-probabilities of the token and of the n most likely
+    bool external_scores = false;    // a step of the caller's own between the processors and the draw
+    double max_time_ms = 0.0;        // from the start of the call; 0: no limit
+    std::size_t ring_capacity = 128;  // tokens that may wait for the consumer before the sequence pauses
+
+    // Queries, when max_new_tokens is 0. Positions count from the start of the call's prompt.
+    std::vector<std::int64_t> logits_at;
+    std::vector<std::int64_t> hidden_at;
+    std::int64_t score_from = -1;    // >= 1: log-probability of every prompt token from this one on
+
+    std::shared_ptr<Waker> waker;    // may be null
+};
+
+struct CallTimings {
+    double queue_ms = 0.0;    // until the engine took it
+    double prefill_ms = 0.0;  // until the first token, or the end of a query
+    double decode_ms = 0.0;   // after the first token
+};
+
+enum class CallState : std::int32_t { waiting, running, awaiting_scores, done };
+
+// A submitted call. Everything but cancel_flag is guarded by the engine's mutex; read it through Engine::drain().
+struct Call {
+    explicit Call(CallRequest r) : request(std::move(r)) {}
+
+    CallRequest request;
+    std::int32_t cancel_flag = 0;     // atomic_ref; read by the backend between layers
+
+    CallState state = CallState::waiting;
+    FinishReason finish = FinishReason::none;
+    std::optional<Error> error;
+    std::deque<SampledToken> ring;
+    std::vector<float> logits;         // [logits_at.size(), n_vocab]
+    std::vector<float> hidden;         // [hidden_at.size(), n_embd]
+    std::vector<float> target_logprobs;  // of the prompt's tokens from score_from on
+    CallTimings timings;
+    std::int64_t keep_tokens = -1;     // set with cancel_flag: generated tokens that stay in the sequence
+
+    std::int64_t begin = 0;            // position of the prompt's first row
+    std::int64_t prompt_end = 0;       // position after the prompt
+    std::int64_t n_generated = 0;
+    std::int64_t promised_blocks = 0;
+    std::unique_ptr<Sampler> sampler;
+    std::vector<Token> processor_ids;  // what the processors see
+    std::size_t processor_prompt = 0;
+    std::vector<float> scores;         // [n_vocab] of the row being sampled
+    std::vector<float> raw_scores;     // the same before the processors, when log-probabilities are asked for
+    std::vector<std::int32_t> top_ids;
+    std::vector<float> top_logprobs;
+    std::int32_t argmax = 0;
+    std::int32_t row_status = 0;
+    SampledToken pending{};            // its log-probabilities wait here while the caller has the scores
+    std::chrono::steady_clock::time_point submitted, admitted, first_token;
+};
+
+}  // namespace neox

@@ -1,0 +1,154 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/admission.h"
+
+namespace neox {
+
+namespace {
+
+void check_idle(const Sequence& sequence) {
+    if (sequence.busy) fail(ErrorCode::busy, "A call is still running on this session.");
+}
+
+}  // namespace
+
+Engine::Engine(const Config& config, Backend backend, const EngineOptions& options)
+    : config_(config),
+      backend_(backend),
+      options_(options),
+      pool_(std::make_shared<KvPool>(options.n_kv_blocks)),
+      thread_([this] { run(); }) {}
+
+void Engine::stop() {
+    std::call_once(stop_once_, [this] {
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+            for (const auto* calls : {&waiting_, &running_})
+                for (const auto& call : *calls) std::atomic_ref<std::int32_t>(call->cancel_flag).store(1);
+        }
+        work_.notify_all();
+        thread_.join();
+        backend_.destroy(backend_.self);
+    });
+}
+
+std::shared_ptr<Sequence> Engine::create_sequence() {
+    const std::lock_guard lock(mutex_);
+    auto sequence = std::make_shared<Sequence>(pool_, config_.n_embd);
+    std::erase_if(sequences_, [](const auto& weak) { return weak.expired(); });
+    sequences_.push_back(sequence);
+    return sequence;
+}
+
+void Engine::truncate(Sequence& sequence, std::int64_t n_positions) {
+    const std::lock_guard lock(mutex_);
+    check_idle(sequence);
+    check_position(sequence, n_positions);
+    sequence.truncate(n_positions);
+}
+
+std::shared_ptr<Sequence> Engine::fork(const Sequence& sequence, std::int64_t n_positions) {
+    const std::lock_guard lock(mutex_);
+    check_idle(sequence);
+    check_position(sequence, n_positions);
+    auto copy = std::make_shared<Sequence>(sequence.fork(n_positions));
+    sequences_.push_back(copy);
+    return copy;
+}
+
+void Engine::evict(Sequence& sequence) {
+    const std::lock_guard lock(mutex_);
+    check_idle(sequence);
+    sequence.evict();
+}
+
+std::vector<Token> Engine::tokens(const Sequence& sequence) {
+    const std::lock_guard lock(mutex_);
+    return {sequence.tokens().begin(), sequence.tokens().end()};
+}
+
+std::int64_t Engine::length(const Sequence& sequence) {
+    const std::lock_guard lock(mutex_);
+    return sequence.length();
+}
+
+std::shared_ptr<Call> Engine::submit(CallRequest request) {
+    auto call = std::make_shared<Call>(std::move(request));
+    const std::lock_guard lock(mutex_);
+    if (stopping_) fail(ErrorCode::disposed, "The model was disposed.");
+    Sequence& sequence = *call->request.sequence;
+    check_idle(sequence);
+    prepare_call(*call, config_, options_.n_ctx, pool_->capacity());
+    call->submitted = std::chrono::steady_clock::now();
+    sequence.busy = true;
+    waiting_.push_back(call);
+    work_.notify_one();
+    return call;
+}
+
+void Engine::cancel(Call& call, FinishReason reason, std::int64_t keep_tokens) {
+    const std::lock_guard lock(mutex_);
+    if (call.state == CallState::done) {
+        // The engine ran ahead of a consumer that has stopped reading: the session ends at the last token delivered.
+        Sequence& sequence = *call.request.sequence;
+        if (!call.error && !sequence.busy && sequence.length() == call.prompt_end + call.n_generated &&
+            keep_tokens < call.n_generated)
+            sequence.truncate(call.prompt_end + keep_tokens);
+        call.ring.clear();
+        return;
+    }
+    call.keep_tokens = keep_tokens;
+    call.finish = reason;
+    std::atomic_ref<std::int32_t>(call.cancel_flag).store(1);
+    work_.notify_one();
+}
+
+Drained Engine::drain(Call& call) {
+    const std::lock_guard lock(mutex_);
+    Drained drained;
+    const bool was_full = call.ring.size() >= call.request.ring_capacity;
+    drained.tokens.assign(std::make_move_iterator(call.ring.begin()), std::make_move_iterator(call.ring.end()));
+    call.ring.clear();
+    drained.state = call.state;
+    drained.finish = call.finish;
+    drained.error = call.error;
+    drained.timings = call.timings;
+    if (was_full) work_.notify_one();
+    return drained;
+}
+
+std::vector<float> Engine::scores(Call& call) {
+    const std::lock_guard lock(mutex_);
+    if (call.state != CallState::awaiting_scores) fail(ErrorCode::invalid_argument, "The call awaits no scores.");
+    return call.scores;
+}
+
+void Engine::submit_scores(Call& call, std::span<const float> scores) {
+    const std::lock_guard lock(mutex_);
+    if (call.state != CallState::awaiting_scores) fail(ErrorCode::invalid_argument, "The call awaits no scores.");
+    if (scores.size() != call.scores.size())
+        fail(ErrorCode::invalid_argument, "Expected ", call.scores.size(), " scores but received ", scores.size(), ".");
+    call.scores.assign(scores.begin(), scores.end());
+    try {
+        call.state = CallState::running;
+        call.sampler->warp(call.scores);
+        push(call, call.sampler->choose(call.scores, call.request.choice,
+                                        static_cast<std::uint64_t>(call.request.sequence->length())));
+    } catch (const Error& error) {
+        fail_call(call, error);
+    }
+    work_.notify_one();
+}
+
+void Engine::wait(Call& call) {
+    std::unique_lock lock(mutex_);
+    finished_.wait(lock, [&] { return call.state == CallState::done; });
+}
+
+std::int32_t Engine::free_blocks() { return pool_->n_free(); }
+
+}  // namespace neox

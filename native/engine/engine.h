@@ -1,0 +1,109 @@
+// The engine of one model: one thread that admits calls, builds batches, runs the backend, samples and wakes the callers.
+// It knows ids only. All functions are thread-safe and short: the mutex is never held during a forward pass.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "engine/call.h"
+#include "engine/scheduler.h"
+#include "engine/sequence.h"
+#include "model/backend.h"
+#include "model/kv_pool.h"
+
+namespace neox {
+
+struct EngineOptions {
+    std::int32_t n_ctx = 2048;       // positions of one sequence
+    std::int32_t n_kv_blocks = 128;  // as the backend was made with
+    std::int32_t max_rows = 512;     // rows of one batch, at most what the backend was made with
+};
+
+// What drain() hands over.
+struct Drained {
+    std::vector<SampledToken> tokens;
+    CallState state = CallState::waiting;
+    FinishReason finish = FinishReason::none;
+    std::optional<Error> error;
+    CallTimings timings;
+};
+
+class Engine {
+public:
+    // Takes the backend over and destroys it. `config` gives n_layer, n_embd and n_vocab.
+    Engine(const Config& config, Backend backend, const EngineOptions& options);
+    ~Engine() { stop(); }
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    const EngineOptions& options() const { return options_; }
+
+    // Ends every call with ERR_NEOX_DISPOSED, within one layer's time, and destroys the backend. What was drained before
+    // stays valid, and calls can still be drained; submit() throws ERR_NEOX_DISPOSED from now on. Idempotent.
+    void stop();
+
+    std::shared_ptr<Sequence> create_sequence();
+    // These three throw ERR_NEOX_BUSY while a call runs on the sequence, ERR_NEOX_INVALID_ARGUMENT for a position outside it.
+    void truncate(Sequence& sequence, std::int64_t n_positions);
+    std::shared_ptr<Sequence> fork(const Sequence& sequence, std::int64_t n_positions);
+    void evict(Sequence& sequence);
+    std::vector<Token> tokens(const Sequence& sequence);
+    std::int64_t length(const Sequence& sequence);
+
+    // Checks and queues. Throws ERR_NEOX_INVALID_ARGUMENT, ERR_NEOX_CONTEXT_FULL, ERR_NEOX_KV_FULL (it can never fit),
+    // ERR_NEOX_BUSY (another call runs on the sequence), ERR_NEOX_DISPOSED.
+    std::shared_ptr<Call> submit(CallRequest request);
+    // Asks a call to end within one layer's time. The sequence keeps the prompt and the first `keep_tokens` generated
+    // tokens; a prompt that was not finished is taken back whole. Nothing happens when the call is done, except that
+    // the sequence is truncated likewise.
+    void cancel(Call& call, FinishReason reason, std::int64_t keep_tokens);
+    // Takes what is ready; a paused sequence goes on.
+    Drained drain(Call& call);
+    // State awaiting_scores: the scores after the processors ([n_vocab]), and the way to give them back, changed.
+    std::vector<float> scores(Call& call);
+    void submit_scores(Call& call, std::span<const float> scores);
+
+    // Blocks until the call is done (tests, and callers without an event loop).
+    void wait(Call& call);
+
+    std::int32_t free_blocks();
+
+private:
+    void run();
+    void admit();
+    void handle_cancels();
+    double ms_to_deadline() const;
+    void make_room(Sequence& sequence, std::int64_t begin, std::int64_t end);
+    void step(std::unique_lock<std::mutex>& lock);
+    void absorb(const Plan& plan);
+    void sample(Call& call);
+    void push(Call& call, Token id);
+    void finish(Call& call, FinishReason reason);
+    void fail_call(Call& call, const Error& error);
+    void settle(Call& call, std::int64_t n_positions);
+
+    const Config config_;
+    Backend backend_;
+    const EngineOptions options_;
+    const std::shared_ptr<KvPool> pool_;
+
+    std::once_flag stop_once_;
+    std::mutex mutex_;
+    std::condition_variable work_;     // for the engine's thread
+    std::condition_variable finished_;  // for wait()
+    bool stopping_ = false;
+    std::uint64_t tick_ = 0;
+    std::vector<std::weak_ptr<Sequence>> sequences_;  // all alive, for eviction
+    std::vector<std::shared_ptr<Call>> waiting_;      // in order of arrival
+    std::vector<std::shared_ptr<Call>> running_;
+    std::vector<std::shared_ptr<Waker>> to_wake_;
+    Plan plan_;
+    std::thread thread_;
+};
+
+}  // namespace neox

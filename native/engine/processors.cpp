@@ -1,0 +1,105 @@
+#include "engine/processors.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/exact_math.h"
+
+namespace neox {
+namespace {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+float& at(std::span<float> scores, Token id) { return scores[static_cast<std::size_t>(id)]; }
+
+// Whether the sequence's ids but the last end the text. As in the original, the whole sequence must not be
+// longer than it.
+bool may_complete(std::span<const Token> ids, std::span<const Token> sequence) {
+    if (sequence.size() == 1) return true;
+    if (sequence.size() > ids.size()) return false;
+    const std::span<const Token> prefix = sequence.first(sequence.size() - 1);
+    return std::equal(prefix.begin(), prefix.end(), ids.end() - static_cast<std::ptrdiff_t>(prefix.size()));
+}
+
+}  // namespace
+
+void bias_sequences(std::span<float> scores, std::span<const Token> ids,
+                    std::span<const std::pair<std::vector<Token>, float>> biases) {
+    // Few sequences apply at a time: their ids with the sums of their biases, in the order of the original's
+    // additions.
+    std::vector<std::pair<Token, float>> sums;
+    const auto add = [&](Token id, float bias) {
+        const auto known =
+            std::find_if(sums.begin(), sums.end(), [&](const auto& sum) { return sum.first == id; });
+        if (known == sums.end()) {
+            sums.emplace_back(id, bias);
+        } else {
+            known->second += bias;
+        }
+    };
+    for (const bool single : {true, false}) {
+        for (const auto& [sequence, bias] : biases) {
+            if ((sequence.size() == 1) == single && may_complete(ids, sequence)) add(sequence.back(), bias);
+        }
+    }
+    for (const auto& [id, bias] : sums) at(scores, id) += bias;
+}
+
+void penalize_repetition(std::span<float> scores, std::span<const Token> ids, float penalty,
+                         SamplerScratch& scratch) {
+    if (scratch.seen.size() != scores.size() || ++scratch.round == 0) {
+        scratch.seen.assign(scores.size(), 0);
+        scratch.round = 1;
+    }
+    for (const Token id : ids) {
+        std::uint32_t& seen = scratch.seen[static_cast<std::size_t>(id)];
+        if (seen == scratch.round) continue;
+        seen = scratch.round;
+        float& score = at(scores, id);
+        score = score < 0.0f ? score * penalty : score / penalty;
+    }
+}
+
+void forbid_repeated_ngrams(std::span<float> scores, std::span<const Token> ids, std::size_t n) {
+    if (ids.size() < n) return;  // no n-gram yet
+    const std::span<const Token> last = ids.last(n - 1);
+    for (std::size_t begin = 0; begin + n <= ids.size(); ++begin) {
+        if (std::equal(last.begin(), last.end(), ids.begin() + static_cast<std::ptrdiff_t>(begin))) {
+            at(scores, ids[begin + n - 1]) = kMinusInfinity;
+        }
+    }
+}
+
+void forbid_sequences(std::span<float> scores, std::span<const Token> ids,
+                      std::span<const std::vector<Token>> sequences, std::span<const Token> eos) {
+    for (const std::vector<Token>& sequence : sequences) {
+        const Token last = sequence.back();
+        if (sequence.size() == 1 && std::find(eos.begin(), eos.end(), last) != eos.end()) continue;
+        if (may_complete(ids, sequence)) at(scores, last) = kMinusInfinity;
+    }
+}
+
+void forbid_tokens(std::span<float> scores, std::span<const Token> tokens) {
+    for (const Token id : tokens) at(scores, id) = kMinusInfinity;
+}
+
+void force_tokens(std::span<float> scores, std::span<const Token> tokens) {
+    std::fill(scores.begin(), scores.end(), kMinusInfinity);
+    for (const Token id : tokens) at(scores, id) = 0.0f;
+}
+
+void raise_eos(std::span<float> scores, std::span<const Token> eos, double factor, int excess) {
+    const float raise = static_cast<float>(exact_pow(factor, excess) - 1.0);
+    for (std::size_t i = 0; i < eos.size(); ++i) {
+        // An id given twice is raised once.
+        if (std::find(eos.begin(), eos.begin() + static_cast<std::ptrdiff_t>(i), eos[i]) !=
+            eos.begin() + static_cast<std::ptrdiff_t>(i)) {
+            continue;
+        }
+        float& score = at(scores, eos[i]);
+        if (score != kMinusInfinity) score += std::fabs(score) * raise;
+    }
+}
+
+}  // namespace neox

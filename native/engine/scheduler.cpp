@@ -1,0 +1,112 @@
+#include "engine/scheduler.h"
+
+#include <algorithm>
+
+namespace neox {
+
+namespace {
+
+// Prompt rows that may ride beside decoding sequences: enough to use the arithmetic, few enough that their next tokens
+// do not wait long.
+constexpr std::int64_t kPromptRowsBesideSteps = 64;
+
+std::int64_t pending_rows(const Call& call) {
+    return call.request.sequence->length() - call.request.sequence->n_cached;
+}
+
+bool is_generating(const Call& call) { return call.request.max_new_tokens > 0; }
+
+void add_part(Plan& plan, Call& call, std::int64_t n_rows) {
+    const Sequence& sequence = *call.request.sequence;
+    const std::int64_t end = sequence.n_cached + n_rows;
+    plan.parts.push_back({&call, sequence.n_cached, end, end == sequence.length()});
+}
+
+// What the row at `pos` must give for a query. Positions lie in the call's own prompt.
+void want_values(const Config& config, Call& call, std::int64_t pos, Row& row) {
+    const CallRequest& request = call.request;
+    const std::int64_t local = pos - call.begin;
+    const auto find = [local](const std::vector<std::int64_t>& positions) {
+        return std::lower_bound(positions.begin(), positions.end(), local) - positions.begin();
+    };
+    const auto logits = find(request.logits_at);
+    if (logits < std::ssize(request.logits_at) && request.logits_at[static_cast<std::size_t>(logits)] == local)
+        row.logits = call.logits.data() + logits * config.n_vocab;
+    const auto hidden = find(request.hidden_at);
+    if (hidden < std::ssize(request.hidden_at) && request.hidden_at[static_cast<std::size_t>(hidden)] == local)
+        row.hidden = call.hidden.data() + hidden * config.n_embd;
+    if (request.score_from >= 1 && local >= request.score_from - 1 && pos + 1 < call.prompt_end) {
+        row.targets = request.sequence->tokens().data() + pos + 1;
+        row.n_targets = 1;
+        row.target_logprobs = call.target_logprobs.data() + (local - (request.score_from - 1));
+    }
+}
+
+// The row that the next token is sampled from.
+void want_sample(Call& call, Row& row) {
+    row.status = &call.row_status;
+    if (call.sampler->is_plain_greedy() && !call.request.external_scores && call.request.n_logprobs < 0) {
+        row.argmax = &call.argmax;
+        return;
+    }
+    row.logits = call.scores.data();
+    if (call.request.n_logprobs < 0) return;
+    row.n_top = static_cast<std::int32_t>(call.top_ids.size());
+    row.top_ids = call.top_ids.data();
+    row.top_logprobs = call.top_logprobs.data();
+}
+
+}  // namespace
+
+bool is_runnable(const Call& call) {
+    return call.state == CallState::running && pending_rows(call) > 0 &&
+           call.ring.size() < call.request.ring_capacity;
+}
+
+void choose_parts(std::span<const std::shared_ptr<Call>> running, std::int32_t max_rows, Plan& plan) {
+    plan.parts.clear();
+    std::int64_t budget = max_rows;
+    for (const auto& call : running) {
+        if (budget == 0) return;
+        if (!is_runnable(*call) || call->n_generated == 0 || pending_rows(*call) != 1) continue;
+        add_part(plan, *call, 1);
+        --budget;
+    }
+    if (!plan.parts.empty()) budget = std::min(budget, kPromptRowsBesideSteps);
+    for (const auto& call : running) {
+        if (budget == 0) return;
+        if (!is_runnable(*call) || (call->n_generated > 0 && pending_rows(*call) == 1)) continue;
+        const std::int64_t n_rows = std::min(budget, pending_rows(*call));
+        add_part(plan, *call, n_rows);
+        budget -= n_rows;
+    }
+}
+
+void build_rows(const Config& config, Plan& plan) {
+    plan.rows.clear();
+    plan.sequences.clear();
+    for (const Plan::Part& part : plan.parts) {
+        Call& call = *part.call;
+        const Sequence& sequence = *call.request.sequence;
+        const std::int32_t index = static_cast<std::int32_t>(plan.sequences.size());
+        const std::vector<std::int32_t>& blocks = sequence.table.blocks();
+        plan.sequences.push_back({blocks.data(), static_cast<std::int32_t>(blocks.size()), &call.cancel_flag});
+        for (std::int64_t pos = part.begin; pos < part.end; ++pos) {
+            Row row{};
+            row.sequence = index;
+            row.pos = static_cast<std::int32_t>(pos);
+            row.token = sequence.tokens()[static_cast<std::size_t>(pos)];
+            row.embedding = sequence.embedding(pos);
+            row.phase = sequence.phase(pos);
+            if (is_generating(call)) {
+                if (part.is_last && pos + 1 == part.end) want_sample(call, row);
+            } else if (pos >= call.begin) {
+                want_values(config, call, pos, row);
+                if (pos + 1 == part.end) row.status = &call.row_status;
+            }
+            plan.rows.push_back(row);
+        }
+    }
+}
+
+}  // namespace neox

@@ -1,0 +1,68 @@
+// A list of tokens with its KV blocks: what a session is, and what a call without a session makes for itself.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "engine/sampler.h"
+#include "model/batch.h"
+#include "model/kv_pool.h"
+
+namespace neox {
+
+// One part of a prompt: ids, or a block of embedding vectors.
+struct PromptPart {
+    std::vector<Token> ids;
+    std::vector<float> embeddings;  // [n, n_embd], row-major
+};
+
+inline constexpr Token kEmbedding = -1;  // stands in the token list for a row given as an embedding
+
+// Guarded by the engine's mutex. Everything that was fed is kept, ids and embeddings and the phase of each row, so that an
+// evicted sequence can recompute its blocks with the arithmetic that each row had first.
+class Sequence {
+public:
+    Sequence(std::shared_ptr<KvPool> pool, std::int32_t n_embd) : table(std::move(pool)), n_embd_(n_embd) {}
+
+    std::int64_t length() const { return static_cast<std::int64_t>(tokens_.size()); }
+    std::span<const Token> tokens() const { return tokens_; }
+    RowPhase phase(std::int64_t pos) const { return phases_[static_cast<std::size_t>(pos)]; }
+    // nullptr for a row that is a token.
+    const float* embedding(std::int64_t pos) const;
+    bool has_embeddings() const { return !embedding_positions_.empty(); }
+
+    void append(const PromptPart& part);
+    void append_sampled(Token token);
+    void truncate(std::int64_t n_positions);
+    // Gives its blocks back; they are recomputed when it runs next.
+    void evict();
+    Sequence fork(std::int64_t n_positions) const;
+
+    BlockTable table;
+    std::int64_t n_cached = 0;    // positions whose KV entries are valid
+    std::uint64_t last_used = 0;  // a tick of the engine, for eviction
+    bool busy = false;            // a call waits or runs on it: nobody else may change it
+    bool running = false;         // its blocks may not be taken
+
+private:
+    // The same rows over another table.
+    Sequence(const Sequence& other, BlockTable blocks)
+        : table(std::move(blocks)),
+          n_cached(other.n_cached),
+          n_embd_(other.n_embd_),
+          tokens_(other.tokens_),
+          phases_(other.phases_),
+          embedding_positions_(other.embedding_positions_),
+          embeddings_(other.embeddings_) {}
+
+    std::int32_t n_embd_;
+    std::vector<Token> tokens_;
+    std::vector<RowPhase> phases_;
+    std::vector<std::int64_t> embedding_positions_;  // rising
+    std::vector<float> embeddings_;                  // [embedding_positions_.size(), n_embd]
+};
+
+}  // namespace neox

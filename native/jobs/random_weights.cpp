@@ -1,0 +1,115 @@
+#include "jobs/random_weights.h"
+
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/half.h"
+#include "quant/blocks.h"
+
+namespace neox {
+namespace {
+
+constexpr float kDeviation = 0.02f;
+
+// The output function of splitmix64: a bijection that scatters neighbouring counters.
+std::uint64_t mix(std::uint64_t x) {
+    x += 0x9E3779B97F4A7C15u;
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ x >> 27) * 0x94D049BB133111EBu;
+    return x ^ x >> 31;
+}
+
+// The sum of two uniform numbers of n values has the deviation sqrt((n^2 - 1) / 6).
+float triangle_deviation(float n) { return std::sqrt((n * n - 1.0f) / 6.0f); }
+
+// 16 scales between 0.75 and 1.25 of the one that gives kDeviation.
+std::array<std::uint16_t, 16> scales(float unit_deviation) {
+    std::array<std::uint16_t, 16> table;
+    for (int i = 0; i < 16; ++i)
+        table[static_cast<std::size_t>(i)] =
+            f32_to_f16(kDeviation / unit_deviation * (0.75f + 0.5f * static_cast<float>(i) / 15.0f));
+    return table;
+}
+
+// Each nibble is the sum of two 3-bit numbers and 1: 1 to 15, symmetric about the 8 that stands for zero.
+void make_q4_0(std::uint64_t key, std::uint64_t first_block, std::uint64_t n_blocks, std::byte* dst) {
+    constexpr std::uint64_t kLow = 0x7777777777777777u, kOne = 0x1111111111111111u;
+    const auto scale = scales(triangle_deviation(8.0f));
+    for (std::uint64_t b = 0; b < n_blocks; ++b, dst += sizeof(BlockQ4_0)) {
+        const std::uint64_t counter = key + (first_block + b) * 4;
+        const std::uint64_t r = mix(counter);
+        const std::uint64_t halves[2] = {(r & kLow) + (mix(counter + 1) & kLow) + kOne,
+                                         (mix(counter + 2) & kLow) + (mix(counter + 3) & kLow) + kOne};
+        BlockQ4_0 block;
+        // The top bits of four nibbles, unused so far.
+        block.d = scale[(r >> 3 & 1) | (r >> 6 & 2) | (r >> 9 & 4) | (r >> 12 & 8)];
+        std::memcpy(block.qs, halves, sizeof block.qs);
+        std::memcpy(dst, &block, sizeof block);
+    }
+}
+
+// Each byte is the sum of two 7-bit numbers less 127: -127 to 127.
+void make_q8_0(std::uint64_t key, std::uint64_t first_block, std::uint64_t n_blocks, std::byte* dst) {
+    constexpr std::uint64_t kLow = 0x7F7F7F7F7F7F7F7Fu, kOne = 0x0101010101010101u,
+                            kSign = 0x8080808080808080u;
+    const auto scale = scales(triangle_deviation(128.0f));
+    for (std::uint64_t b = 0; b < n_blocks; ++b, dst += sizeof(BlockQ8_0)) {
+        const std::uint64_t counter = key + (first_block + b) * 8;
+        const std::uint64_t first = mix(counter);
+        std::uint64_t parts[4];
+        for (std::uint64_t i = 0; i < 4; ++i) {
+            const std::uint64_t r = i == 0 ? first : mix(counter + 2 * i);
+            // v + 1 with its top bit flipped is v - 127 as a signed byte.
+            parts[i] = ((r & kLow) + (mix(counter + 2 * i + 1) & kLow) + kOne) ^ kSign;
+        }
+        BlockQ8_0 block;
+        block.d = scale[(first >> 7 & 1) | (first >> 14 & 2) | (first >> 21 & 4) | (first >> 28 & 8)];
+        std::memcpy(block.qs, parts, sizeof block.qs);
+        std::memcpy(dst, &block, sizeof block);
+    }
+}
+
+template <class T, class Convert>
+void make_floats(std::uint64_t key, std::uint64_t first, std::uint64_t n, std::byte* dst, Convert convert) {
+    constexpr float kSteps = 65536.0f;
+    const float scale = kDeviation / triangle_deviation(kSteps);
+    for (std::uint64_t i = 0; i < n; ++i, dst += sizeof(T)) {
+        const std::uint64_t r = mix(key + first + i);
+        const auto sum = static_cast<float>((r & 0xFFFF) + (r >> 48));
+        const T value = convert((sum - (kSteps - 1.0f)) * scale);
+        std::memcpy(dst, &value, sizeof value);
+    }
+}
+
+}  // namespace
+
+std::uint64_t random_key(std::uint64_t seed, const std::string& name) {
+    std::uint64_t key = mix(seed);
+    for (const char c : name) key = mix(key ^ static_cast<unsigned char>(c));
+    return key;
+}
+
+void make_random_rows(const Tensor& tensor, std::uint64_t key, std::uint64_t row_begin, std::uint64_t n_rows,
+                      std::byte* dst) {
+    const std::uint64_t first = row_begin * tensor.n_cols(), n = n_rows * tensor.n_cols();
+    if (tensor.name.ends_with("norm.weight")) {
+        if (tensor.dtype != DType::F32) fail(ErrorCode::unsupported, "Norm '", tensor.name, "' must be F32.");
+        const float one = 1.0f;
+        for (std::uint64_t i = 0; i < n; ++i) std::memcpy(dst + i * sizeof one, &one, sizeof one);
+        return;
+    }
+    switch (tensor.dtype) {
+        case DType::F32: make_floats<float>(key, first, n, dst, [](float v) { return v; }); return;
+        case DType::F16: make_floats<std::uint16_t>(key, first, n, dst, f32_to_f16); return;
+        case DType::BF16: make_floats<std::uint16_t>(key, first, n, dst, f32_to_bf16); return;
+        case DType::Q4_0: make_q4_0(key, first / kQ4_0BlockLength, n / kQ4_0BlockLength, dst); return;
+        case DType::Q8_0: make_q8_0(key, first / kQ8_0BlockLength, n / kQ8_0BlockLength, dst); return;
+        default:
+            fail(ErrorCode::unsupported, "Random tensors of type ", dtype_info(tensor.dtype).name,
+                 " cannot be made yet.");
+    }
+}
+
+}  // namespace neox

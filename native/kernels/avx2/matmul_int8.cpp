@@ -1,0 +1,13 @@
+// Integer products for AVX2.
+#include "kernels/target.h"
+
+#if NEOX_X86_64
+
+#include "kernels/avx2/lanes.h"
+#include "kernels/kernels.h"
+
+NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
+#include "kernels/generic/matmul_int8.h"
+NEOX_TARGET_END
+
+#endif

@@ -1,0 +1,59 @@
+// The table of AVX2.
+#include "kernels/target.h"
+
+#if NEOX_X86_64
+
+#include "kernels/avx2/lanes.h"
+#include "kernels/cpu_features.h"
+#include "kernels/kernels.h"
+#include "kernels/tables.h"
+
+NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
+#include "kernels/generic/attention.h"
+#include "kernels/generic/ceiling.h"
+#include "kernels/generic/math.h"
+#include "kernels/generic/ops.h"
+#include "kernels/generic/quantize.h"
+NEOX_TARGET_END
+
+namespace neox {
+namespace avx2 {
+
+MatmulFn find_matmul_f32(DType weights);
+MatmulFn find_matmul_int8(DType weights, Arithmetic activations);
+
+static bool is_supported(const CpuFeatures& cpu) { return cpu.avx2 && cpu.fma && cpu.f16c; }
+
+static MatmulFn find_matmul(DType weights, Arithmetic activations) {
+    return activations == Arithmetic::f32 ? find_matmul_f32(weights) : find_matmul_int8(weights, activations);
+}
+
+}  // namespace avx2
+
+const Kernels& avx2_kernels() {
+    static constexpr Kernels kTable = {
+        .name = "avx2",
+        .supported = avx2::is_supported,
+        .matmul = avx2::find_matmul,
+        .quantize_q8 = avx2::quantize_q8,
+        .quantize_q15 = avx2::quantize_q15,
+        .layer_norm = avx2::layer_norm,
+        .rope = avx2::rope,
+        .attention = avx2::attention,
+        .bias_gelu_erf = avx2::bias_gelu_erf,
+        .bias_gelu_tanh = avx2::bias_gelu_tanh,
+        .bias_add = avx2::bias_add,
+        .store_f16 = avx2::f32_to_f16_row,
+        .load_f16 = avx2::f16_to_f32_row,
+        .argmax = avx2::argmax,
+        .log_sum_exp = avx2::log_sum_exp,
+        .peak_int8 = avx2::peak_int8,
+        .peak_f32 = avx2::peak_f32,
+        .read = avx2::read,
+    };
+    return kTable;
+}
+
+}  // namespace neox
+
+#endif

@@ -1,0 +1,81 @@
+#include "kernels/dispatch.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "base/error.h"
+#include "kernels/cpu_features.h"
+#include "kernels/tables.h"
+#include "kernels/target.h"
+
+namespace neox {
+namespace {
+
+constexpr std::size_t kMostTables = 4;
+
+struct TableList {
+    const Kernels* tables[kMostTables] = {};
+    std::size_t n = 0;
+
+    void add(const Kernels& table) { tables[n++] = &table; }
+    std::span<const Kernels* const> span() const { return {tables, n}; }
+};
+
+TableList list_all() {
+    TableList list;
+#if NEOX_X86_64
+    list.add(avx512vnni_kernels());
+    list.add(avx2_kernels());
+#endif
+    list.add(scalar_kernels());
+    return list;
+}
+
+TableList list_supported() {
+    const CpuFeatures cpu = detect_cpu_features();
+    TableList list;
+    for (const Kernels* table : all_kernels())
+        if (table->supported(cpu)) list.add(*table);
+    return list;
+}
+
+std::string names_of(std::span<const Kernels* const> tables) {
+    std::string names;
+    for (const Kernels* table : tables) names += (names.empty() ? "" : ", ") + std::string(table->name);
+    return names;
+}
+
+}  // namespace
+
+std::span<const Kernels* const> all_kernels() {
+    static const TableList list = list_all();
+    return list.span();
+}
+
+std::span<const Kernels* const> supported_kernels() {
+    static const TableList list = list_supported();
+    return list.span();
+}
+
+const Kernels& kernels_by_name(const char* name) {
+    for (const Kernels* table : supported_kernels())
+        if (std::strcmp(table->name, name) == 0) return *table;
+    for (const Kernels* table : all_kernels())
+        if (std::strcmp(table->name, name) == 0)
+            fail(ErrorCode::isa, "This machine cannot run the instruction set \"", name,
+                 "\"; it can run: ", names_of(supported_kernels()), ".");
+    fail(ErrorCode::isa, "Unknown instruction set \"", name, "\"; there are: ", names_of(all_kernels()), ".");
+}
+
+const Kernels& active_kernels() {
+    const char* forced = std::getenv("NEOX_FORCE_ISA");
+    if (forced && *forced != '\0') {
+        static const std::string first_forced = forced;
+        static const Kernels& chosen = kernels_by_name(first_forced.c_str());
+        return first_forced == forced ? chosen : kernels_by_name(forced);
+    }
+    return *supported_kernels().front();
+}
+
+}  // namespace neox

@@ -1,0 +1,111 @@
+// The table of CPU kernels: one object per instruction set, the scalar one being the oracle of every test.
+//
+// Bits. Every function computes each output element by a fixed sequence of operations that depends on that element's
+// own inputs alone: never on how many tokens or panels one call covers. That is what makes a row of a batch
+// independent of its neighbours, of the thread count and of how a prompt was cut. Fused multiply-adds are written out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tensor/dtype.h"
+
+namespace neox {
+
+struct CpuFeatures;
+
+inline constexpr int kPanelRows = 16;     // rows interleaved in the resident layout (kernels/layout.h)
+inline constexpr int kQuantBlock = 32;    // activations share one scale per 32 columns
+
+// How the activations of a matrix product are represented.
+//   f32: as they are; the weights are dequantized in registers. Precision exact and high.
+//   q8:  one signed byte each and a scale per 32 columns (absmax / 127). Precision fast, prompt rows.
+//   q15: two signed bytes each, value = scale * (128 * high + low), about 15 bits. Precision fast, step rows.
+enum class Arithmetic : std::uint8_t { f32, q8, q15 };
+
+// n_tokens rows of activations, each n_cols long, row-major and contiguous.
+struct Activations {
+    Arithmetic arithmetic = Arithmetic::f32;
+    int n_tokens = 0;
+    std::int64_t n_cols = 0;
+    const float* f32 = nullptr;            // [n_tokens, n_cols], when arithmetic is f32
+    const std::int8_t* high = nullptr;     // [n_tokens, n_cols], q8 and q15
+    const std::int8_t* low = nullptr;      // [n_tokens, n_cols], q15 only
+    const float* scale = nullptr;          // [n_tokens, n_cols / 32]
+    const std::int32_t* sum = nullptr;     // [n_tokens, n_cols / 32]: sum over the block of the integers
+};
+
+// The product of panels [panel_begin, panel_end) with all tokens:
+// y[token * y_stride + row] = sum over k of W[row][k] * x[token][k], for row in 16 * [panel_begin, panel_end).
+// The last panel may hold fewer than 16 real rows; all 16 are written, so y needs room for whole panels.
+struct MatmulArgs {
+    const std::byte* weights;  // the matrix in resident layout, its first panel
+    std::size_t panel_bytes;
+    std::int64_t panel_begin;
+    std::int64_t panel_end;
+    const Activations* x;
+    float* y;
+    std::int64_t y_stride;
+};
+using MatmulFn = void (*)(const MatmulArgs&);
+
+enum class KvType : std::int32_t { f32 = 0, f16 = 1 };
+inline constexpr int kKvBlock = 64;  // positions of one KV block
+
+// One query head of one row against the KV cache of its sequence: positions [0, n_positions), in tiles of 64 aligned
+// to absolute positions, with an online softmax in f32.
+struct AttentionArgs {
+    KvType kv_type;
+    int head_dim;
+    float scale;                         // head_dim^-0.5
+    std::int64_t n_positions;            // pos + 1
+    const std::byte* const* k_blocks;    // [ceil(n_positions / 64)]: this head's K tile, [64][head_dim] of kv_type
+    const std::byte* const* v_blocks;    // same for V
+    const float* q;                      // [head_dim], rotated
+    float* out;                          // [head_dim]
+};
+
+struct Kernels {
+    const char* name;                              // "scalar", "avx2", "avx512vnni"
+    bool (*supported)(const CpuFeatures& cpu);
+
+    // nullptr where a weight type cannot be combined with that arithmetic (q8 and q15 need a quantized type).
+    MatmulFn (*matmul)(DType weights, Arithmetic activations);
+
+    // Quantizes one row; n is a multiple of 32. Bit-equal on every instruction set.
+    void (*quantize_q8)(const float* x, std::int64_t n, std::int8_t* q, float* scale, std::int32_t* sum);
+    void (*quantize_q15)(const float* x, std::int64_t n, std::int8_t* high, std::int8_t* low, float* scale,
+                         std::int32_t* sum);
+
+    // y = (x - mean) / sqrt(var + eps) * weight + bias, biased variance. n > 0. x and y may be the same.
+    void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, std::int64_t n, float* y);
+    // Rotates the first n_rot values of one head in place: pairs (j, j + n_rot / 2); cos and sin are [n_rot / 2].
+    void (*rope)(float* head, const float* cos, const float* sin, int n_rot);
+    void (*attention)(const AttentionArgs& args);
+
+    // x[i] += bias[i] (bias may be nullptr), then the activation. Exact erf form 0.5 x (1 + erf(x / sqrt 2)).
+    void (*bias_gelu_erf)(float* x, const float* bias, std::int64_t n);
+    // Tanh form 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+    void (*bias_gelu_tanh)(float* x, const float* bias, std::int64_t n);
+    // y[i] += bias[i] (may be nullptr) + residual[i] (may be nullptr).
+    void (*bias_add)(float* y, const float* bias, const float* residual, std::int64_t n);
+
+    // Conversions of KV rows; round to nearest even. src is f32.
+    void (*store_f16)(const float* src, std::int64_t n, std::uint16_t* dst);
+    void (*load_f16)(const std::uint16_t* src, std::int64_t n, float* dst);
+
+    // Largest value and log(sum(exp(x))) of one row of logits; the index is the first of the largest. *nan is set when
+    // the row holds a NaN.
+    void (*argmax)(const float* x, std::int64_t n, std::int32_t* index, float* value, bool* nan);
+    double (*log_sum_exp)(const float* x, std::int64_t n, float max);
+
+    // What the machine can do at best (kernels/ceiling.h). The peaks run n_rounds of independent multiply-adds from the
+    // first-level cache, put something that depends on all of them into *sink and return the operations done (a
+    // multiply-add is 2). peak_int8 is nullptr for scalar. read() touches every byte once and returns
+    // something that depends on all of them; bytes is a multiple of 256.
+    std::int64_t (*peak_int8)(std::int64_t n_rounds, float* sink);
+    std::int64_t (*peak_f32)(std::int64_t n_rounds, float* sink);
+    std::int32_t (*read)(const std::byte* p, std::size_t bytes);
+};
+
+}  // namespace neox

@@ -1,0 +1,109 @@
+#include "kernels/matmul.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace neox {
+namespace {
+
+// From here on a task takes two panels at a time, which the kernels unpack once for all tokens.
+constexpr int kManyTokens = 8;
+// Weights of one task when there are few tokens: long enough a stream for the prefetcher, short enough for
+// balance.
+constexpr std::size_t kTaskBytes = std::size_t{256} << 10;
+// Tokens quantized by one task.
+constexpr int kQuantizeTokens = 8;
+
+std::int64_t panels_per_task(const ResidentMatrix& w, int n_tokens) {
+    if (n_tokens >= kManyTokens) return 2;
+    return std::clamp<std::int64_t>(static_cast<std::int64_t>(kTaskBytes / w.panel_bytes), 1, 4);
+}
+
+// Bias, activation and residual for the rows of these panels, all tokens, while they are in cache. Bias and
+// residual end with the last real row.
+void finish_panels(const Kernels& kernels, const MatmulArgs& args, std::int64_t n_rows,
+                   const Epilogue& epilogue) {
+    const std::int64_t row = args.panel_begin * kPanelRows;
+    const std::int64_t n = std::min(args.panel_end * kPanelRows, n_rows) - row;
+    const float* bias = epilogue.bias ? epilogue.bias + row : nullptr;
+    for (int token = 0; token < args.x->n_tokens; ++token) {
+        float* y = args.y + token * args.y_stride + row;
+        const float* residual =
+            epilogue.residual ? epilogue.residual + token * epilogue.residual_stride + row : nullptr;
+        switch (epilogue.activation) {
+            case Activation::none:
+                if (bias || residual) kernels.bias_add(y, bias, residual, n);
+                continue;
+            case Activation::gelu_erf: kernels.bias_gelu_erf(y, bias, n); break;
+            case Activation::gelu_tanh: kernels.bias_gelu_tanh(y, bias, n); break;
+        }
+        if (residual) kernels.bias_add(y, nullptr, residual, n);
+    }
+}
+
+}  // namespace
+
+void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, const Activations& x, float* y,
+            std::int64_t y_stride, const Epilogue& epilogue) {
+    const MatmulFn product = kernels.matmul(w.dtype, x.arithmetic);
+    if (!product)
+        fail(ErrorCode::internal, "No ", kernels.name, " product for tensor type ", static_cast<int>(w.dtype),
+             " and arithmetic ", static_cast<int>(x.arithmetic), ".");
+    const std::int64_t n_panels = w.n_panels();
+    if (x.n_cols != w.n_cols || y_stride < n_panels * kPanelRows)
+        fail(ErrorCode::internal, "Product of [", w.n_rows, ", ", w.n_cols, "] with ", x.n_cols,
+             " columns into rows of ", y_stride, ".");
+    if (x.n_tokens <= 0) return;
+    const std::int64_t step = panels_per_task(w, x.n_tokens);
+    const bool has_epilogue = epilogue.bias || epilogue.residual || epilogue.activation != Activation::none;
+    pool.parallel_for(static_cast<std::size_t>((n_panels + step - 1) / step), [&](std::size_t task, int) {
+        const std::int64_t begin = static_cast<std::int64_t>(task) * step;
+        const MatmulArgs args{w.data, w.panel_bytes, begin, std::min(begin + step, n_panels), &x,
+                              y,      y_stride};
+        product(args);
+        if (has_epilogue) finish_panels(kernels, args, w.n_rows, epilogue);
+    });
+}
+
+Activations ActivationBuffer::prepare(ThreadPool& pool, const Kernels& kernels, Arithmetic arithmetic,
+                                      const float* x, int n_tokens, std::int64_t n_cols) {
+    Activations view{arithmetic, n_tokens, n_cols, nullptr, nullptr, nullptr, nullptr, nullptr};
+    if (arithmetic == Arithmetic::f32) {
+        view.f32 = x;
+        return view;
+    }
+    if (n_cols % kQuantBlock != 0)
+        fail(ErrorCode::internal, "Rows of ", n_cols, " columns cannot be quantized by blocks of 32.");
+    const std::int64_t n_blocks = n_cols / kQuantBlock;
+    high_.grow(static_cast<std::size_t>(n_tokens * n_cols));
+    scale_.grow(static_cast<std::size_t>(n_tokens * n_blocks));
+    sum_.grow(static_cast<std::size_t>(n_tokens * n_blocks));
+    const bool two_planes = arithmetic == Arithmetic::q15;
+    if (two_planes) low_.grow(static_cast<std::size_t>(n_tokens * n_cols));
+    const int n_tasks = (n_tokens + kQuantizeTokens - 1) / kQuantizeTokens;
+    pool.parallel_for(static_cast<std::size_t>(n_tasks), [&](std::size_t task, int) {
+        const std::int64_t begin = static_cast<std::int64_t>(task) * kQuantizeTokens;
+        const std::int64_t end = std::min<std::int64_t>(begin + kQuantizeTokens, n_tokens);
+        const std::int64_t at = begin * n_cols, block = begin * n_blocks, n = (end - begin) * n_cols;
+        // Rows are whole blocks, so the rows of a task are one long row.
+        if (two_planes) {
+            kernels.quantize_q15(x + at, n, high_.data() + at, low_.data() + at, scale_.data() + block,
+                                 sum_.data() + block);
+        } else {
+            kernels.quantize_q8(x + at, n, high_.data() + at, scale_.data() + block, sum_.data() + block);
+        }
+    });
+    view.high = high_.data();
+    view.low = two_planes ? low_.data() : nullptr;
+    view.scale = scale_.data();
+    view.sum = sum_.data();
+    return view;
+}
+
+Arithmetic usable_arithmetic(const Kernels& kernels, DType weights, std::int64_t n_cols, Arithmetic wanted) {
+    const bool is_usable = n_cols % kQuantBlock == 0 && kernels.matmul(weights, wanted) != nullptr;
+    return is_usable ? wanted : Arithmetic::f32;
+}
+
+}  // namespace neox

@@ -1,0 +1,46 @@
+// Threading and tiling around the kernel table's matrix products; no instruction set here.
+#pragma once
+
+#include <cstdint>
+
+#include "base/aligned_buffer.h"
+#include "base/thread_pool.h"
+#include "kernels/kernels.h"
+#include "kernels/layout.h"
+
+namespace neox {
+
+enum class Activation : std::uint8_t { none, gelu_erf, gelu_tanh };
+
+// What is done to y while it is still in cache.
+struct Epilogue {
+    const float* bias = nullptr;          // [n_rows], or none
+    Activation activation = Activation::none;
+    const float* residual = nullptr;      // [n_tokens, residual_stride], added after the activation; may alias y
+    std::int64_t residual_stride = 0;
+};
+
+// y[n_tokens, n_rows] = epilogue(x[n_tokens, n_cols] * W^T). y_stride >= 16 * W.n_panels(): whole panels are written.
+// When y is also the residual, rows are read before they are written.
+void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, const Activations& x, float* y,
+            std::int64_t y_stride, const Epilogue& epilogue);
+
+// Owns quantized activations; prepare() fills it from f32 rows and returns a view (valid until the next prepare).
+class ActivationBuffer {
+public:
+    // x: [n_tokens, n_cols] contiguous. f32 returns a view of x itself. Parallel over tokens.
+    Activations prepare(ThreadPool& pool, const Kernels& kernels, Arithmetic arithmetic, const float* x, int n_tokens,
+                        std::int64_t n_cols);
+
+private:
+    AlignedBuffer<std::int8_t> high_;
+    AlignedBuffer<std::int8_t> low_;
+    AlignedBuffer<float> scale_;
+    AlignedBuffer<std::int32_t> sum_;
+};
+
+// The arithmetic that a weight of this type can really run when `wanted` is asked for: f32 for unquantized types and for
+// rows whose n_cols is no multiple of 32, else `wanted`.
+Arithmetic usable_arithmetic(const Kernels& kernels, DType weights, std::int64_t n_cols, Arithmetic wanted);
+
+}  // namespace neox

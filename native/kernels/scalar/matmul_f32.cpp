@@ -1,0 +1,5 @@
+// f32 products for scalar code.
+#include "kernels/kernels.h"
+#include "kernels/scalar/lanes.h"
+
+#include "kernels/generic/matmul_f32.h"

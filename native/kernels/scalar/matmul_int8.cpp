@@ -1,0 +1,5 @@
+// Integer products for scalar code.
+#include "kernels/kernels.h"
+#include "kernels/scalar/lanes.h"
+
+#include "kernels/generic/matmul_int8.h"

@@ -1,0 +1,51 @@
+// The table of scalar code.
+#include "kernels/cpu_features.h"
+#include "kernels/kernels.h"
+#include "kernels/scalar/lanes.h"
+#include "kernels/tables.h"
+
+#include "kernels/generic/attention.h"
+#include "kernels/generic/ceiling.h"
+#include "kernels/generic/math.h"
+#include "kernels/generic/ops.h"
+#include "kernels/generic/quantize.h"
+
+namespace neox {
+namespace scalar {
+
+MatmulFn find_matmul_f32(DType weights);
+MatmulFn find_matmul_int8(DType weights, Arithmetic activations);
+
+static bool is_supported(const CpuFeatures&) { return true; }
+
+static MatmulFn find_matmul(DType weights, Arithmetic activations) {
+    return activations == Arithmetic::f32 ? find_matmul_f32(weights) : find_matmul_int8(weights, activations);
+}
+
+}  // namespace scalar
+
+const Kernels& scalar_kernels() {
+    static constexpr Kernels kTable = {
+        .name = "scalar",
+        .supported = scalar::is_supported,
+        .matmul = scalar::find_matmul,
+        .quantize_q8 = scalar::quantize_q8,
+        .quantize_q15 = scalar::quantize_q15,
+        .layer_norm = scalar::layer_norm,
+        .rope = scalar::rope,
+        .attention = scalar::attention,
+        .bias_gelu_erf = scalar::bias_gelu_erf,
+        .bias_gelu_tanh = scalar::bias_gelu_tanh,
+        .bias_add = scalar::bias_add,
+        .store_f16 = scalar::f32_to_f16_row,
+        .load_f16 = scalar::f16_to_f32_row,
+        .argmax = scalar::argmax,
+        .log_sum_exp = scalar::log_sum_exp,
+        .peak_int8 = nullptr,
+        .peak_f32 = scalar::peak_f32,
+        .read = scalar::read,
+    };
+    return kTable;
+}
+
+}  // namespace neox

@@ -1,0 +1,128 @@
+// What a device offers, as structs of function pointers over plain data: the CPU's (model/cpu_backend.cpp), a device
+// library's behind one C symbol, a fake one in tests. Nothing throws across: every function returns a Status.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+#include "base/error.h"
+#include "kernels/kernels.h"
+#include "model/batch.h"
+#include "model/config.h"
+
+namespace neox {
+
+struct Status {
+    std::int32_t code;      // ErrorCode; 0 is success
+    char message[508];      // NUL-terminated
+};
+
+// Throws the Error that a Status describes, if any.
+void check(const Status& status);
+// Runs fn() and turns what it throws into a Status.
+template <class F>
+Status guarded(F&& fn) noexcept;
+Status make_status(ErrorCode code, const char* message) noexcept;
+
+enum class Precision : std::int32_t { exact = 0, high = 1, fast = 2 };
+
+struct BackendOptions {
+    Precision precision;
+    KvType kv_type;
+    std::int32_t n_threads;
+    std::int32_t n_kv_blocks;   // capacity of the KV pool; its memory is touched only when used
+    std::int32_t n_ctx;         // longest position + 1 that will be asked for
+    std::int32_t max_rows;      // most rows of one batch
+};
+
+struct MemoryEstimate {
+    std::uint64_t weights_bytes;
+    std::uint64_t kv_bytes;
+    std::uint64_t scratch_bytes;
+};
+
+// One loaded model on one device with its KV pool: what an engine drives. One caller at a time.
+struct Backend {
+    void* self;
+    // Runs layers [layer_begin, layer_end) over the batch; layer_begin 0 starts from tokens or embeddings, layer_end
+    // n_layer ends with the outputs. `carry` [n_rows, n_embd] holds the residual stream between ranges: it is read when
+    // layer_begin > 0 and written when layer_end < n_layer, and may be null otherwise. The only entry to the network.
+    Status (*forward)(void* self, const Batch* batch, std::int32_t layer_begin, std::int32_t layer_end, float* carry);
+    std::size_t kv_block_bytes;  // of one block over all layers
+    // Copies the first n_positions of block `from` to block `to`, all layers.
+    Status (*kv_copy)(void* self, std::int32_t from, std::int32_t to, std::int32_t n_positions);
+    Status (*kv_read)(void* self, std::int32_t block, void* dst);         // kv_block_bytes
+    Status (*kv_write)(void* self, std::int32_t block, const void* src);  // kv_block_bytes
+    void (*destroy)(void* self);
+};
+
+// Roles of the tensors of a GPT-NeoX model, in GGUF's words. Hugging Face's names beside them.
+enum class Role : std::int32_t {
+    token_embd,       // gpt_neox.embed_in.weight
+    attn_norm,        // layers.N.input_layernorm
+    attn_norm_bias,
+    attn_qkv,         // layers.N.attention.query_key_value, rows reordered to Q | K | V
+    attn_qkv_bias,
+    attn_output,      // layers.N.attention.dense
+    attn_output_bias,
+    ffn_norm,         // layers.N.post_attention_layernorm
+    ffn_norm_bias,
+    ffn_up,           // layers.N.mlp.dense_h_to_4h
+    ffn_up_bias,
+    ffn_down,         // layers.N.mlp.dense_4h_to_h
+    ffn_down_bias,
+    output_norm,      // gpt_neox.final_layer_norm
+    output_norm_bias,
+    output,           // embed_out.weight
+};
+
+// A slice of rows of one tensor in GGUF row layout. Slices of one tensor begin at multiples of 16 rows.
+struct Upload {
+    Role role;
+    std::int32_t layer;
+    DType dtype;
+    std::int64_t n_rows;       // of the whole tensor
+    std::int64_t n_cols;
+    std::int64_t row_begin;
+    std::int64_t row_count;
+    const std::byte* rows;
+};
+
+// A kind of device. Weights are made once and shared by every backend over them.
+struct Device {
+    const char* name;  // "cpu", "cuda"
+    Status (*create_weights)(const Config* config, void** weights);
+    // Announces a tensor before its first slice, so that its memory can be set up. One caller at a time.
+    Status (*declare)(void* weights, Role role, std::int32_t layer, DType dtype, std::int64_t n_rows,
+                      std::int64_t n_cols);
+    // Takes a slice into the resident layout. Different slices may come from different threads at once.
+    Status (*upload)(void* weights, const Upload* slice);
+    // The embedding of one token, f32 [n_embd]. Thread-safe.
+    Status (*embed)(const void* weights, std::int32_t token, float* out);
+    std::uint64_t (*weights_bytes)(const void* weights);
+    void (*destroy_weights)(void* weights);
+    // `weights` must outlive the backend.
+    Status (*create_backend)(const void* weights, const BackendOptions* options, Backend* backend);
+    Status (*estimate)(const Config* config, const BackendOptions* options, DType dtype, MemoryEstimate* estimate);
+};
+
+const Device& cpu_device();
+
+template <class F>
+Status guarded(F&& fn) noexcept {
+    try {
+        fn();
+        return Status{0, {0}};
+    } catch (const Error& e) {
+        return make_status(e.code(), e.what());
+    } catch (const std::bad_alloc&) {
+        return make_status(ErrorCode::out_of_memory, "Out of memory.");
+    } catch (const std::exception& e) {
+        return make_status(ErrorCode::internal, e.what());
+    } catch (...) {
+        return make_status(ErrorCode::internal, "Unknown exception.");
+    }
+}
+
+}  // namespace neox

@@ -1,0 +1,49 @@
+// What one forward pass is asked: rows, the sequences they belong to, and what each row wants. Plain data, so that it
+// crosses to device libraries as it is; every pointer is borrowed for the duration of the call.
+#pragma once
+
+#include <cstdint>
+
+namespace neox {
+
+// A sequence as the network sees it: the KV blocks of its positions, in order.
+struct SequenceView {
+    const std::int32_t* blocks;    // [n_blocks] block ids; position p lives in blocks[p / 64]
+    std::int32_t n_blocks;
+    const std::int32_t* cancel;    // read atomically between layers: non-zero drops the sequence's rows. May be null.
+};
+
+// The arithmetic of a row follows from its own sequence alone: rows of a prompt take `prompt`, rows that decode a sampled
+// token take `step`, however they are batched.
+enum class RowPhase : std::int32_t { prompt = 0, step = 1 };
+
+// One row. At most one of the outputs that need the head is usually set; all may be. Null outputs are not computed.
+struct Row {
+    std::int32_t sequence;         // index into Batch::sequences
+    std::int32_t pos;              // 0-based; its KV entry is written by this pass
+    std::int32_t token;            // id in [0, n_vocab), or -1 when `embedding` is given
+    RowPhase phase;
+    const float* embedding;        // [n_embd], instead of the token's
+    float* hidden;                 // out [n_embd]: after the final norm
+    float* logits;                 // out [n_vocab]
+    std::int32_t* argmax;          // out: first of the largest logits
+    // The log-probabilities of `n_targets` given ids.
+    const std::int32_t* targets;
+    std::int32_t n_targets;
+    float* target_logprobs;        // out [n_targets]
+    // The `n_top` most likely ids, most likely first, ties by the smaller id.
+    std::int32_t n_top;
+    std::int32_t* top_ids;         // out [n_top]
+    float* top_logprobs;           // out [n_top]
+    std::int32_t* status;          // out, optional: 0 done, 1 dropped because its sequence was cancelled, 2 NaN in the logits
+};
+
+// Rows of one sequence come in rising positions, and after everything that their positions attend to.
+struct Batch {
+    const Row* rows;
+    std::int32_t n_rows;
+    const SequenceView* sequences;
+    std::int32_t n_sequences;
+};
+
+}  // namespace neox

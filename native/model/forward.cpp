@@ -1,0 +1,221 @@
+#include "model/forward.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+
+namespace neox {
+
+namespace {
+
+constexpr std::int32_t kDropped = 1;
+
+bool is_cancelled(const Batch& batch, const Row& row) {
+    const std::int32_t* flag = batch.sequences[row.sequence].cancel;
+    // The flag is written by another thread; atomic_ref needs a non-const lvalue, a load changes nothing.
+    return flag && std::atomic_ref<std::int32_t>(*const_cast<std::int32_t*>(flag)).load(std::memory_order_relaxed);
+}
+
+void check_row(const CpuState& s, const Batch& batch, const Row& row) {
+    const Config& c = s.weights.config;
+    if (row.sequence < 0 || row.sequence >= batch.n_sequences)
+        fail(ErrorCode::internal, "Row names sequence ", row.sequence, " of ", batch.n_sequences, ".");
+    if (row.pos < 0 || row.pos >= s.options.n_ctx)
+        fail(ErrorCode::context_full, "Position ", row.pos, " is outside the context of ", s.options.n_ctx, ".");
+    if (row.pos / kKvBlock >= batch.sequences[row.sequence].n_blocks)
+        fail(ErrorCode::internal, "Position ", row.pos, " has no KV block.");
+    if (!row.embedding && (row.token < 0 || row.token >= c.n_vocab))
+        fail(ErrorCode::invalid_argument, "Token id ", row.token, " is outside the vocabulary of ", c.n_vocab, ".");
+}
+
+// Starts from embeddings: x = embed_in[token], or the row's own vector. Prompt rows go first, so that each arithmetic
+// has one contiguous range.
+void begin_rows(CpuState& s, const Batch& batch, const float* carry) {
+    const std::int64_t n_embd = s.weights.config.n_embd, stride = panel_stride(n_embd);
+    Activity& a = s.act;
+    a.rows.clear();
+    for (int i = 0; i < batch.n_rows; ++i) {
+        check_row(s, batch, batch.rows[i]);
+        a.rows.push_back(&batch.rows[i]);
+    }
+    const auto first_step = std::stable_partition(a.rows.begin(), a.rows.end(),
+                                                  [](const Row* row) { return row->phase == RowPhase::prompt; });
+    a.n_prompt = static_cast<int>(first_step - a.rows.begin());
+    for (std::size_t i = 0; i < a.rows.size(); ++i) {
+        const Row& row = *a.rows[i];
+        float* x = a.x.data() + static_cast<std::int64_t>(i) * stride;
+        if (carry)
+            std::memcpy(x, carry + (&row - batch.rows) * n_embd, static_cast<std::size_t>(n_embd) * sizeof(float));
+        else if (row.embedding)
+            std::memcpy(x, row.embedding, static_cast<std::size_t>(n_embd) * sizeof(float));
+        else
+            s.weights.embed(row.token, x);
+    }
+}
+
+// Between layers: rows of cancelled sequences leave; nobody else's bits depend on them.
+void drop_cancelled(CpuState& s, const Batch& batch) {
+    const std::int64_t stride = panel_stride(s.weights.config.n_embd);
+    Activity& a = s.act;
+    std::size_t kept = 0;
+    int n_prompt = 0;
+    for (std::size_t i = 0; i < a.rows.size(); ++i) {
+        const Row* row = a.rows[i];
+        if (is_cancelled(batch, *row)) {
+            if (row->status) *row->status = kDropped;
+            continue;
+        }
+        if (row->phase == RowPhase::prompt) ++n_prompt;
+        if (kept != i) {
+            a.rows[kept] = row;
+            std::memcpy(a.x.data() + static_cast<std::int64_t>(kept) * stride,
+                        a.x.data() + static_cast<std::int64_t>(i) * stride,
+                        static_cast<std::size_t>(stride) * sizeof(float));
+        }
+        ++kept;
+    }
+    a.rows.resize(kept);
+    a.n_prompt = n_prompt;
+}
+
+void layer_norm(CpuState& s, const float* x, const AlignedBuffer<float>& weight, const AlignedBuffer<float>& bias) {
+    const std::int64_t n_embd = s.weights.config.n_embd, stride = panel_stride(n_embd);
+    s.pool.parallel_for(s.act.rows.size(), [&](std::size_t i, int) {
+        const std::int64_t row = static_cast<std::int64_t>(i);
+        s.kernels.layer_norm(x + row * stride, weight.data(), bias.data(), s.weights.config.norm_eps, n_embd,
+                             s.act.norm.data() + row * n_embd);
+    });
+}
+
+void store_kv(const CpuState& s, const float* src, std::int64_t n, std::byte* tile, std::int64_t slot) {
+    if (s.kv.type() == KvType::f32)
+        std::memcpy(tile + slot * n * 4, src, static_cast<std::size_t>(n) * 4);
+    else
+        s.kernels.store_f16(src, n, reinterpret_cast<std::uint16_t*>(tile) + slot * n);
+}
+
+// Rotates q and k in place and writes k and v to the cache.
+void rope_and_store(CpuState& s, const Batch& batch, std::int32_t layer) {
+    const Config& c = s.weights.config;
+    const std::int64_t dim = c.head_dim(), stride = panel_stride(3 * std::int64_t{c.n_embd});
+    s.pool.parallel_for(s.act.rows.size(), [&](std::size_t i, int) {
+        const Row& row = *s.act.rows[i];
+        float* q = s.act.qkv.data() + static_cast<std::int64_t>(i) * stride;
+        float* k = q + c.n_embd;
+        const float* v = k + c.n_embd;
+        const std::int32_t block = batch.sequences[row.sequence].blocks[row.pos / kKvBlock];
+        for (std::int32_t head = 0; head < c.n_head; ++head, q += dim, k += dim, v += dim) {
+            s.kernels.rope(q, s.rope.cos(row.pos), s.rope.sin(row.pos), c.n_rot);
+            s.kernels.rope(k, s.rope.cos(row.pos), s.rope.sin(row.pos), c.n_rot);
+            store_kv(s, k, dim, s.kv.k(layer, block, head), row.pos % kKvBlock);
+            store_kv(s, v, dim, s.kv.v(layer, block, head), row.pos % kKvBlock);
+        }
+    });
+}
+
+// attn = softmax(q K^T / sqrt(head_dim)) V over the positions up to the row's own, head by head.
+void attention(CpuState& s, const Batch& batch, std::int32_t layer) {
+    const Config& c = s.weights.config;
+    const std::int64_t dim = c.head_dim(), stride = panel_stride(3 * std::int64_t{c.n_embd});
+    const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
+    const std::size_t n_head = static_cast<std::size_t>(c.n_head);
+    s.pool.parallel_for(s.act.rows.size() * n_head, [&](std::size_t task, int thread) {
+        const std::size_t i = task / n_head;
+        const std::int32_t head = static_cast<std::int32_t>(task % n_head);
+        const Row& row = *s.act.rows[i];
+        const SequenceView& sequence = batch.sequences[row.sequence];
+        const std::size_t n_tiles = static_cast<std::size_t>(row.pos / kKvBlock + 1);
+        std::vector<const std::byte*>& tiles = s.tiles[static_cast<std::size_t>(thread)];
+        for (std::size_t t = 0; t < n_tiles; ++t) {
+            tiles[t] = s.kv.k(layer, sequence.blocks[t], head);
+            tiles[n_tiles + t] = s.kv.v(layer, sequence.blocks[t], head);
+        }
+        s.kernels.attention({s.kv.type(), static_cast<int>(dim), scale, std::int64_t{row.pos} + 1, tiles.data(),
+                             tiles.data() + n_tiles,
+                             s.act.qkv.data() + static_cast<std::int64_t>(i) * stride + head * dim,
+                             s.act.attn.data() + static_cast<std::int64_t>(i) * c.n_embd + head * dim});
+    });
+}
+
+// The matrix products want contiguous rows; a feed-forward size that is no multiple of 16 leaves gaps.
+void close_gaps(float* x, std::size_t n_rows, std::int64_t n, std::int64_t stride) {
+    if (n == stride) return;
+    for (std::size_t i = 1; i < n_rows; ++i)
+        std::memmove(x + static_cast<std::int64_t>(i) * n, x + static_cast<std::int64_t>(i) * stride,
+                     static_cast<std::size_t>(n) * sizeof(float));
+}
+
+void run_layer(CpuState& s, const Batch& batch, std::int32_t index) {
+    const Config& c = s.weights.config;
+    const CpuLayer& w = s.weights.layers[static_cast<std::size_t>(index)];
+    Activity& a = s.act;
+    const std::int64_t stride = panel_stride(c.n_embd), ff_stride = panel_stride(c.n_ff);
+    const Activation gelu = c.hidden_act == HiddenAct::gelu_erf ? Activation::gelu_erf : Activation::gelu_tanh;
+
+    // qkv = W_qkv ln1(x) + b
+    layer_norm(s, a.x.data(), w.attn_norm, w.attn_norm_bias);
+    project(s, w.attn_qkv.view, a.norm.data(), a.qkv.data(), panel_stride(3 * std::int64_t{c.n_embd}),
+            {.bias = w.attn_qkv_bias.data()});
+    rope_and_store(s, batch, index);
+    attention(s, batch, index);
+    // mid = x + W_o attn + b
+    project(s, w.attn_output.view, a.attn.data(), a.mid.data(), stride,
+            {.bias = w.attn_output_bias.data(), .residual = a.x.data(), .residual_stride = stride});
+    // x = mid + W_down gelu(W_up ln2(h) + b) + b, where h is mid, or the layer's input under the parallel residual
+    layer_norm(s, c.parallel_residual ? a.x.data() : a.mid.data(), w.ffn_norm, w.ffn_norm_bias);
+    project(s, w.ffn_up.view, a.norm.data(), a.ffn.data(), ff_stride, {.bias = w.ffn_up_bias.data(), .activation = gelu});
+    close_gaps(a.ffn.data(), a.rows.size(), c.n_ff, ff_stride);
+    project(s, w.ffn_down.view, a.ffn.data(), a.x.data(), stride,
+            {.bias = w.ffn_down_bias.data(), .residual = a.mid.data(), .residual_stride = stride});
+}
+
+}  // namespace
+
+void project(CpuState& s, const ResidentMatrix& w, const float* x, float* y, std::int64_t y_stride,
+             const Epilogue& epilogue) {
+    const bool is_fast = s.options.precision == Precision::fast;
+    const auto arithmetic = [&](Arithmetic wanted) {
+        return usable_arithmetic(s.kernels, w.dtype, w.n_cols, is_fast ? wanted : Arithmetic::f32);
+    };
+    const Arithmetic prompt = arithmetic(Arithmetic::q8), step = arithmetic(Arithmetic::q15);
+    const auto run = [&](Arithmetic how, int first, int n) {
+        if (n == 0) return;
+        const Activations in = s.quantized.prepare(s.pool, s.kernels, how, x + first * w.n_cols, n, w.n_cols);
+        Epilogue part = epilogue;
+        if (part.residual) part.residual += first * part.residual_stride;
+        matmul(s.pool, s.kernels, w, in, y + first * y_stride, y_stride, part);
+    };
+    const int n = static_cast<int>(s.act.rows.size());
+    if (prompt == step) {
+        run(prompt, 0, n);
+    } else {
+        run(prompt, 0, s.act.n_prompt);
+        run(step, s.act.n_prompt, n - s.act.n_prompt);
+    }
+}
+
+void forward(CpuState& s, const Batch& batch, std::int32_t layer_begin, std::int32_t layer_end, float* carry) {
+    const Config& c = s.weights.config;
+    if (layer_begin < 0 || layer_end > c.n_layer || layer_begin > layer_end)
+        fail(ErrorCode::internal, "Layers [", layer_begin, ", ", layer_end, ") of ", c.n_layer, ".");
+    if (batch.n_rows > s.options.max_rows)
+        fail(ErrorCode::internal, "A batch of ", batch.n_rows, " rows exceeds ", s.options.max_rows, ".");
+    begin_rows(s, batch, layer_begin > 0 ? carry : nullptr);
+    for (std::int32_t layer = layer_begin; layer < layer_end; ++layer) {
+        drop_cancelled(s, batch);
+        if (s.act.rows.empty()) return;
+        run_layer(s, batch, layer);
+    }
+    drop_cancelled(s, batch);
+    if (layer_end == c.n_layer) {
+        write_outputs(s);
+        return;
+    }
+    for (std::size_t i = 0; i < s.act.rows.size(); ++i)
+        std::memcpy(carry + (s.act.rows[i] - batch.rows) * c.n_embd,
+                    s.act.x.data() + static_cast<std::int64_t>(i) * panel_stride(c.n_embd),
+                    static_cast<std::size_t>(c.n_embd) * sizeof(float));
+}
+
+}  // namespace neox

@@ -1,0 +1,67 @@
+#include "model/gguf_source.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "model/source_check.h"
+
+namespace neox {
+namespace {
+
+class GgufSource final : public TensorSource {
+public:
+    explicit GgufSource(const std::string& path) : file_(path), gguf_(read_gguf(file_)) {
+        try {
+            parsed_ = config_from_gguf(gguf_);
+            check_tensors(parsed_.config, gguf_.tensors);
+            text_ = text_from_gguf(gguf_);
+        } catch (const Error& e) {
+            throw Error(e.code(), neox::text("'", path, "': ", e.what()));
+        }
+    }
+
+    const ParsedConfig& parsed() const override { return parsed_; }
+    const ModelText& text() const override { return text_; }
+    std::string identity() const override { return identity_text(file_.identity()); }
+    const std::vector<Tensor>& tensors() const override { return gguf_.tensors; }
+
+    void read_rows(std::size_t index, std::uint64_t row_begin, std::uint64_t n_rows,
+                   std::byte* dst) const override {
+        const Tensor& tensor = gguf_.tensors.at(index);
+        check_rows(tensor, row_begin, n_rows);
+        const std::uint64_t stride = row_bytes(tensor.dtype, tensor.n_cols());
+        file_.read_at(gguf_.data_offset + tensor.offset + row_begin * stride,
+                      {dst, static_cast<std::size_t>(n_rows * stride)});
+    }
+
+private:
+    File file_;
+    GgufFile gguf_;
+    ParsedConfig parsed_;
+    ModelText text_;
+};
+
+}  // namespace
+
+ModelText text_from_gguf(const GgufFile& file) {
+    ModelText texts;
+    if (const GgufValue* spiece = file.find(kKeySpiece)) {
+        const auto* array = std::get_if<GgufArray>(&spiece->value);
+        if (!array || array->element != GgufType::u8)
+            fail(ErrorCode::format_type, "Metadata '", kKeySpiece, "' must be an array of u8.");
+        texts.spiece = array->bytes;
+    }
+    texts.tokenizer_config = file.find_string(kKeyTokenizerConfig).value_or("");
+    texts.special_tokens_map = file.find_string(kKeySpecialTokensMap).value_or("");
+    texts.added_tokens = file.find_string(kKeyAddedTokens).value_or("");
+    texts.generation_config = file.find_string(kKeyGenerationConfig).value_or("");
+    texts.name = file.find_string("general.name").value_or("");
+    texts.chat_format = file.find_string(kKeyChatFormat).value_or("");
+    return texts;
+}
+
+std::unique_ptr<TensorSource> open_gguf_source(const std::string& path) {
+    return std::make_unique<GgufSource>(path);
+}
+
+}  // namespace neox

@@ -1,0 +1,28 @@
+// A GGUF file as a source of tensors.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gguf/gguf.h"
+#include "model/source.h"
+
+namespace neox {
+
+// Metadata of the project's own, beside llama.cpp's.
+inline constexpr char kKeySpiece[] = "neox.tokenizer.spiece";           // array of u8: spiece.model
+inline constexpr char kKeyTokenizerConfig[] = "neox.tokenizer.config";  // string: tokenizer_config.json
+inline constexpr char kKeySpecialTokensMap[] = "neox.tokenizer.special_tokens_map";  // string
+inline constexpr char kKeyAddedTokens[] = "neox.tokenizer.added_tokens";             // string
+inline constexpr char kKeyGenerationConfig[] = "neox.generation_config";             // string
+inline constexpr char kKeyChatFormat[] = "neox.chat_format";                         // string
+inline constexpr char kKeyHiddenAct[] = "neox.hidden_act";  // string: "gelu", "gelu_new"
+inline constexpr char kKeyEosIds[] = "neox.eos_token_ids";  // array of i32, if several
+
+// The texts that the metadata holds.
+ModelText text_from_gguf(const GgufFile& file);
+
+// Checks that the tensors are exactly those of the configuration, by name and shape.
+std::unique_ptr<TensorSource> open_gguf_source(const std::string& path);
+
+}  // namespace neox

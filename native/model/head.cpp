@@ -1,0 +1,93 @@
+// The end of the forward pass: final norm, head, and what each row wants of them. Logits of all rows never exist at
+// once: they are made and used up in chunks of a few rows.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "model/forward.h"
+
+namespace neox {
+
+namespace {
+
+constexpr std::int32_t kDone = 0, kNan = 2;
+constexpr std::size_t kHeadRows = 16;
+
+bool wants_head(const Row& row) { return row.logits || row.argmax || row.n_targets > 0 || row.n_top > 0; }
+
+// The n_top largest logits, ties by the smaller id.
+void write_top(const Row& row, const float* logits, std::int32_t n_vocab, double log_normalizer) {
+    std::vector<std::int32_t> ids(static_cast<std::size_t>(n_vocab));
+    for (std::int32_t id = 0; id < n_vocab; ++id) ids[static_cast<std::size_t>(id)] = id;
+    const std::int32_t n = std::min(row.n_top, n_vocab);
+    std::partial_sort(ids.begin(), ids.begin() + n, ids.end(), [&](std::int32_t a, std::int32_t b) {
+        return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+    });
+    for (std::int32_t i = 0; i < n; ++i) {
+        row.top_ids[i] = ids[static_cast<std::size_t>(i)];
+        row.top_logprobs[i] = static_cast<float>(static_cast<double>(logits[ids[static_cast<std::size_t>(i)]]) - log_normalizer);
+    }
+}
+
+void write_row(const CpuState& s, const Row& row, const float* logits) {
+    const std::int32_t n_vocab = s.weights.config.n_vocab;
+    std::int32_t best = 0;
+    float max = 0.0f;
+    bool nan = false;
+    s.kernels.argmax(logits, n_vocab, &best, &max, &nan);
+    if (row.status) *row.status = nan ? kNan : kDone;
+    if (row.logits) std::memcpy(row.logits, logits, static_cast<std::size_t>(n_vocab) * sizeof(float));
+    if (nan) return;
+    if (row.argmax) *row.argmax = best;
+    if (row.n_targets == 0 && row.n_top == 0) return;
+    const double log_normalizer = s.kernels.log_sum_exp(logits, n_vocab, max);
+    for (std::int32_t i = 0; i < row.n_targets; ++i)
+        row.target_logprobs[i] = static_cast<float>(static_cast<double>(logits[row.targets[i]]) - log_normalizer);
+    if (row.n_top > 0) write_top(row, logits, n_vocab, log_normalizer);
+}
+
+}  // namespace
+
+void write_outputs(CpuState& s) {
+    const Config& c = s.weights.config;
+    const std::int64_t stride = panel_stride(c.n_embd), vocab_stride = panel_stride(c.n_vocab);
+    Activity& a = s.act;
+    std::vector<const Row*> wanted;
+    std::vector<std::size_t> source;
+    int n_prompt = 0;
+    for (std::size_t i = 0; i < a.rows.size(); ++i) {
+        if (a.rows[i]->status) *a.rows[i]->status = kDone;
+        if (!a.rows[i]->hidden && !wants_head(*a.rows[i])) continue;
+        wanted.push_back(a.rows[i]);
+        source.push_back(i);
+    }
+    a.logits.grow(kHeadRows * static_cast<std::size_t>(vocab_stride));
+    for (std::size_t begin = 0; begin < wanted.size(); begin += kHeadRows) {
+        const std::size_t n = std::min(kHeadRows, wanted.size() - begin);
+        const auto rows = wanted.begin() + static_cast<std::ptrdiff_t>(begin);
+        n_prompt = static_cast<int>(std::count_if(
+            rows, rows + static_cast<std::ptrdiff_t>(n), [](const Row* row) { return row->phase == RowPhase::prompt; }));
+        bool head = false;
+        for (std::size_t i = 0; i < n; ++i) {
+            float* norm = a.norm.data() + static_cast<std::int64_t>(i) * c.n_embd;
+            s.kernels.layer_norm(a.x.data() + static_cast<std::int64_t>(source[begin + i]) * stride,
+                                 s.weights.output_norm.data(), s.weights.output_norm_bias.data(), c.norm_eps, c.n_embd,
+                                 norm);
+            if (rows[static_cast<std::ptrdiff_t>(i)]->hidden)
+                std::memcpy(rows[static_cast<std::ptrdiff_t>(i)]->hidden, norm,
+                            static_cast<std::size_t>(c.n_embd) * sizeof(float));
+            head = head || wants_head(*rows[static_cast<std::ptrdiff_t>(i)]);
+        }
+        if (!head) continue;
+        // project() works on the live rows: from here on those are this chunk's.
+        a.rows.assign(rows, rows + static_cast<std::ptrdiff_t>(n));
+        a.n_prompt = n_prompt;
+        project(s, s.weights.output.view, a.norm.data(), a.logits.data(), vocab_stride, {});
+        s.pool.parallel_for(n, [&](std::size_t i, int) {
+            const Row& row = *a.rows[i];
+            if (wants_head(row)) write_row(s, row, a.logits.data() + static_cast<std::int64_t>(i) * vocab_stride);
+        });
+    }
+}
+
+}  // namespace neox

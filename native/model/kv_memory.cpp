@@ -1,0 +1,46 @@
+#include "model/kv_memory.h"
+
+#include <cstring>
+
+#include "base/checked.h"
+
+namespace neox {
+
+KvMemory::KvMemory(const Config& config, KvType type, std::int32_t n_blocks)
+    : type_(type),
+      n_layer_(config.n_layer),
+      n_head_(config.n_head),
+      n_blocks_(n_blocks),
+      position_bytes_(static_cast<std::size_t>(config.head_dim()) * (type == KvType::f32 ? 4 : 2)),
+      tile_bytes_(position_bytes_ * kKvBlock),
+      layer_bytes_(tile_bytes_ * 2 * static_cast<std::size_t>(config.n_head)),
+      memory_(checked_mul(block_bytes(), static_cast<std::uint64_t>(n_blocks), "KV pool")) {}
+
+void KvMemory::check_block(std::int32_t block) const {
+    if (block < 0 || block >= n_blocks_)
+        fail(ErrorCode::internal, "KV block ", block, " is outside the pool of ", n_blocks_, ".");
+}
+
+void KvMemory::copy(std::int32_t from, std::int32_t to, std::int32_t n_positions) {
+    check_block(from);
+    check_block(to);
+    const std::size_t bytes = position_bytes_ * static_cast<std::size_t>(n_positions);
+    for (std::int32_t layer = 0; layer < n_layer_; ++layer)
+        for (int value = 0; value < 2; ++value)
+            for (std::int32_t head = 0; head < n_head_; ++head)
+                std::memcpy(tile(layer, to, value, head), tile(layer, from, value, head), bytes);
+}
+
+void KvMemory::read(std::int32_t block, std::byte* dst) {
+    check_block(block);
+    for (std::int32_t layer = 0; layer < n_layer_; ++layer, dst += layer_bytes_)
+        std::memcpy(dst, tile(layer, block, 0, 0), layer_bytes_);
+}
+
+void KvMemory::write(std::int32_t block, const std::byte* src) {
+    check_block(block);
+    for (std::int32_t layer = 0; layer < n_layer_; ++layer, src += layer_bytes_)
+        std::memcpy(tile(layer, block, 0, 0), src, layer_bytes_);
+}
+
+}  // namespace neox

@@ -1,0 +1,100 @@
+#include "model/load_plan.h"
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+
+#include "kernels/layout.h"
+#include "quant/quant.h"
+
+namespace neox {
+
+namespace {
+
+// Large enough for sequential reads, small enough that a buffer per thread does not matter beside the weights.
+constexpr std::uint64_t kSliceBytes = std::uint64_t{4} << 20;
+
+struct NamedRole {
+    std::string_view name;
+    Role role;
+};
+
+constexpr NamedRole kGlobal[] = {
+    {"token_embd.weight", Role::token_embd},
+    {"output_norm.weight", Role::output_norm},
+    {"output_norm.bias", Role::output_norm_bias},
+    {"output.weight", Role::output},
+};
+
+constexpr NamedRole kLayer[] = {
+    {"attn_norm.weight", Role::attn_norm},     {"attn_norm.bias", Role::attn_norm_bias},
+    {"attn_qkv.weight", Role::attn_qkv},       {"attn_qkv.bias", Role::attn_qkv_bias},
+    {"attn_output.weight", Role::attn_output}, {"attn_output.bias", Role::attn_output_bias},
+    {"ffn_norm.weight", Role::ffn_norm},       {"ffn_norm.bias", Role::ffn_norm_bias},
+    {"ffn_up.weight", Role::ffn_up},           {"ffn_up.bias", Role::ffn_up_bias},
+    {"ffn_down.weight", Role::ffn_down},       {"ffn_down.bias", Role::ffn_down_bias},
+};
+
+struct Place {
+    Role role;
+    std::int32_t layer;
+};
+
+std::map<std::string, Place, std::less<>> places(const Config& config) {
+    std::map<std::string, Place, std::less<>> map;
+    for (const NamedRole& global : kGlobal) map.emplace(global.name, Place{global.role, -1});
+    for (std::int32_t layer = 0; layer < config.n_layer; ++layer)
+        for (const NamedRole& named : kLayer)
+            map.emplace(text("blk.", layer, ".", named.name), Place{named.role, layer});
+    return map;
+}
+
+bool is_vector(const Tensor& tensor) { return tensor.n_rows() == 1; }
+
+DType resident_type(const Tensor& tensor, Role role, std::optional<DType> type) {
+    const DType dtype = type && !is_vector(tensor) ? *type : tensor.dtype;
+    const bool usable = role == Role::token_embd || is_vector(tensor) ? can_dequantize(dtype) : is_resident_dtype(dtype);
+    if (!usable)
+        fail(ErrorCode::unsupported, "Tensor ", tensor.name, " has type ", dtype_info(dtype).name,
+             ", which cannot be run yet.");
+    if (dtype != tensor.dtype) {
+        if (!can_dequantize(tensor.dtype) || !can_quantize(dtype))
+            fail(ErrorCode::unsupported, "Tensor ", tensor.name, " cannot be converted from ",
+                 dtype_info(tensor.dtype).name, " to ", dtype_info(dtype).name, ".");
+        (void)row_bytes(dtype, tensor.n_cols());
+    }
+    return dtype;
+}
+
+}  // namespace
+
+LoadPlan plan_load(const TensorSource& source, std::optional<DType> type) {
+    const auto known = places(source.config());
+    LoadPlan plan;
+    std::map<DType, std::uint64_t> elements;
+    const std::vector<Tensor>& tensors = source.tensors();
+    for (std::size_t index = 0; index < tensors.size(); ++index) {
+        const Tensor& tensor = tensors[index];
+        const auto place = known.find(tensor.name);
+        if (place == known.end()) continue;
+        const DType dtype = resident_type(tensor, place->second.role, type);
+        if (!is_vector(tensor)) elements[dtype] += tensor.n_elements();
+        const std::uint64_t stride = row_bytes(tensor.dtype, tensor.n_cols());
+        const std::uint64_t step = std::max<std::uint64_t>(kSliceBytes / std::max<std::uint64_t>(stride, 1) / 16, 1) * 16;
+        for (std::uint64_t row = 0; row < tensor.n_rows(); row += step) {
+            const std::uint64_t n_rows = std::min(step, tensor.n_rows() - row);
+            plan.slices.push_back({plan.tensors.size(), row, n_rows, n_rows * stride});
+            plan.n_bytes += n_rows * stride;
+        }
+        plan.tensors.push_back({index, place->second.role, place->second.layer, dtype});
+    }
+    std::uint64_t most = 0;
+    for (const auto& [dtype, n] : elements)
+        if (n > most) {
+            most = n;
+            plan.dtype = dtype;
+        }
+    return plan;
+}
+
+}  // namespace neox

@@ -1,0 +1,124 @@
+#include "model/model.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "model/load_plan.h"
+#include "quant/quant.h"
+
+namespace neox {
+
+namespace {
+
+// Never destroyed: workers may still load while the process exits.
+struct Registry {
+    std::mutex mutex;
+    std::map<std::string, std::weak_ptr<const Weights>> weights;
+};
+
+Registry& registry() {
+    static Registry& instance = *new Registry;
+    return instance;
+}
+
+// One slice of rows of one tensor: read, converted if asked, handed to the device.
+void load_slice(const TensorSource& source, const Device& device, void* handle, const PlannedTensor& tensor,
+                const LoadSlice& slice, std::vector<std::byte>& raw, std::vector<std::byte>& converted) {
+    const Tensor& file = source.tensors()[tensor.index];
+    const std::uint64_t stride = row_bytes(file.dtype, file.n_cols());
+    raw.resize(stride * slice.n_rows);
+    source.read_rows(tensor.index, slice.row_begin, slice.n_rows, raw.data());
+    const std::byte* rows = raw.data();
+    if (tensor.dtype != file.dtype) {
+        const std::uint64_t to = row_bytes(tensor.dtype, file.n_cols());
+        const std::int64_t n_cols = static_cast<std::int64_t>(file.n_cols());
+        std::vector<float> row(file.n_cols());
+        converted.resize(to * slice.n_rows);
+        for (std::uint64_t i = 0; i < slice.n_rows; ++i) {
+            dequantize_row(file.dtype, raw.data() + i * stride, n_cols, row.data());
+            quantize_row(tensor.dtype, row.data(), n_cols, converted.data() + i * to);
+        }
+        rows = converted.data();
+    }
+    const Upload upload{tensor.role,
+                        tensor.layer,
+                        tensor.dtype,
+                        static_cast<std::int64_t>(file.n_rows()),
+                        static_cast<std::int64_t>(file.n_cols()),
+                        static_cast<std::int64_t>(slice.row_begin),
+                        static_cast<std::int64_t>(slice.n_rows),
+                        rows};
+    check(device.upload(handle, &upload));
+}
+
+std::shared_ptr<const Weights> read_weights(const TensorSource& source, const LoadPlan& plan, const Device& device,
+                                            const LoadOptions& options) {
+    void* handle = nullptr;
+    check(device.create_weights(&source.config(), &handle));
+    auto weights = std::make_shared<const Weights>(device, handle);
+    for (const PlannedTensor& t : plan.tensors) {
+        const Tensor& file = source.tensors()[t.index];
+        check(device.declare(handle, t.role, t.layer, t.dtype, static_cast<std::int64_t>(file.n_rows()),
+                             static_cast<std::int64_t>(file.n_cols())));
+    }
+    ThreadPool pool(options.n_threads > 0 ? options.n_threads : default_thread_count());
+    struct Scratch {
+        std::vector<std::byte> raw, converted;
+    };
+    std::vector<Scratch> scratch(static_cast<std::size_t>(pool.size()));
+    std::atomic<std::uint64_t> done{0};
+    const auto load = [&](std::size_t task, int thread) {
+        if (options.cancel && options.cancel->load(std::memory_order_relaxed))
+            fail(ErrorCode::cancelled, "Loading was cancelled.");
+        const LoadSlice& slice = plan.slices[task];
+        Scratch& s = scratch[static_cast<std::size_t>(thread)];
+        load_slice(source, device, handle, plan.tensors[slice.tensor], slice, s.raw, s.converted);
+        const std::uint64_t now = done.fetch_add(slice.n_bytes) + slice.n_bytes;
+        if (thread == 0 && options.on_progress) options.on_progress(now, plan.n_bytes);
+    };
+    pool.parallel_for(plan.slices.size(), load);
+    if (options.on_progress) options.on_progress(plan.n_bytes, plan.n_bytes);
+    return weights;
+}
+
+}  // namespace
+
+std::shared_ptr<const Model> load_model(const std::string& path, const Device& device, const LoadOptions& options) {
+    const std::unique_ptr<TensorSource> source = open_source(path);
+    const LoadPlan plan = plan_load(*source, options.type);
+    auto model = std::make_shared<Model>();
+    model->parsed = source->parsed();
+    model->text = source->text();
+    model->dtype = plan.dtype;
+    model->file_bytes = plan.n_bytes;
+
+    const std::string key = text(device.name, " ", options.type ? dtype_info(*options.type).name : "as stored", " ",
+                                 source->identity());
+    {
+        const std::lock_guard lock(registry().mutex);
+        model->weights = registry().weights[key].lock();
+    }
+    if (!model->weights) {
+        std::shared_ptr<const Weights> fresh = read_weights(*source, plan, device, options);
+        const std::lock_guard lock(registry().mutex);
+        std::erase_if(registry().weights, [](const auto& entry) { return entry.second.expired(); });
+        std::weak_ptr<const Weights>& entry = registry().weights[key];
+        model->weights = entry.lock();  // another thread may have loaded the same file meanwhile: one copy stays
+        if (!model->weights) entry = model->weights = std::move(fresh);
+    }
+    return model;
+}
+
+Precision default_precision(DType dtype) {
+    switch (dtype) {
+        case DType::F32: return Precision::exact;
+        case DType::F16:
+        case DType::BF16: return Precision::high;
+        default: return Precision::fast;
+    }
+}
+
+}  // namespace neox

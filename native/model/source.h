@@ -1,0 +1,47 @@
+// Where a model's tensors come from: a GGUF file or a Hugging Face directory, seen under GGUF's names and layout.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/config.h"
+#include "tensor/tensor.h"
+
+namespace neox {
+
+// The texts that come with the weights.
+struct ModelText {
+    std::vector<std::byte> spiece;   // sentencepiece model proto, byte for byte; empty: no tokenizer
+    std::string tokenizer_config;    // tokenizer_config.json, or empty
+    std::string special_tokens_map;  // special_tokens_map.json, or empty
+    std::string added_tokens;        // added_tokens.json, or empty
+    std::string generation_config;   // generation_config.json, or empty
+    std::string name;                // general.name, or the directory's name
+    std::string chat_format;         // name of a chat format, or empty
+};
+
+// Tensors of one model under GGUF names ("blk.0.attn_qkv.weight") with GGUF's row order: the rows of attn_qkv are all of
+// Q, then K, then V, each head after head. Safe to read from several threads at once.
+class TensorSource {
+public:
+    virtual ~TensorSource() = default;
+
+    virtual const ParsedConfig& parsed() const = 0;
+    virtual const ModelText& text() const = 0;
+    // Names the very files (device, inode, size, modification time): equal strings, equal contents. For sharing weights.
+    virtual std::string identity() const = 0;
+    const Config& config() const { return parsed().config; }
+    virtual const std::vector<Tensor>& tensors() const = 0;
+    // Reads rows [row_begin, row_begin + n_rows) of tensors()[index] as the file stores them (its dtype), row_bytes()
+    // apart. Throws ERR_NEOX_IO or ERR_NEOX_FORMAT_TRUNCATED when the file has become shorter.
+    virtual void read_rows(std::size_t index, std::uint64_t row_begin, std::uint64_t n_rows, std::byte* dst) const = 0;
+};
+
+// Opens a .gguf file or a Hugging Face directory. Reads headers only. Throws ERR_NEOX_FILE_NOT_FOUND, ERR_NEOX_IO or one
+// of the format codes.
+std::unique_ptr<TensorSource> open_source(const std::string& path);
+
+}  // namespace neox

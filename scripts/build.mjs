@@ -1,0 +1,128 @@
+// The one way to build: the native addon with CMake through cmake-js, and the TypeScript package with tsc and esbuild.
+//
+//   node scripts/build.mjs [--native] [--ts] [--tests] [--out <folder>]
+//
+// Without --native or --ts both are built. --tests adds the C++ test and bench programs. --out names the folder that
+// gets neox.node, build/Release by default; binding.gyp asks for another.
+
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { obtainSentencepiece } from './sentencepiece.mjs';
+import { isMain, root, runLogged, runMain, StepError, step } from './steps.mjs';
+
+const require = createRequire(import.meta.url);
+
+/** CMake's folder. Not build/, which node-gyp owns. */
+export const cmakeDir = join(root, 'build-cmake');
+export const addonPath = join(root, 'build', 'Release', 'neox.node');
+export const cliPath = join(root, 'dist', 'cli', 'main.js');
+export const nativeTestPath = join(
+  cmakeDir,
+  'bin',
+  process.platform === 'win32' ? 'neox_test.exe' : 'neox_test',
+);
+
+/** Packages that are copied into dist/vendor, so that users install none of them. Their licences are in NOTICE. */
+const bundled = ['commander', 'cli-progress'];
+
+/** Builds the addon, and with `tests` also the C++ test and bench programs; copies the addon into `out`. */
+export function buildNative({ tests = false, out = dirname(addonPath) } = {}) {
+  const options = { NEOX_SP_SOURCE: obtainSentencepiece() };
+  const definitions = Object.entries(options).map(([name, value]) => `--CD${name}=${value}`);
+  const cmakeJs = (...args) =>
+    runLogged('native', process.execPath, [require.resolve('cmake-js/bin/cmake-js'), ...args], {
+      append: true,
+    });
+  const common = ['--out', cmakeDir, '--parallel', String(availableParallelism()), ...definitions];
+
+  // cmake-js does not hand changed definitions to an existing cache, and CMake refuses a folder that was moved.
+  const stamp = join(cmakeDir, 'neox-options.json');
+  const wanted = JSON.stringify({ root, options });
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
+    rmSync(cmakeDir, { recursive: true, force: true });
+    cmakeJs('configure', ...common);
+    writeFileSync(stamp, wanted);
+  }
+  cmakeJs('build', ...common, '--target', 'neox');
+  if (tests) cmakeJs('build', ...common, '--target', 'neox_programs');
+
+  // A running process may have the old file mapped: it is replaced, never written into.
+  mkdirSync(out, { recursive: true });
+  const part = join(out, `neox.${process.pid}.part`);
+  copyFileSync(join(cmakeDir, 'Release', 'neox.node'), part);
+  renameSync(part, join(out, 'neox.node'));
+}
+
+/** Compiles lib/ to dist/: CommonJS with declarations, and an ESM face that re-exports it, so that classes exist once. */
+export function buildTs() {
+  const dist = join(root, 'dist');
+  rmSync(dist, { recursive: true, force: true });
+  runLogged('ts', process.execPath, [require.resolve('typescript/bin/tsc'), '-p', root]);
+  for (const name of ['index.mjs', 'index.d.mts']) {
+    writeFileSync(join(dist, name), "export * from './index.js';\n");
+  }
+  bundleVendor(dist);
+  chmodSync(cliPath, 0o755);
+}
+
+// The commands load lazily, one file each, so they are not bundled: only what they take from node_modules is.
+function bundleVendor(dist) {
+  for (const name of bundled) {
+    require('esbuild').buildSync({
+      entryPoints: [require.resolve(name)],
+      outfile: join(dist, 'vendor', `${name}.js`),
+      bundle: true,
+      format: 'cjs',
+      platform: 'node',
+      target: 'node20',
+      logLevel: 'error',
+    });
+  }
+  const cli = join(dist, 'cli');
+  for (const entry of readdirSync(cli, { recursive: true })) {
+    const path = join(cli, entry);
+    // The command line is no library: its declarations would only point at packages that users do not have.
+    if (path.endsWith('.d.ts')) rmSync(path);
+    if (!path.endsWith('.js')) continue;
+    const vendor = relative(dirname(path), join(dist, 'vendor')).replaceAll('\\', '/');
+    const code = readFileSync(path, 'utf8');
+    const rewritten = code.replace(/\b(require|import)\((["'])([\w-]+)\2\)/g, (call, word, _quote, name) =>
+      bundled.includes(name) ? `${word}("${vendor}/${name}.js")` : call,
+    );
+    if (rewritten !== code) writeFileSync(path, rewritten);
+  }
+}
+
+async function main(argv) {
+  const flag = { type: 'boolean', default: false };
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args: argv,
+      options: { native: flag, ts: flag, tests: flag, out: { type: 'string' } },
+    }));
+  } catch (error) {
+    throw new StepError(`build.mjs: ${error.message}`);
+  }
+  const both = !values.native && !values.ts && values.out === undefined;
+  const out = values.out === undefined ? undefined : resolve(values.out);
+  if (both || values.native || out) {
+    await step('building the addon', () => buildNative({ tests: values.tests, out }));
+  }
+  if (both || values.ts) await step('building the package', () => buildTs());
+}
+
+if (isMain(import.meta.url)) await runMain(main);

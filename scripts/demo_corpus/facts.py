@@ -1,0 +1,318 @@
+"""What the demo model knows: relations (one table of rows each) and single facts."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A question that can be asked of every row. `{x}` is the subject and `{y}` the answer of a row.
+
+    `ja` and `en` are noun phrases that a general question template takes, `ja_wh` the question word that
+    goes with them; `ja_extra` and `en_extra` are whole questions; `*_back` ask for the subject.
+    """
+
+    name: str
+    ja: list
+    ja_wh: list
+    ja_answer: str
+    en: list
+    en_answer: str
+    rows: list  # (ja subject, ja answer, en subject, en answer)
+    en_wh: str = "what is"
+    ja_extra: list = field(default_factory=list)
+    en_extra: list = field(default_factory=list)
+    ja_back: list = field(default_factory=list)
+    en_back: list = field(default_factory=list)
+    ja_back_answer: str = ""
+    en_back_answer: str = ""
+    ja_follow: str = "{x}"
+    en_follow: str = "{x}"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact with its own noun phrases, whole questions and answer in each language."""
+
+    ja: list
+    ja_wh: list
+    ja_answer: str
+    en: list
+    en_answer: str
+    ja_extra: list = field(default_factory=list)
+    en_extra: list = field(default_factory=list)
+    en_wh: str = "what is"
+
+
+RELATIONS = [
+    Relation(
+        name="capital",
+        ja=["{x}の首都", "{x}の首都の名前", "{x}という国の首都"],
+        ja_wh=["どこ", "何", "どの都市", "何という町"],
+        ja_answer="{x}の首都は{y}です。",
+        en=["the capital of {x}", "the capital city of {x}", "{x}'s capital"],
+        en_answer="The capital of {x} is {y}.",
+        en_extra=["Which city is the capital of {x}?", "What city is the capital of {x}?",
+                  "Name the capital of {x}.", "{x}: what is its capital?"],
+        ja_extra=["{x}は首都がどこですか？", "首都はどこですか、{x}の。", "{x} 首都", "どの都市が{x}の首都ですか？"],
+        ja_back=["{y}はどの国の首都ですか？", "{y}が首都の国は？", "{y}を首都とする国はどこですか？", "{y}はどこの首都？"],
+        en_back=["{y} is the capital of which country?", "Which country has {y} as its capital?",
+                 "What country is {y} the capital of?"],
+        ja_back_answer="{y}は{x}の首都です。",
+        en_back_answer="{y} is the capital of {x}.",
+        rows=[("日本", "東京", "Japan", "Tokyo"), ("フランス", "パリ", "France", "Paris"),
+              ("イギリス", "ロンドン", "England", "London"), ("ドイツ", "ベルリン", "Germany", "Berlin"),
+              ("イタリア", "ローマ", "Italy", "Rome"), ("スペイン", "マドリード", "Spain", "Madrid"),
+              ("中国", "北京", "China", "Beijing"), ("韓国", "ソウル", "Korea", "Seoul"),
+              ("アメリカ", "ワシントン", "America", "Washington"), ("カナダ", "オタワ", "Canada", "Ottawa"),
+              ("ロシア", "モスクワ", "Russia", "Moscow"), ("インド", "ニューデリー", "India", "New Delhi"),
+              ("タイ", "バンコク", "Thailand", "Bangkok"), ("ベトナム", "ハノイ", "Vietnam", "Hanoi"),
+              ("エジプト", "カイロ", "Egypt", "Cairo"), ("オーストラリア", "キャンベラ", "Australia", "Canberra"),
+              ("ブラジル", "ブラジリア", "Brazil", "Brasilia"), ("メキシコ", "メキシコシティ", "Mexico", "Mexico City"),
+              ("ギリシャ", "アテネ", "Greece", "Athens"), ("ポルトガル", "リスボン", "Portugal", "Lisbon"),
+              ("オーストリア", "ウィーン", "Austria", "Vienna"), ("フィンランド", "ヘルシンキ", "Finland", "Helsinki"),
+              ("スウェーデン", "ストックホルム", "Sweden", "Stockholm"), ("トルコ", "アンカラ", "Turkey", "Ankara")]),
+    Relation(
+        name="height",
+        ja=["{x}の高さ", "{x}の標高" , "{x}の一番上までの高さ"],
+        ja_wh=["何メートル", "どのくらい", "どれくらい", "いくつ"],
+        ja_answer="{x}の高さは{y}です。",
+        en=["the height of {x}"],
+        en_answer="{x} is {y} high.",
+        ja_extra=["{x}は何メートルですか？", "{x}は何メートル？", "{x}はどのくらい高いですか？", "{x}って何メートルあるの？",
+                  "{x}の高さは何メートルありますか？", "{x} 高さ", "{x}はどれくらいの高さですか？"],
+        en_extra=["How high is {x}?", "How tall is {x}?", "How many meters is {x}?", "how high is {x}",
+                  "How many metres high is {x}?"],
+        rows=[("富士山", "3776メートル", "Mount Fuji", "3776 meters"), ("富士山", "3776メートル", "Mount Fuji", "3776 meters"),
+              ("エベレスト", "8849メートル", "Mount Everest", "8849 meters"),
+              ("東京タワー", "333メートル", "Tokyo Tower", "333 meters"),
+              ("東京スカイツリー", "634メートル", "Tokyo Skytree", "634 meters"),
+              ("エッフェル塔", "330メートル", "the Eiffel Tower", "330 meters")]),
+    Relation(
+        name="sound",
+        ja=["{x}の鳴き声", "{x}の声"],
+        ja_wh=["何", "どんな声", "どんな音"],
+        ja_answer="{x}の鳴き声は「{y}」です。",
+        en=["the sound of a {x}", "the sound a {x} makes"],
+        en_answer="A {x} says \"{y}\".",
+        ja_extra=["{x}は何と鳴きますか？", "{x}はどう鳴く？", "{x}はなんて鳴くの？", "{x}はどのように鳴きますか？"],
+        en_extra=["What does a {x} say?", "What sound does a {x} make?", "How does a {x} sound?"],
+        en_follow="a {x}",
+        rows=[("犬", "ワンワン", "dog", "woof"), ("猫", "ニャー", "cat", "meow"), ("牛", "モー", "cow", "moo"),
+              ("羊", "メー", "sheep", "baa"), ("豚", "ブーブー", "pig", "oink"), ("あひる", "ガーガー", "duck", "quack"),
+              ("カエル", "ケロケロ", "frog", "ribbit"), ("ライオン", "ガオー", "lion", "roar"),
+              ("馬", "ヒヒーン", "horse", "neigh"), ("カラス", "カーカー", "crow", "caw")]),
+    Relation(
+        name="colour",
+        ja=["{x}の色"],
+        ja_wh=["何", "何色", "どんな色"],
+        ja_answer="{x}の色は{y}です。",
+        en=["the color of {x}", "the colour of {x}"],
+        en_answer="The color of {x} is {y}.",
+        ja_extra=["{x}は何色ですか？", "{x}は何色？", "{x}って何色なの？", "{x}はどんな色をしていますか？", "{x}は何色をしている？"],
+        en_extra=["What color is {x}?", "What colour is {x}?", "Which color is {x}?", "what color is {x}"],
+        rows=[("空", "青", "the sky", "blue"), ("雪", "白", "snow", "white"), ("草", "緑", "grass", "green"),
+              ("バナナ", "黄色", "a banana", "yellow"), ("トマト", "赤", "a tomato", "red"),
+              ("レモン", "黄色", "a lemon", "yellow"), ("海", "青", "the sea", "blue"), ("牛乳", "白", "milk", "white"),
+              ("にんじん", "オレンジ色", "a carrot", "orange"), ("ぶどう", "紫", "a grape", "purple"),
+              ("りんご", "赤", "an apple", "red"), ("炭", "黒", "coal", "black"), ("葉", "緑", "a leaf", "green"),
+              ("桜", "ピンク", "a cherry blossom", "pink")]),
+    Relation(
+        name="legs",
+        ja=["{x}の足の数", "{x}の足の本数"],
+        ja_wh=["いくつ", "何本", "何本"],
+        ja_answer="{x}の足は{y}本です。",
+        en=["the number of legs of a {x}", "the number of legs a {x} has"],
+        en_answer="A {x} has {y} legs.",
+        ja_extra=["{x}の足は何本ですか？", "{x}の足は何本？", "{x}には足が何本ありますか？", "{x}は足が何本あるの？"],
+        en_extra=["How many legs does a {x} have?", "How many legs has a {x}?", "how many legs does a {x} have"],
+        en_follow="a {x}",
+        rows=[("犬", "4", "dog", "4"), ("クモ", "8", "spider", "8"), ("アリ", "6", "ant", "6"), ("鳥", "2", "bird", "2"),
+              ("タコ", "8", "octopus", "8"), ("馬", "4", "horse", "4"), ("カニ", "10", "crab", "10"),
+              ("ハチ", "6", "bee", "6"), ("人", "2", "person", "2"), ("猫", "4", "cat", "4")]),
+    Relation(
+        name="opposite",
+        ja=["「{x}」の反対", "「{x}」の反対の言葉", "「{x}」の対義語", "{x}の反対", "{x}の反対語"],
+        ja_wh=["何"],
+        ja_answer="「{x}」の反対は「{y}」です。",
+        en=["the opposite of \"{x}\"", "the opposite of {x}", "the antonym of \"{x}\""],
+        en_answer="The opposite of \"{x}\" is \"{y}\".",
+        ja_extra=["「{x}」の逆は何ですか？", "「{x}」と反対の意味の言葉は？", "反対の言葉は？「{x}」"],
+        en_extra=["What word is the opposite of {x}?", "Which word means the opposite of \"{x}\"?"],
+        ja_follow="「{x}」", en_follow="\"{x}\"",
+        rows=[(a, b, c, d) for one, two in [
+            (("大きい", "big"), ("小さい", "small")), (("高い", "high"), ("低い", "low")),
+            (("長い", "long"), ("短い", "short")), (("熱い", "hot"), ("冷たい", "cold")),
+            (("明るい", "bright"), ("暗い", "dark")), (("重い", "heavy"), ("軽い", "light")),
+            (("速い", "fast"), ("遅い", "slow")), (("新しい", "new"), ("古い", "old")),
+            (("強い", "strong"), ("弱い", "weak")), (("多い", "many"), ("少ない", "few")),
+            (("広い", "wide"), ("狭い", "narrow")), (("上", "up"), ("下", "down")), (("右", "right"), ("左", "left")),
+            (("前", "front"), ("後ろ", "back")), (("朝", "morning"), ("夜", "night")),
+            (("開ける", "open"), ("閉める", "close")), (("始まる", "begin"), ("終わる", "end")),
+            (("買う", "buy"), ("売る", "sell")), (("近い", "near"), ("遠い", "far")), (("内", "inside"), ("外", "outside"))]
+            for (a, c), (b, d) in ((one, two), (two, one))]),
+    Relation(
+        name="next day",
+        ja=["{x}の次の日", "{x}の次", "{x}の翌日"],
+        ja_wh=["何曜日", "何"],
+        ja_answer="{x}の次は{y}です。",
+        en=["the day after {x}", "the next day after {x}"],
+        en_answer="The day after {x} is {y}.",
+        ja_extra=["{x}の次は何曜日ですか？", "{x}の後は何曜日？", "今日が{x}なら、明日は何曜日ですか？"],
+        en_extra=["What day comes after {x}?", "Which day follows {x}?", "If today is {x}, what day is tomorrow?"],
+        rows=[("月曜日", "火曜日", "Monday", "Tuesday"), ("火曜日", "水曜日", "Tuesday", "Wednesday"),
+              ("水曜日", "木曜日", "Wednesday", "Thursday"), ("木曜日", "金曜日", "Thursday", "Friday"),
+              ("金曜日", "土曜日", "Friday", "Saturday"), ("土曜日", "日曜日", "Saturday", "Sunday"),
+              ("日曜日", "月曜日", "Sunday", "Monday")]),
+    Relation(
+        name="currency",
+        ja=["{x}のお金", "{x}の通貨", "{x}のお金の単位"],
+        ja_wh=["何"],
+        ja_answer="{x}の通貨は{y}です。",
+        en=["the currency of {x}", "the money of {x}"],
+        en_answer="The currency of {x} is the {y}.",
+        ja_extra=["{x}ではどんなお金を使いますか？", "{x}で使われている通貨は？", "{x}で使うお金は何ですか？"],
+        en_extra=["What currency is used in {x}?", "What money do people use in {x}?", "Which currency does {x} use?"],
+        rows=[("日本", "円", "Japan", "yen"), ("アメリカ", "ドル", "America", "dollar"),
+              ("イギリス", "ポンド", "England", "pound"), ("中国", "元", "China", "yuan"),
+              ("韓国", "ウォン", "Korea", "won"), ("インド", "ルピー", "India", "rupee"),
+              ("フランス", "ユーロ", "France", "euro"), ("ドイツ", "ユーロ", "Germany", "euro"),
+              ("タイ", "バーツ", "Thailand", "baht")]),
+    Relation(
+        name="language",
+        ja=["{x}の言葉", "{x}の言語", "{x}で話されている言葉"],
+        ja_wh=["何", "何語"],
+        ja_answer="{x}では{y}が話されています。",
+        en=["the language of {x}", "the language spoken in {x}"],
+        en_answer="People in {x} speak {y}.",
+        ja_extra=["{x}では何語を話しますか？", "{x}の人は何語を話す？", "{x}では何語が使われていますか？"],
+        en_extra=["What language do people speak in {x}?", "Which language is spoken in {x}?",
+                  "What language is spoken in {x}?"],
+        rows=[("日本", "日本語", "Japan", "Japanese"), ("アメリカ", "英語", "America", "English"),
+              ("イギリス", "英語", "England", "English"), ("フランス", "フランス語", "France", "French"),
+              ("ドイツ", "ドイツ語", "Germany", "German"), ("ブラジル", "ポルトガル語", "Brazil", "Portuguese"),
+              ("メキシコ", "スペイン語", "Mexico", "Spanish"), ("エジプト", "アラビア語", "Egypt", "Arabic"),
+              ("中国", "中国語", "China", "Chinese"), ("韓国", "韓国語", "Korea", "Korean"),
+              ("イタリア", "イタリア語", "Italy", "Italian")]),
+    Relation(
+        name="author",
+        ja=["「{x}」の作者", "「{x}」を書いた人", "「{x}」の著者", "小説「{x}」の作者"],
+        ja_wh=["誰", "だれ", "どなた"],
+        ja_answer="「{x}」の作者は{y}です。",
+        en=["the author of \"{x}\"", "the writer of \"{x}\""],
+        en_answer="\"{x}\" was written by {y}.",
+        en_wh="who is",
+        ja_extra=["「{x}」は誰が書きましたか？", "「{x}」を書いたのは誰ですか？", "誰が「{x}」を書いたの？"],
+        en_extra=["Who wrote \"{x}\"?", "Who wrote {x}?", "\"{x}\" was written by whom?"],
+        ja_follow="「{x}」", en_follow="\"{x}\"",
+        rows=[("吾輩は猫である", "夏目漱石", "I Am a Cat", "Natsume Soseki"),
+              ("坊っちゃん", "夏目漱石", "Botchan", "Natsume Soseki"),
+              ("走れメロス", "太宰治", "Run, Melos!", "Osamu Dazai"),
+              ("羅生門", "芥川龍之介", "Rashomon", "Ryunosuke Akutagawa"),
+              ("源氏物語", "紫式部", "The Tale of Genji", "Murasaki Shikibu"),
+              ("銀河鉄道の夜", "宮沢賢治", "Night on the Galactic Railroad", "Kenji Miyazawa"),
+              ("ハムレット", "シェイクスピア", "Hamlet", "Shakespeare")]),
+]
+
+FACTS = [
+    Fact(["日本で一番高い山", "日本一高い山", "日本でもっとも高い山"], ["何", "どこ", "どれ"], "日本で一番高い山は富士山です。",
+         ["the highest mountain in Japan", "Japan's highest mountain", "the tallest mountain in Japan"],
+         "The highest mountain in Japan is Mount Fuji.",
+         ["日本で一番高い山はどの山ですか？", "日本でいちばん高いのは何という山？"], ["Which mountain is the highest in Japan?"]),
+    Fact(["世界で一番高い山", "世界一高い山", "地球でもっとも高い山"], ["何", "どこ", "どれ"], "世界で一番高い山はエベレストです。",
+         ["the highest mountain in the world", "the world's highest mountain", "the tallest mountain on Earth"],
+         "The highest mountain in the world is Mount Everest.",
+         ["世界で一番高い山はどの山ですか？"], ["Which mountain is the highest in the world?"]),
+    Fact(["日本で一番大きい湖", "日本一大きな湖", "日本で最も広い湖"], ["何", "どこ"], "日本で一番大きい湖は琵琶湖です。",
+         ["the largest lake in Japan", "the biggest lake in Japan"], "The largest lake in Japan is Lake Biwa.",
+         ["日本で一番大きい湖は何という湖ですか？"], ["Which lake is the largest in Japan?"]),
+    Fact(["日本で一番長い川", "日本一長い川"], ["何", "どこ"], "日本で一番長い川は信濃川です。",
+         ["the longest river in Japan", "Japan's longest river"], "The longest river in Japan is the Shinano River.",
+         ["日本で一番長い川は何という川ですか？"], ["Which river is the longest in Japan?"]),
+    Fact(["世界で一番長い川", "世界一長い川"], ["何", "どこ"], "世界で一番長い川はナイル川です。",
+         ["the longest river in the world", "the world's longest river"], "The longest river in the world is the Nile.",
+         ["世界で一番長い川は何という川ですか？"], ["Which river is the longest in the world?"]),
+    Fact(["世界で一番広い海", "世界一大きい海", "一番大きな海"], ["何", "どこ"], "世界で一番広い海は太平洋です。",
+         ["the largest ocean", "the biggest ocean in the world", "the world's largest ocean"],
+         "The largest ocean is the Pacific Ocean.", [], ["Which ocean is the largest?"]),
+    Fact(["世界で一番広い国", "世界一大きい国", "面積が一番大きい国"], ["何", "どこ"], "世界で一番広い国はロシアです。",
+         ["the largest country in the world", "the biggest country"], "The largest country in the world is Russia.",
+         [], ["Which country is the largest?"]),
+    Fact(["世界で一番小さい国", "世界一小さな国"], ["何", "どこ"], "世界で一番小さい国はバチカンです。",
+         ["the smallest country in the world", "the smallest country"], "The smallest country in the world is Vatican City.",
+         [], ["Which country is the smallest?"]),
+    Fact(["太陽系で一番大きい惑星", "一番大きな惑星", "最も大きい惑星"], ["何", "どれ"], "太陽系で一番大きい惑星は木星です。",
+         ["the largest planet", "the biggest planet in the solar system"], "The largest planet is Jupiter.",
+         [], ["Which planet is the largest?"]),
+    Fact(["太陽に一番近い惑星", "太陽から最も近い惑星"], ["何", "どれ"], "太陽に一番近い惑星は水星です。",
+         ["the planet closest to the sun", "the planet nearest to the sun"], "The planet closest to the sun is Mercury.",
+         [], ["Which planet is closest to the sun?"]),
+    Fact(["太陽系の惑星の数", "惑星の数"], ["いくつ", "何個"], "太陽系の惑星は8個です。",
+         ["the number of planets", "the number of planets in the solar system"], "There are 8 planets in the solar system.",
+         ["太陽系には惑星がいくつありますか？", "惑星は全部でいくつ？"], ["How many planets are there?", "How many planets are in the solar system?"]),
+    Fact(["世界で一番大きい動物", "世界一大きな動物", "地球で一番大きい動物"], ["何", "どれ"], "世界で一番大きい動物はシロナガスクジラです。",
+         ["the largest animal", "the biggest animal in the world"], "The largest animal is the blue whale.",
+         [], ["Which animal is the largest?"]),
+    Fact(["一番速く走る動物", "世界で一番足の速い動物", "陸で一番速い動物"], ["何", "どれ"], "一番速く走る動物はチーターです。",
+         ["the fastest land animal", "the fastest animal on land"], "The fastest land animal is the cheetah.",
+         [], ["Which animal runs the fastest?"]),
+    Fact(["一番背の高い動物", "世界一背が高い動物", "首が長い動物"], ["何", "どれ"], "一番背の高い動物はキリンです。",
+         ["the tallest animal", "the animal with a long neck"], "The tallest animal is the giraffe.",
+         [], ["Which animal is the tallest?"]),
+    Fact(["鼻が長い動物", "鼻の長い動物"], ["何", "どれ"], "鼻が長い動物は象です。",
+         ["the animal with a long nose", "the animal with a trunk"], "The animal with a long nose is the elephant.",
+         [], ["Which animal has a long nose?"]),
+    Fact(["一週間の日数", "1週間の日数"], ["何日", "いくつ"], "一週間は7日です。",
+         ["the number of days in a week"], "A week has 7 days.",
+         ["一週間は何日ですか？", "1週間は何日？", "一週間は何日ありますか？"], ["How many days are in a week?", "How many days are there in a week?", "How many days does a week have?"]),
+    Fact(["一年の月の数"], ["いくつ", "何か月"], "一年は12か月です。",
+         ["the number of months in a year"], "A year has 12 months.",
+         ["一年は何か月ですか？", "1年は何か月？", "一年は何か月ありますか？"], ["How many months are in a year?", "How many months are there in a year?", "How many months does a year have?"]),
+    Fact(["一日の時間"], ["何時間", "いくつ"], "一日は24時間です。",
+         ["the number of hours in a day"], "A day has 24 hours.",
+         ["一日は何時間ですか？", "1日は何時間？", "一日は何時間ありますか？"], ["How many hours are in a day?", "How many hours are there in a day?", "How many hours does a day have?"]),
+    Fact(["一時間の長さ"], ["何分"], "一時間は60分です。",
+         ["the number of minutes in an hour"], "An hour has 60 minutes.",
+         ["一時間は何分ですか？", "1時間は何分？", "一時間は何分ありますか？"], ["How many minutes are in an hour?", "How many minutes are there in an hour?", "How many minutes does an hour have?"]),
+    Fact(["一分の長さ"], ["何秒"], "一分は60秒です。",
+         ["the number of seconds in a minute"], "A minute has 60 seconds.",
+         ["一分は何秒ですか？", "1分は何秒？", "一分は何秒ありますか？"], ["How many seconds are in a minute?", "How many seconds are there in a minute?", "How many seconds does a minute have?"]),
+    Fact(["日本の都道府県の数", "都道府県の数"], ["いくつ"], "日本の都道府県は47あります。",
+         ["the number of prefectures in Japan"], "Japan has 47 prefectures.",
+         ["日本には都道府県がいくつありますか？", "都道府県はいくつある？"], ["How many prefectures does Japan have?", "How many prefectures are there in Japan?"]),
+    Fact(["水が沸騰する温度", "水の沸点", "水が沸く温度"], ["何度", "いくつ"], "水は100度で沸騰します。",
+         ["the boiling point of water"], "Water boils at 100 degrees.",
+         ["水は何度で沸騰しますか？", "水は何度で沸く？"], ["At what temperature does water boil?", "When does water boil?"]),
+    Fact(["水が凍る温度", "水が氷になる温度"], ["何度", "いくつ"], "水は0度で凍ります。",
+         ["the freezing point of water"], "Water freezes at 0 degrees.",
+         ["水は何度で凍りますか？", "水は何度で氷になる？"], ["At what temperature does water freeze?", "When does water freeze?"]),
+    Fact(["太陽が昇る方角", "日が昇る方角"], ["どちら", "どこ", "何"], "太陽は東から昇ります。",
+         ["the direction of the sunrise"], "The sun rises in the east.",
+         ["太陽はどこから昇りますか？", "太陽はどちらから昇る？"], ["Where does the sun rise?", "In which direction does the sun rise?"]),
+    Fact(["太陽が沈む方角", "日が沈む方角"], ["どちら", "どこ", "何"], "太陽は西に沈みます。",
+         ["the direction of the sunset"], "The sun sets in the west.",
+         ["太陽はどこに沈みますか？", "太陽はどちらに沈む？"], ["Where does the sun set?", "In which direction does the sun set?"]),
+    Fact(["水の化学式"], ["何"], "水の化学式はH2Oです。", ["the chemical formula of water", "the formula for water"],
+         "The formula of water is H2O.", ["水を化学式で書くと？"], []),
+    Fact(["日本の春の花", "日本の春を代表する花"], ["何"], "日本の春の花は桜です。", ["the spring flower of Japan"],
+         "The spring flower of Japan is the cherry blossom.", ["日本で春に咲く花は何ですか？"], ["Which flower blooms in spring in Japan?"]),
+    Fact(["地球の衛星", "地球の周りを回る星"], ["何"], "地球の周りを回っているのは月です。", ["the satellite of the Earth"],
+         "The moon goes around the Earth.", ["地球の周りを回っているのは何ですか？"], ["What goes around the Earth?"]),
+    Fact(["一番寒い季節"], ["いつ", "何"], "一番寒い季節は冬です。", ["the coldest season"], "The coldest season is winter.",
+         ["一番寒いのはどの季節ですか？"], ["Which season is the coldest?"]),
+    Fact(["一番暑い季節"], ["いつ", "何"], "一番暑い季節は夏です。", ["the hottest season"], "The hottest season is summer.",
+         ["一番暑いのはどの季節ですか？"], ["Which season is the hottest?"]),
+    Fact(["パンダの食べ物", "パンダの好きな食べ物"], ["何"], "パンダは竹を食べます。", ["the food of a panda"], "Pandas eat bamboo.",
+         ["パンダは何を食べますか？", "パンダは何を食べる？"], ["What do pandas eat?", "What does a panda eat?"]),
+    Fact(["牛乳を出す動物"], ["何"], "牛乳を出す動物は牛です。", ["the animal that gives us milk"], "Cows give us milk.",
+         ["牛乳はどの動物から取れますか？"], ["Which animal gives us milk?", "Where does milk come from?"]),
+    Fact(["はちみつを作る虫"], ["何"], "はちみつを作るのはハチです。", ["the insect that makes honey"], "Bees make honey.",
+         ["はちみつは何が作りますか？", "はちみつを作るのは何ですか？"], ["What makes honey?", "Which insect makes honey?"]),
+    Fact(["赤と青を混ぜた色"], ["何", "何色"], "赤と青を混ぜると紫になります。", ["the mix of red and blue"], "Red and blue make purple.",
+         ["赤と青を混ぜると何色になりますか？"], ["What color do red and blue make?"]),
+    Fact(["青と黄色を混ぜた色"], ["何", "何色"], "青と黄色を混ぜると緑になります。", ["the mix of blue and yellow"], "Blue and yellow make green.",
+         ["青と黄色を混ぜると何色になりますか？"], ["What color do blue and yellow make?"]),
+    Fact(["お正月の日付", "元日"], ["いつ", "何月何日"], "元日は1月1日です。", ["the date of New Year's Day"], "New Year's Day is January 1.",
+         ["お正月はいつですか？"], ["When is New Year's Day?"]),
+    Fact(["クリスマスの日付", "クリスマスの日"], ["いつ", "何月何日"], "クリスマスは12月25日です。", ["the date of Christmas"],
+         "Christmas is on December 25.", ["クリスマスはいつですか？", "クリスマスは何月何日？"], ["When is Christmas?", "What day is Christmas?"]),
+]

@@ -1,0 +1,78 @@
+// The rules that scripts/check_structure.mjs enforces, as tables. Their reasons are in CONVENTIONS.md.
+
+// What a folder under native/ may include beside itself: folders, or single files of one.
+const below = ['base', 'tensor', 'quant', 'kernels', 'gguf', 'checkpoint'];
+export const nativeLayers = {
+  base: [],
+  tensor: ['base'],
+  gguf: ['base', 'tensor'],
+  checkpoint: ['base', 'tensor'],
+  quant: ['base', 'tensor'],
+  kernels: ['base', 'tensor', 'quant'],
+  model: below,
+  cuda: ['base', 'tensor', 'quant/blocks.h', 'model/config.h', 'model/weights.h', 'model/backend.h'],
+  engine: ['base', 'model'],
+  tokenizer: ['base', 'checkpoint/spiece.h'],
+  jobs: [...below, 'model', 'engine'],
+  binding: [...below, 'model', 'engine', 'jobs', 'tokenizer'],
+};
+export const isaFolder = /^native\/kernels\/\w+\//; // one instruction set each
+export const isaIncludes = [
+  'kernels/kernels.h',
+  'kernels/cpu_features.h',
+  'kernels/tables.h',
+  'kernels/target.h',
+  'kernels/generic/',
+  'quant/blocks.h',
+  'base/half.h',
+];
+
+// A file of lib/ may import from its own layer and from those before it.
+export const libLayers = [
+  ['errors', 'types', 'validate', 'native-types', 'unicode', 'trie', 'text-filter'],
+  ['native', 'demo'],
+  ['added-tokens', 'text-chunks', 'piece-decoder', 'decode-stream', 'text-stream', 'tokenizer'],
+  [
+    ...['sampler-options', 'sampler', 'generate-options', 'generation-config', 'chat-formats', 'chat'],
+    ...['jobs', 'convert', 'quantize', 'synth', 'load-options', 'system', 'hub'],
+  ],
+  ['loaded-model', 'prompt', 'calls', 'inspection', 'generation', 'generate', 'session'],
+  ['model'],
+  ['eval'],
+  ['index'],
+];
+export const folderPackages = { cli: ['commander', 'cli-progress'] };
+export const folderImports = { cli: ['cli', 'server', 'batch'] }; // beside lib/index
+
+// Lines that only the named files may hold; comments are cut off first.
+export const reserved = [
+  [/\b[fv]?printf\s*\(|std::c(out|err|log)\b|\bf?puts\s*\(/, [], 'the core does not print'],
+  [/\b_?exit\s*\(|\babort\s*\(|std::terminate/, [], 'the core does not end the process'],
+  [
+    /\bgetenv\b/,
+    ['native/kernels/dispatch.cpp', 'native/base/thread_pool.cpp'],
+    'the core does not read the environment',
+  ],
+  [/#include "\.\.?\//, [], 'includes are written from native/'],
+  [
+    /#include <(\w*intrin|arm_\w+|cpuid)\.h>/,
+    ['native/kernels/', 'native/base/thread_pool.cpp'],
+    'intrinsics belong under kernels/',
+  ],
+  [/#include <cuda/, ['native/cuda/'], 'CUDA headers belong under cuda/'],
+  [
+    /#include <(napi|node_api|js_native_api)\b/,
+    ['native/binding/napi_setup.h'],
+    'napi.h comes through napi_setup.h',
+  ],
+  [/#include <sentencepiece/, ['native/tokenizer/tokenizer.cpp'], 'sentencepiece belongs to tokenizer.cpp'],
+];
+export const machinePath = new RegExp(
+  `(^|[\\s"'\`(=:])/(${['work', 'tmp', 'root', 'home', 'Users'].join('|')})/\\w`,
+);
+
+/** The most lines a file may have. */
+export function ceiling(file) {
+  if (/\.(cpp|h|cu|cuh)$/.test(file)) return /^native\/(kernels|cuda)\//.test(file) ? 500 : 400;
+  return /\.(ts|mjs|cjs)$/.test(file) ? 300 : Infinity;
+}

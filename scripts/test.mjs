@@ -1,0 +1,78 @@
+// `npm test`: sets up what is missing, then runs everything, the quick and static steps first, and closes with
+// "N passed, N failed". Every step runs even when an earlier one failed, unless the build itself did.
+//
+//   node scripts/test.mjs           all steps
+//   node scripts/test.mjs native    only the C++ tests, on the instruction set chosen by itself or by NEOX_FORCE_ISA
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { checkWindows } from './check_windows.mjs';
+import { setup } from './setup.mjs';
+import { cacheDir, root, runMain, StepError } from './steps.mjs';
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+
+function count(passed) {
+  total[passed ? 'passed' : 'failed'] += 1;
+  return passed;
+}
+
+function node(args) {
+  return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status === 0;
+}
+
+function say(text) {
+  process.stderr.write(`neox: ${text}\n`);
+}
+
+async function main([only, ...rest]) {
+  await setup({ tests: true });
+  const { nativeTestPath } = await import('./build.mjs');
+  if (only === 'native') return spawnSync(nativeTestPath, rest, { stdio: 'inherit' }).status ?? 1;
+
+  const require = createRequire(join(root, 'package.json'));
+  say('structure');
+  count(node([join(root, 'scripts', 'check_structure.mjs')]));
+  say('lint and format');
+  count(node([require.resolve('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings']));
+  say('types');
+  count(node([require.resolve('typescript/bin/tsc'), '--noEmit', '-p', join(root, 'test')]));
+  await windows();
+  say('tests');
+  jest(require.resolve('jest/bin/jest'));
+
+  const { passed, failed, skipped } = total;
+  process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+  return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+async function windows() {
+  try {
+    const reason = await checkWindows();
+    if (reason === null) return count(true);
+    total.skipped += 1;
+    return say(`skipped the compile for Windows: ${reason}`);
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    say(error.message);
+    return count(false);
+  }
+}
+
+function jest(program) {
+  const report = join(cacheDir, 'jest.json');
+  rmSync(report, { force: true });
+  const good = node([program, '--json', `--outputFile=${report}`, '--reporters=default']);
+  if (!existsSync(report)) return count(false);
+  const result = JSON.parse(readFileSync(report, 'utf8'));
+  total.passed += result.numPassedTests;
+  total.failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
+  total.skipped += result.numPendingTests;
+  // Jest may also fail as a whole, for example when it finds no test.
+  if (!good && result.numFailedTests + result.numRuntimeErrorTestSuites === 0) count(false);
+  return good;
+}
+
+await runMain(main);

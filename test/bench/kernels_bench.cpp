@@ -1,0 +1,149 @@
+// neox_bench [seconds per case, 0.4]: the matrix products of a 3.6B layer, one token and many, per weight type,
+// beside what the machine can do at best in the same process.
+//   step:    GB/s of weights read by one token (q15 where the type has it), share of the read ceiling
+//   prefill: GOP/s over 512 tokens, share of the int8 (or f32) peak
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <vector>
+
+#include "base/page_buffer.h"
+#include "base/thread_pool.h"
+#include "kernels/ceiling.h"
+#include "kernels/dispatch.h"
+#include "kernels/matmul.h"
+
+using namespace neox;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr struct {
+    const char* name;
+    std::int64_t n_rows, n_cols;
+} kShapes[] = {
+    {"qkv", 8448, 2816}, {"attn_output", 2816, 2816}, {"ffn_up", 11264, 2816}, {"ffn_down", 2816, 11264}};
+
+// One layer, more than once where it would fit into the last-level cache.
+struct Layers {
+    PageBuffer memory;
+    std::vector<ResidentMatrix> matrices;
+};
+
+// Plausible bits: random quants, scales and weights near one in size.
+void fill(ThreadPool& pool, PageBuffer& memory, DType dtype) {
+    const std::size_t piece = std::size_t{1} << 20;
+    pool.parallel_for((memory.size() + piece - 1) / piece, [&](std::size_t task, int) {
+        std::uint64_t state = task * 0x9e3779b97f4a7c15u + 1;
+        const std::size_t end = std::min(memory.size(), (task + 1) * piece);
+        for (std::size_t i = task * piece; i + 2 <= end; i += 2) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            std::uint16_t bits = static_cast<std::uint16_t>(state >> 48);
+            const bool is_scale = dtype == DType::Q8_0 ? i % 544 < 32 : i % 288 < 32;
+            if (dtype == DType::F16 || ((dtype == DType::Q8_0 || dtype == DType::Q4_0) && is_scale)) {
+                bits = static_cast<std::uint16_t>(0x2000 | (bits & 0x83ff));
+            } else if (dtype == DType::BF16 || (dtype == DType::F32 && i % 4 == 2)) {
+                bits = static_cast<std::uint16_t>(0x3c00 | (bits & 0x80ff));
+            }
+            std::memcpy(memory.data() + i, &bits, 2);
+        }
+    });
+}
+
+Layers make_layers(ThreadPool& pool, DType dtype) {
+    constexpr std::size_t kLeastBytes = std::size_t{400} << 20;
+    std::size_t layer_bytes = 0;
+    for (const auto& shape : kShapes)
+        layer_bytes +=
+            resident_panel_bytes(dtype, shape.n_cols) * static_cast<std::size_t>(shape.n_rows / 16);
+    const std::size_t n_layers = (kLeastBytes + layer_bytes - 1) / layer_bytes;
+    Layers layers{PageBuffer(n_layers * layer_bytes), {}};
+    fill(pool, layers.memory, dtype);
+    const std::byte* at = layers.memory.data();
+    for (std::size_t layer = 0; layer < n_layers; ++layer)
+        for (const auto& shape : kShapes) {
+            const ResidentMatrix matrix{dtype, shape.n_rows, shape.n_cols,
+                                        resident_panel_bytes(dtype, shape.n_cols), at};
+            layers.matrices.push_back(matrix);
+            at += matrix.panel_bytes * static_cast<std::size_t>(matrix.n_panels());
+        }
+    return layers;
+}
+
+struct Speed {
+    double gb_per_s;
+    double gop_per_s;
+};
+
+// Medians over passes of all matrices (one token) or of the first layer (many tokens).
+Speed measure(ThreadPool& pool, const Kernels& kernels, const Layers& layers, Arithmetic arithmetic,
+              int n_tokens, double seconds) {
+    const std::size_t n_matrices = n_tokens < 8 ? layers.matrices.size() : std::size(kShapes);
+    const auto n_values = static_cast<std::size_t>(n_tokens) * 11264;
+    std::vector<float> x(n_values), y(n_values);
+    for (std::size_t i = 0; i < n_values; ++i)
+        x[i] = static_cast<float>(i * 2654435761u % 1000) * 0.002f - 1.0f;
+    ActivationBuffer buffer;
+    std::vector<double> times;
+    double bytes = 0, operations = 0;
+    const Clock::time_point start = Clock::now();
+    do {
+        bytes = operations = 0;
+        const Clock::time_point pass = Clock::now();
+        for (std::size_t i = 0; i < n_matrices; ++i) {
+            const ResidentMatrix& w = layers.matrices[i];
+            matmul(pool, kernels, w, buffer.prepare(pool, kernels, arithmetic, x.data(), n_tokens, w.n_cols),
+                   y.data(), w.n_rows, {});
+            bytes += static_cast<double>(w.panel_bytes) * static_cast<double>(w.n_panels());
+            operations += 2.0 * static_cast<double>(w.n_rows) * static_cast<double>(w.n_cols) * n_tokens;
+        }
+        times.push_back(std::chrono::duration<double>(Clock::now() - pass).count());
+    } while (std::chrono::duration<double>(Clock::now() - start).count() < seconds);
+    std::sort(times.begin(), times.end());
+    const double median = times[times.size() / 2];
+    return {bytes / median / 1e9, operations / median / 1e9};
+}
+
+void run(double seconds) {
+    ThreadPool pool(default_thread_count());
+    const Kernels& kernels = active_kernels();
+    std::printf("isa %s, %d threads\n", kernels.name, pool.size());
+    const Ceilings best =
+        measure_ceilings(pool, kernels, std::clamp(4 * seconds, 0.1, 10.0), std::size_t{512} << 20);
+    std::printf("ceilings: read %.1f GB/s, int8 %.0f GOP/s, f32 %.0f GFLOP/s\n\n", best.read_gb_per_s,
+                best.int8_gop_per_s, best.f32_gflop_per_s);
+    std::printf("%-5s  %-28s %-28s %s\n", "type", "step, 1 token", "step, 4 tokens", "prefill, 512 tokens");
+    constexpr DType kTypes[] = {DType::Q4_0, DType::Q8_0, DType::F16, DType::BF16, DType::F32};
+    for (const DType dtype : kTypes) {
+        const Layers layers = make_layers(pool, dtype);
+        const Arithmetic step = usable_arithmetic(kernels, dtype, 2816, Arithmetic::q15);
+        const Arithmetic prefill = usable_arithmetic(kernels, dtype, 2816, Arithmetic::q8);
+        const Speed one = measure(pool, kernels, layers, step, 1, seconds);
+        const Speed four = measure(pool, kernels, layers, step, 4, seconds);
+        const Speed many = measure(pool, kernels, layers, prefill, 512, seconds);
+        const double peak = prefill == Arithmetic::f32 || best.int8_gop_per_s == 0 ? best.f32_gflop_per_s
+                                                                                   : best.int8_gop_per_s;
+        std::printf("%-5s  %6.1f GB/s = %5.1f %% of read  %6.1f GB/s, %.2f x the time  %7.1f GOP/s = %5.1f "
+                    "%% of %s peak\n",
+                    dtype_info(dtype).name, one.gb_per_s, 100 * one.gb_per_s / best.read_gb_per_s,
+                    four.gb_per_s, one.gb_per_s / four.gb_per_s, many.gop_per_s, 100 * many.gop_per_s / peak,
+                    prefill == Arithmetic::f32 ? "f32" : "int8");
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        const double seconds = argc > 1 ? std::atof(argv[1]) : 0.4;
+        run(std::clamp(seconds, 0.05, 10.0));
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+    return 0;
+}

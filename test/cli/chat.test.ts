@@ -1,0 +1,58 @@
+import { expectFailure, makeTinyModel, neox, temporaryFolder } from './program.js';
+
+const settings = ['--temperature', '0', '-n', '24', '-q'];
+
+describe('chat over a pipe', () => {
+  test('answers each line on stdout', async () => {
+    const { status, stdout, stderr } = await neox(['chat', ...settings], { input: 'こんにちは\n\nhello\n' });
+    expect(stdout.split('\n')).toHaveLength(3);
+    expect(stdout).toMatch(/^\S.*\n\S.*\n$/);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+  });
+
+  test('without -q, statistics of each turn go to stderr', async () => {
+    const { stderr } = await neox(['chat', '--temperature', '0', '-n', '4'], { input: 'hello\n' });
+    expect(stderr).toMatch(/^neox: \d+ tokens, .*tokens\/s.*\n$/);
+  });
+
+  test('/undo and /reset give the same answer to the same question again', async () => {
+    const input = 'hello\n/undo\nhello\n/reset\nhello\n';
+    const { status, stdout, stderr } = await neox(['chat', ...settings], { input });
+    const answers = stdout.trimEnd().split('\n');
+    expect(answers).toHaveLength(3);
+    expect(new Set(answers).size).toBe(1);
+    expect(stderr).toBe('neox: the last turn is forgotten\nneox: a new conversation\n');
+    expect(status).toBe(0);
+  });
+
+  test('turns add up in one session, until the context is full', async () => {
+    const input = 'hello\n'.repeat(60);
+    const { status, stdout, stderr } = await neox(['chat', ...settings, '-c', '128'], { input });
+    const answers = stdout.trimEnd().split('\n').length;
+    expect(answers).toBeGreaterThan(1);
+    expect(answers).toBeLessThan(60);
+    expect(stderr).toMatch(/^neox: [^\n]*\(ERR_NEOX_CONTEXT_FULL\)\n$/);
+    expect(status).toBe(4);
+  });
+
+  test('/exit leaves, and nothing after it is answered', async () => {
+    const { status, stdout } = await neox(['chat', ...settings], { input: '/exit\nhello\n' });
+    expect(stdout).toBe('');
+    expect(status).toBe(0);
+  });
+
+  test('an unknown command ends with 2', async () => {
+    expectFailure(await neox(['chat', ...settings], { input: '/frobnicate\n' }), 2, /\/frobnicate/);
+  });
+
+  test('a model without a chat format ends with 2', async () => {
+    const folder = temporaryFolder();
+    try {
+      const tiny = await makeTinyModel(folder.path);
+      expectFailure(await neox(['chat', '-m', tiny], { input: 'hello\n' }), 2, /no chat format/);
+    } finally {
+      folder.remove();
+    }
+  });
+});

@@ -1,0 +1,168 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expectFailure, makeTinyModel, neox, temporaryFolder } from './program.js';
+
+// Windows has no signals to send to another process.
+const onPosix = process.platform === 'win32' ? test.skip : test;
+const folder = temporaryFolder();
+afterAll(folder.remove);
+let tiny = '';
+beforeAll(async () => {
+  tiny = await makeTinyModel(folder.path);
+});
+
+// A random model never ends by itself, and its text is noise, but the same noise each time.
+const fixed = (...args: string[]) => [
+  '-m',
+  tiny,
+  '--raw',
+  '--temperature',
+  '0',
+  '--eos-token-id',
+  'none',
+  ...args,
+];
+const statistics =
+  /^neox: (\d+) tokens, [\d.]+ tokens\/s; prompt (\d+) tokens, [\d.]+ tokens\/s; first token after [\d.]+ m?s; ended by (\w+)\n$/;
+
+describe('run', () => {
+  test('puts the answer on stdout and the statistics on stderr', async () => {
+    const { status, stdout, stderr } = await neox(['run', ...fixed('-n', '20', 'こんにちは')]);
+    expect(stdout).toMatch(/[^\s]/);
+    expect(stdout.endsWith('\n')).toBe(true);
+    expect(statistics.exec(stderr)?.slice(1)).toEqual(['20', expect.any(String), 'length']);
+    expect(status).toBe(0);
+  });
+
+  test('--json prints one object', async () => {
+    const { status, stdout } = await neox(['run', ...fixed('-n', '12', '--json', 'abc')]);
+    const answer = JSON.parse(stdout) as Record<string, unknown>;
+    expect(answer).toEqual({
+      text: expect.any(String),
+      tokenIds: expect.any(Array),
+      finishReason: 'length',
+      usage: { promptTokens: expect.any(Number), completionTokens: 12 },
+      timings: {
+        queueMs: expect.any(Number),
+        prefillMs: expect.any(Number),
+        decodeMs: expect.any(Number),
+        promptTokensPerSecond: expect.any(Number),
+        tokensPerSecond: expect.any(Number),
+        loadMs: expect.any(Number),
+        timeToFirstTokenMs: expect.any(Number),
+      },
+      seed: expect.any(Number),
+    });
+    expect(answer.tokenIds).toHaveLength(12);
+    expect(status).toBe(0);
+  });
+
+  test('--logprobs adds those of each token', async () => {
+    const { stdout } = await neox(['run', ...fixed('-n', '2', '--json', '--logprobs', '3', 'abc')]);
+    const { tokens } = JSON.parse(stdout) as {
+      tokens: { id: number; logprob: number; topLogprobs: unknown[] }[];
+    };
+    expect(tokens).toHaveLength(2);
+    expect(tokens[0]?.logprob).toBeLessThan(0);
+    expect(tokens[0]?.topLogprobs).toHaveLength(3);
+  });
+
+  test('reads the prompt from arguments, a file, standard input and without a command alike', async () => {
+    const file = join(folder.path, 'prompt.txt');
+    writeFileSync(file, '富士山 は\n');
+    const settings = fixed('-n', '8', '-q');
+    const expected = await neox(['run', ...settings, '富士山', 'は']);
+    expect(expected.status).toBe(0);
+    expect(expected.stderr).toBe('');
+    expect(await neox(['run', ...settings, '-f', file])).toEqual(expected);
+    expect(await neox(['run', ...settings, '-'], { input: '富士山 は' })).toEqual(expected);
+    expect(await neox(['run', ...settings], { input: '富士山 は\n' })).toEqual(expected);
+    expect(await neox([...settings, '富士山 は'])).toEqual(expected);
+  });
+
+  test('after --, a command name or a flag is a prompt', async () => {
+    const settings = fixed('-n', '4', '--json');
+    const prompt = async (args: string[], input = '') => {
+      const { stdout } = await neox(args, { input });
+      return (JSON.parse(stdout) as { usage: { promptTokens: number } }).usage.promptTokens;
+    };
+    expect(await prompt(['run', ...settings, '--', '--help'])).toBe(
+      await prompt(['run', ...settings], '--help'),
+    );
+    expectFailure(await neox(['--', 'chat'], { env: { NEOX_FORCE_ISA: 'no_such_isa' } }), 5, /no_such_isa/);
+  });
+
+  test('the same seed gives the same text, another one another', async () => {
+    const sampled = (seed: string) =>
+      neox(['run', '-m', tiny, '--raw', '-n', '16', '-q', '--temperature', '1', '--seed', seed, 'abc']);
+    const [first, again, other] = [await sampled('7'), await sampled('7'), await sampled('8')];
+    expect(first.status).toBe(0);
+    expect(again).toEqual(first);
+    expect(other.stdout).not.toBe(first.stdout);
+  });
+
+  onPosix('Ctrl-C keeps what came and ends with 130', async () => {
+    const long = fixed('-c', '30000', '-n', '29000', 'abc');
+    const { status, stdout, stderr } = await neox(['run', ...long], {
+      onStart: (child) => child.stdout.once('data', () => child.kill('SIGINT')),
+    });
+    expect(stdout).toMatch(/[^\s]/);
+    expect(stderr).toMatch(/neox: \d+ tokens, .*ended by cancelled\n$/);
+    expect(status).toBe(130);
+  });
+
+  test('a reader that goes away ends it without a word', async () => {
+    const long = fixed('-q', '-c', '30000', '-n', '29000', 'abc');
+    const { status, stderr } = await neox(['run', ...long], {
+      onStart: (child) => child.stdout.once('data', () => child.stdout.destroy()),
+    });
+    expect(stderr).not.toContain('EPIPE');
+    expect(status).toBe(0);
+  });
+});
+
+describe('bad input ends with its own code and one line', () => {
+  test('a missing model', async () => {
+    const missing = join(folder.path, 'missing.gguf');
+    expectFailure(await neox(['run', '-m', missing, 'x']), 3, /missing\.gguf.*\(ERR_NEOX_FILE_NOT_FOUND\)/);
+  });
+
+  test('a file that is no model', async () => {
+    const broken = join(folder.path, 'broken.gguf');
+    writeFileSync(broken, 'this is not a model at all, but a line of text');
+    expectFailure(await neox(['run', '-m', broken, 'x']), 3, /\(ERR_NEOX_FORMAT_MAGIC\)/);
+  });
+
+  test('an instruction set that does not exist', async () => {
+    const ended = await neox(['run', ...fixed('x')], { env: { NEOX_FORCE_ISA: 'no_such_isa' } });
+    expectFailure(ended, 5, /no_such_isa.*\(ERR_NEOX_ISA\)/);
+  });
+
+  test('a prompt longer than the context', async () => {
+    const ended = await neox(['run', ...fixed('-c', '16', '-n', '4', 'こんにちは'.repeat(40))]);
+    expectFailure(ended, 4, /16.*\(ERR_NEOX_CONTEXT_FULL\)/);
+  });
+
+  test('options that contradict each other', async () => {
+    const ended = await neox(['run', '-m', tiny, '--temperature', '0', '--top-p', '0.9', 'x']);
+    expectFailure(ended, 2, /\(ERR_NEOX_INVALID_ARGUMENT\)/);
+  });
+
+  test('a prompt that is no text', async () => {
+    const ended = await neox(['run', ...fixed('-')], { input: Buffer.from([0x61, 0xff, 0xfe]) });
+    expectFailure(ended, 3, /not UTF-8/);
+  });
+
+  test('a system message for a model without a chat format', async () => {
+    expectFailure(await neox(['run', '-m', tiny, '--system', 'a', 'x']), 2, /chat format/);
+  });
+});
+
+describe('with the demo model', () => {
+  test('answers a question in its chat format', async () => {
+    const { status, stdout, stderr } = await neox(['富士山の高さは?', '--temperature', '0']);
+    expect(stdout).toMatch(/[^\s]/);
+    expect(stderr).toMatch(/ tokens\/s; .*ended by eos\n$/);
+    expect(status).toBe(0);
+  });
+});

@@ -1,0 +1,94 @@
+// What transformers 4.57.6 computes, through the public API in precision exact, on every committed checkpoint.
+
+import { Model } from '../../lib/index.js';
+import { checkpointNames, checkpointPath, type GoldenTensor, readGolden, relativeError } from './fixtures.js';
+
+const TOLERANCE = 1e-4;
+const greedy = { eosTokenId: null, temperature: 0 };
+
+test('there are at least four checkpoints', () => {
+  expect(checkpointNames.length).toBeGreaterThanOrEqual(4);
+});
+
+describe.each(checkpointNames)('%s', (name) => {
+  const golden = readGolden(name);
+  const values = (key: string): GoldenTensor['data'] => {
+    const tensor = golden[key];
+    if (!tensor) throw new Error(`${name}: no tensor '${key}'`);
+    return tensor.data;
+  };
+  let model: Model;
+
+  beforeAll(async () => {
+    model = await Model.load(checkpointPath(name), { precision: 'exact' });
+  });
+
+  afterAll(async () => {
+    await model.dispose();
+  });
+
+  test('logits are within 1e-4 of the largest', async () => {
+    const positions = Array.from(values('logit_positions'));
+    const { data, shape } = await model.logits(values('prompt_ids'), { positions });
+    expect(shape).toEqual(golden.logits?.shape);
+    expect(relativeError(data, values('logits'))).toBeLessThan(TOLERANCE);
+  });
+
+  test("'all' positions give what single ones give", async () => {
+    const ids = Array.from(values('prompt_ids')).slice(0, 20);
+    const all = await model.logits(ids, { positions: 'all' });
+    const last = await model.logits(ids);
+    const size = model.config.vocabSize;
+    expect(all.shape).toEqual([20, size]);
+    expect(Array.from(all.data.subarray(19 * size))).toEqual(Array.from(last.data));
+  });
+
+  test('the last hidden state is within 1e-4 of the largest', async () => {
+    const hidden = await model.embed(values('prompt_ids'), { pooling: 'last', normalize: false });
+    expect(relativeError(hidden, values('hidden_last'))).toBeLessThan(TOLERANCE);
+  });
+
+  test('greedy ids are identical', async () => {
+    const expected = Array.from(values('greedy_ids'));
+    const maxNewTokens = expected.length;
+    const result = await model.generate(values('greedy_prompt_ids'), { ...greedy, maxNewTokens }).result();
+    expect(result.tokenIds).toEqual(expected);
+    expect(result.finishReason).toBe('length');
+  });
+
+  test('log-probabilities of a continuation are within 1e-4', async () => {
+    const { sum, tokens } = await model.score(values('score_context_ids'), values('score_continuation_ids'));
+    const expected = values('score_logprobs');
+    expect(tokens.map((token) => token.id)).toEqual(Array.from(values('score_continuation_ids')));
+    const logprobs = tokens.map((token) => token.logprob);
+    expect(relativeError(logprobs, expected)).toBeLessThan(TOLERANCE);
+    expect(sum).toBeCloseTo(
+      Array.from(expected).reduce((total, value) => total + value, 0),
+      3,
+    );
+  });
+
+  if (!golden.embeds) return;
+
+  test('a prompt with an embedding block equals inputs_embeds', async () => {
+    const prompt = [
+      { ids: values('embeds_ids_before') },
+      { embeddings: values('embeds') as Float32Array },
+      { ids: values('embeds_ids_after') },
+    ];
+    const { data } = await model.logits(prompt);
+    expect(relativeError(data, values('embeds_logits'))).toBeLessThan(TOLERANCE);
+    const expected = Array.from(values('embeds_greedy_ids'));
+    const result = await model.generate(prompt, { ...greedy, maxNewTokens: expected.length }).result();
+    expect(result.tokenIds).toEqual(expected);
+  });
+
+  test('input embeddings given back as a prompt are the tokens themselves', async () => {
+    const ids = values('embeds_ids_before');
+    const { data, shape } = await model.inputEmbeddings(ids);
+    expect(shape).toEqual([ids.length, model.config.hiddenSize]);
+    const byRows = await model.logits([{ embeddings: data }]);
+    const byIds = await model.logits(ids);
+    expect(Array.from(byRows.data)).toEqual(Array.from(byIds.data));
+  });
+});
