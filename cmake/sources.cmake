@@ -52,6 +52,7 @@ set(NEOX_CORE_SOURCES
   native/model/rope_table.cpp
   native/model/source.cpp
   native/engine/admission.cpp
+  native/engine/draw.cpp
   native/engine/engine.cpp
   native/engine/loop.cpp
   native/engine/processors.cpp
@@ -94,6 +95,7 @@ set(NEOX_TEST_SOURCES
   test/native/jobs_test.cpp
   test/native/kernels_ops_test.cpp
   test/native/kernels_test.cpp
+  test/native/load_test.cpp
   test/native/main.cpp
   test/native/model_test.cpp
   test/native/quant_test.cpp

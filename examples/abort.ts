@@ -10,7 +10,7 @@ async function main(path = demoModelPath()): Promise<void> {
   for await (const chunk of left) if (chunk.text !== '') break;
   console.log('break:', (await left.result()).finishReason);
 
-  const timed = await model.generate('むかしむかし', { ...endless, maxTime: 20 }).result();
+  const timed = await model.generate('むかしむかし', { ...endless, maxTime: 0.02 }).result();
   console.log('maxTime:', timed.finishReason);
 
   const controller = new AbortController();

@@ -1,7 +1,7 @@
 // Conversations to prompts, in the model's own format.
 
 import { CHAT_FORMATS, CHAT_MODELS, type ChatFormat } from './chat-formats.js';
-import { ArgumentError } from './errors.js';
+import { ArgumentError, FormatError } from './errors.js';
 import type { TextPart } from './text-chunks.js';
 import type { GenerateOptions, Message } from './types.js';
 import { assertKnownOptions, assertObject, assertOneOf, assertString, unexpected } from './validate.js';
@@ -11,7 +11,7 @@ const FORMAT_KEYS = ['name', 'user', 'assistant', 'separator', 'newline', 'syste
 
 /** What a checkpoint says about itself. */
 export interface ChatHints {
-  /** The name of a format, as the file or the caller gives it. Comes before any guess. */
+  /** The name of a format, as the file gives it. Comes before any guess. */
   format?: string | undefined;
   /** The checkpoint's names: the repository, the directory, general.name. */
   names?: readonly (string | undefined)[];
@@ -19,10 +19,16 @@ export interface ChatHints {
 
 /**
  * The format of a checkpoint, or undefined for one that was not tuned on conversations.
- * @throws ArgumentError when `hints.format` is not the name of a format
+ * @throws FormatError when `hints.format` is not the name of a format
  */
 export function detectChatFormat(hints: ChatHints): Readonly<ChatFormat> | undefined {
-  if (hints.format !== undefined) return resolveChatFormat(hints.format);
+  if (hints.format !== undefined) {
+    if (Object.hasOwn(CHAT_FORMATS, hints.format)) return CHAT_FORMATS[hints.format];
+    throw new FormatError(
+      'ERR_NEOX_FORMAT_VALUE',
+      `The file's chat format '${hints.format.slice(0, 60)}' is none of ${Object.keys(CHAT_FORMATS).join(', ')}.`,
+    );
+  }
   const model = findModel(hints.names);
   return model && CHAT_FORMATS[model.format];
 }

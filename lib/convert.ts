@@ -1,5 +1,7 @@
 // A Hugging Face directory to one GGUF file.
 
+import { basename, resolve } from 'node:path';
+import { detectChatFormat, resolveChatFormat } from './chat.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { native } from './native.js';
 import type { JobResult, TensorType } from './types.js';
@@ -13,7 +15,7 @@ export interface ConvertOptions extends JobOptions {
   type?: TensorType;
   /** The model's name in the file. @defaultValue the directory's name */
   name?: string;
-  /** Name of a chat format. @defaultValue what the checkpoint says, if anything */
+  /** Name of one of `CHAT_FORMATS`. @defaultValue by the directory's own name, whatever `name` says */
   chatFormat?: string;
 }
 
@@ -34,6 +36,16 @@ export async function convert(
   if (options.type !== undefined) assertOneOf('type', options.type, TENSOR_TYPES);
   if (options.name !== undefined) assertString('name', options.name);
   if (options.chatFormat !== undefined) assertString('chatFormat', options.chatFormat);
-  const { onProgress: _, signal: __, ...rest } = options;
-  return runJob((report) => native().convert({ source: directory, output, ...rest }, report), options);
+  const ownName = basename(resolve(directory));
+  const { type, name = ownName, chatFormat } = options;
+  const format =
+    chatFormat === undefined ? detectChatFormat({ names: [ownName] }) : resolveChatFormat(chatFormat);
+  const job = {
+    source: directory,
+    output,
+    name,
+    ...(type === undefined ? {} : { type }),
+    ...(format ? { chatFormat: format.name } : {}),
+  };
+  return runJob((report) => native().convert(job, report), options);
 }

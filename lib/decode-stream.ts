@@ -3,7 +3,9 @@
 
 import { PieceDecoder, type PieceTable } from './piece-decoder.js';
 import { FilterChain } from './text-filter.js';
+import type { TokenIds } from './types.js';
 import { countCodePoints, dropCodePoints, stripEnd, stripStart } from './unicode.js';
+import { assertTokenIds } from './validate.js';
 
 export interface DecodeOptions {
   /** Leaves special tokens out. @defaultValue `false` */
@@ -19,7 +21,7 @@ export interface DecodeStreamOptions extends DecodeOptions {
    * Ids before the first one pushed. With it the text is decode(prompt + ids) without as many characters as decode(prompt) has:
    * a leading space stays, as in Hugging Face's pipeline.
    */
-  prompt?: ArrayLike<number>;
+  prompt?: TokenIds;
   /** Replacements in the decoded text, in this order: `[['<NL>', '\n']]`. */
   replace?: readonly (readonly [string, string])[];
 }
@@ -82,8 +84,12 @@ export class DecodeStream {
     }
   }
 
-  /** Takes ids; returns the text that is now certain. */
-  push(ids: ArrayLike<number>): string {
+  /**
+   * Takes ids; returns the text that is now certain.
+   * @throws ArgumentError when an id is none of the tokenizer's
+   */
+  push(ids: TokenIds): string {
+    assertTokenIds('ids', ids);
     let text = '';
     for (let i = 0; i < ids.length; i++) text += this.#token(ids[i] as number);
     return this.#emit(this.#cleanUp.push(text));

@@ -28,21 +28,28 @@ const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
   'logprobs',
   'signal',
 ];
-const NOT_YET = ['numBeams', 'numReturnSequences', 'lengthPenalty', 'earlyStopping'];
+// Of Hugging Face's, with the value that switches them off.
+const NOT_YET = { numBeams: 1, numReturnSequences: 1, lengthPenalty: undefined, earlyStopping: undefined };
+/** A time that no call will ever take, in seconds. */
+const MAX_TIME = 1e9;
 const MAX_TOP_LOGPROBS = 20;
 
 /** @throws ArgumentError; `ERR_NEOX_UNSUPPORTED` for options of Hugging Face's that do not exist here yet */
 export function checkGenerateOptions(where: string, options: GenerateOptions): void {
   if (typeof options === 'object' && options !== null) {
-    const name = NOT_YET.find((each) => each in options);
+    const given = options as Record<string, unknown>;
+    const name = Object.entries(NOT_YET).find(
+      ([name, off]) => given[name] !== undefined && given[name] !== off,
+    )?.[0];
     if (name) throw new NeoxError('ERR_NEOX_UNSUPPORTED', `Option \`${name}\` is not supported yet.`);
   }
-  assertKnownOptions(where, options, GENERATE_OPTIONS);
+  assertKnownOptions(where, options, [...GENERATE_OPTIONS, ...Object.keys(NOT_YET)]);
   checkSamplerOptions(options);
   const { maxNewTokens, maxTime, text, skipSpecialTokens, preset, logitsProcessor, logprobs, signal } =
     options;
-  if (maxNewTokens !== undefined) assertInteger('maxNewTokens', maxNewTokens, 1, 0x7fffffff);
+  if (maxNewTokens !== undefined) checkNewTokens('maxNewTokens', maxNewTokens);
   if (maxTime !== undefined) assertNumber('maxTime', maxTime, 0);
+  if (maxTime === 0) throw unexpected('a number above 0', 'maxTime', maxTime);
   if (text !== undefined) assertOneOf('text', text, ['decode', 'continuation']);
   if (skipSpecialTokens !== undefined) assertBoolean('skipSpecialTokens', skipSpecialTokens);
   if (preset !== undefined) assertOneOf('preset', preset, ['card']);
@@ -56,6 +63,11 @@ export function checkGenerateOptions(where: string, options: GenerateOptions): v
   }
 }
 
+/** @throws ArgumentError */
+export function checkNewTokens(name: string, value: unknown): void {
+  assertInteger(name, value, 1, 0x7fffffff);
+}
+
 export interface ResolvedOptions {
   sampler: NativeSamplerOptions & { doSample: boolean; seed: number; eosTokenId: Int32Array };
   /** As asked for; more than fits is an error. */
@@ -63,6 +75,7 @@ export interface ResolvedOptions {
   /** The defaults', where nothing was asked for: as many of them as fit. */
   defaultNewTokens: number | undefined;
   stop: string[];
+  /** 0: no limit. */
   maxTimeMs: number;
   text: 'decode' | 'continuation';
   skipSpecialTokens: boolean;
@@ -83,7 +96,7 @@ export function resolveGenerateOptions(
     maxNewTokens: own.maxNewTokens,
     defaultNewTokens: defaults.maxNewTokens,
     stop: [...stopList(own.stop ?? defaults.stop)],
-    maxTimeMs: own.maxTime ?? 0,
+    maxTimeMs: 1000 * Math.min(own.maxTime ?? 0, MAX_TIME),
     text: own.text ?? 'decode',
     skipSpecialTokens: own.skipSpecialTokens ?? true,
     logprobs: typeof own.logprobs === 'number' ? own.logprobs : own.logprobs ? 0 : -1,

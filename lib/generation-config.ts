@@ -1,11 +1,14 @@
 // generation_config.json as defaults of generation.
 
 import { FormatError, NeoxError } from './errors.js';
-import { checkGenerateOptions } from './generate-options.js';
-import type { GenerateOptions } from './types.js';
+import { checkNewTokens } from './generate-options.js';
+import { checkSamplerValue } from './sampler-options.js';
+import type { SamplerOptions } from './types.js';
 
-const KEYS: Readonly<Record<string, keyof GenerateOptions>> = {
-  do_sample: 'doSample',
+type Defaults = SamplerOptions & { maxNewTokens?: number };
+
+// Named beside no `do_sample`, these do nothing: the latter is false by default.
+const SAMPLING_KEYS: Readonly<Record<string, keyof Defaults>> = {
   temperature: 'temperature',
   top_k: 'topK',
   top_p: 'topP',
@@ -13,6 +16,10 @@ const KEYS: Readonly<Record<string, keyof GenerateOptions>> = {
   typical_p: 'typicalP',
   epsilon_cutoff: 'epsilonCutoff',
   eta_cutoff: 'etaCutoff',
+};
+const KEYS: Readonly<Record<string, keyof Defaults>> = {
+  do_sample: 'doSample',
+  ...SAMPLING_KEYS,
   repetition_penalty: 'repetitionPenalty',
   no_repeat_ngram_size: 'noRepeatNgramSize',
   bad_words_ids: 'badWordsIds',
@@ -26,21 +33,61 @@ const KEYS: Readonly<Record<string, keyof GenerateOptions>> = {
   begin_suppress_tokens: 'beginSuppressTokens',
   renormalize_logits: 'renormalizeLogits',
 };
+// What a call may not say, and files do: both leave nothing to draw from but the most likely token ...
+const GREEDY: Readonly<Record<string, unknown>> = { temperature: 0, top_p: 0 };
+// ... and these say nothing at all.
+const NOTHING: Readonly<Record<string, unknown>> = {
+  typical_p: 0,
+  epsilon_cutoff: 1,
+  eta_cutoff: 1,
+  repetition_penalty: 0,
+  max_new_tokens: 0,
+};
 
 export interface GenerationConfig {
   /** Empty where the file says nothing about generation, as one made from config.json alone. */
-  defaults: GenerateOptions;
+  defaults: Defaults;
   /** Undefined: the file does not say. */
   eosTokenIds: number[] | undefined;
 }
 
 /**
+ * Each value is checked by itself: what a file combines is no contradiction, as it is none to Hugging Face.
  * @param json - the file's text; empty for none
  * @throws FormatError
  */
 export function readGenerationConfig(json: string): GenerationConfig {
   if (json === '') return { defaults: {}, eosTokenIds: undefined };
-  let file: Record<string, unknown>;
+  const file = parse(json);
+  const given = (key: string): unknown => (Object.hasOwn(file, key) ? (file[key] ?? undefined) : undefined);
+  const defaults: Record<string, unknown> = {};
+  const eos = given('eos_token_id');
+  let isGreedy = given('do_sample') === undefined;
+  let isSampling = false;
+  try {
+    for (const [key, name] of Object.entries(KEYS)) {
+      const value = given(key);
+      if (value === undefined || value === NOTHING[key]) continue;
+      isSampling ||= Object.hasOwn(SAMPLING_KEYS, key);
+      if (value === GREEDY[key]) {
+        isGreedy = true;
+        continue;
+      }
+      if (name === 'maxNewTokens') checkNewTokens(key, value);
+      else checkSamplerValue(name, value, key);
+      defaults[name] = value;
+    }
+    if (eos !== undefined) checkSamplerValue('eosTokenId', eos, 'eos_token_id');
+  } catch (error) {
+    if (!(error instanceof NeoxError)) throw error;
+    throw new FormatError('ERR_NEOX_FORMAT_VALUE', `generation_config.json: ${error.message}`);
+  }
+  if (isSampling && isGreedy) defaults.doSample = false;
+  return { defaults, eosTokenIds: eos === undefined ? undefined : [eos as number | number[]].flat() };
+}
+
+function parse(json: string): Record<string, unknown> {
+  let file: unknown;
   try {
     file = JSON.parse(json);
   } catch (error) {
@@ -52,17 +99,5 @@ export function readGenerationConfig(json: string): GenerationConfig {
   if (typeof file !== 'object' || file === null || Array.isArray(file)) {
     throw new FormatError('ERR_NEOX_FORMAT_VALUE', 'generation_config.json: its root must be an object.');
   }
-  const defaults: Record<string, unknown> = {};
-  for (const [key, name] of Object.entries(KEYS)) {
-    if (Object.hasOwn(file, key) && file[key] !== null) defaults[name] = file[key];
-  }
-  const eos = Object.hasOwn(file, 'eos_token_id') ? file.eos_token_id : null;
-  try {
-    checkGenerateOptions('generation_config.json', defaults);
-    checkGenerateOptions('generation_config.json', { eosTokenId: eos as number | number[] | null });
-  } catch (error) {
-    if (!(error instanceof NeoxError)) throw error;
-    throw new FormatError('ERR_NEOX_FORMAT_VALUE', `generation_config.json: ${error.message}`);
-  }
-  return { defaults, eosTokenIds: eos === null ? undefined : [eos as number | number[]].flat() };
+  return file as Record<string, unknown>;
 }

@@ -254,15 +254,22 @@ export class Generation implements AsyncIterable<Chunk> {
     const ids = [...promptIds, ...this.#tokens, ...this.#pending].map((each) =>
       typeof each === 'number' ? each : each.id,
     );
-    this.#plan.logitsProcessor?.(ids, scores);
+    const returned: unknown = this.#plan.logitsProcessor?.(ids, scores);
+    if (typeof (returned as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function') {
+      // Nobody else will look at this promise: its rejection must not end the process.
+      Promise.resolve(returned).catch(() => undefined);
+      throw new ArgumentError('The `logitsProcessor` must be synchronous, but it returned a promise.');
+    }
     call.submitScores(scores);
   }
 }
 
 function toToken(news: NativeDrained, index: number): GeneratedToken {
   const token: GeneratedToken = { id: news.ids[index] ?? 0 };
-  if (news.logprobs) token.logprob = news.logprobs[index] ?? 0;
   const top = news.tops?.[index];
+  // One number for one token, wherever it is read.
+  const same = top?.find(({ id }) => id === token.id);
+  if (news.logprobs) token.logprob = same?.logprob ?? news.logprobs[index] ?? 0;
   if (top && top.length > 0) token.topLogprobs = top;
   return token;
 }

@@ -1,6 +1,6 @@
 // What a checkpoint says about itself, from its headers alone.
 
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { detectChatFormat } from './chat.js';
 import type { ChatFormat } from './chat-formats.js';
 import { fromNative } from './errors.js';
@@ -41,7 +41,10 @@ export async function inspectModel(path: string, options: NativeLoadOptions): Pr
     return {
       ...rest,
       precision: precision as Precision,
-      chatFormat: detectChatFormat({ format: chatFormat || undefined, names: [found.name, basename(path)] }),
+      chatFormat: detectChatFormat({
+        format: chatFormat || undefined,
+        names: [found.name, basename(resolve(path))],
+      }),
     };
   } catch (error) {
     throw fromNative(error);

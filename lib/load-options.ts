@@ -12,14 +12,13 @@ const MAX_CONTEXT = 1 << 20;
 const INSPECT_OPTIONS = ['contextLength', 'type', 'precision', 'kvCacheType', 'maxSequences', 'kvCacheBytes'];
 const LOAD_OPTIONS = [...INSPECT_OPTIONS, 'device', 'threads', ...JOB_OPTIONS];
 
-/** @throws ArgumentError; `ERR_NEOX_UNSUPPORTED` for a device that this build does not have */
+/** @throws ArgumentError; `ERR_NEOX_BACKEND` for a device that this build does not have */
 export function checkLoadOptions(options: LoadOptions): NativeLoadOptions {
   assertKnownOptions('Model.load', options, LOAD_OPTIONS);
   checkJobOptions(options);
   const { device, threads } = options;
   if (device !== undefined) assertOneOf('device', device, ['auto', 'cpu', 'cuda']);
-  if (device === 'cuda')
-    throw new NeoxError('ERR_NEOX_UNSUPPORTED', 'This build has no CUDA: use device "cpu".');
+  if (device === 'cuda') throw new NeoxError('ERR_NEOX_BACKEND', 'This build has no CUDA: use device "cpu".');
   if (threads !== undefined) assertInteger('threads', threads, 1, 256);
   return { ...checkCommon(options), ...(threads === undefined ? {} : { threads }) };
 }

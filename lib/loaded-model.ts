@@ -1,6 +1,6 @@
 // A loaded model as sessions and generations see it: the native model with its texts read.
 
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { cardDefaults, detectChatFormat } from './chat.js';
 import type { ChatFormat } from './chat-formats.js';
 import { DisposedError, fromNative, NeoxError } from './errors.js';
@@ -24,7 +24,7 @@ export class LoadedModel {
     const { chatFormat, tokenizerConfig, generationConfig, eosTokenIds, ...info } = model.info();
     const pieces = model.tokenizer();
     const { defaults, eosTokenIds: eos } = readGenerationConfig(generationConfig);
-    const names = [info.name, basename(path)];
+    const names = [info.name, basename(resolve(path))];
     this.native = model;
     this.config = model.config();
     this.info = info as ModelInfo;

@@ -12,7 +12,7 @@ import { runJob } from './jobs.js';
 import { checkInspectOptions, checkLoadOptions } from './load-options.js';
 import { LoadedModel } from './loaded-model.js';
 import { native } from './native.js';
-import { preparePrompt, promptOfIds } from './prompt.js';
+import { preparePrompt, prepareTokens, promptOfIds } from './prompt.js';
 import { DEFAULT_NEW_TOKENS, requireChatFormat, Session } from './session.js';
 import type { Tokenizer } from './tokenizer.js';
 import type {
@@ -24,9 +24,11 @@ import type {
   Message,
   ModelConfig,
   ModelInfo,
+  Progress,
   Prompt,
   Rows,
   Score,
+  TokenIds,
 } from './types.js';
 import {
   assertBoolean,
@@ -34,6 +36,7 @@ import {
   assertKnownOptions,
   assertOneOf,
   assertString,
+  assertTokenIds,
   unexpected,
 } from './validate.js';
 
@@ -61,14 +64,24 @@ export class Model {
   static async load(path: string, options: LoadOptions = {}): Promise<Model> {
     assertString('path', path);
     const given = checkLoadOptions(options);
+    let isReported = false;
+    const onProgress =
+      options.onProgress &&
+      ((progress: Progress): void => {
+        isReported = true;
+        options.onProgress?.(progress);
+      });
     const loaded = await runJob(
       (report) => native().loadModel(path, given, report),
-      options,
+      { ...options, ...(onProgress ? { onProgress } : {}) },
       (late) => late.dispose(),
     );
     let model: LoadedModel;
     try {
       model = new LoadedModel(loaded, path);
+      // Weights that another load has read already are there at once.
+      const { weightsBytes } = model.info;
+      if (!isReported) onProgress?.({ done: weightsBytes, total: weightsBytes });
     } catch (error) {
       await loaded.dispose();
       throw error;
@@ -120,7 +133,8 @@ export class Model {
 
   /**
    * Continues a prompt: text (encoded without special tokens), ids, or segments of text, ids and embeddings.
-   * @throws ArgumentError at once; what the model finds wrong, the first read rejects with
+   * @throws ArgumentError, ContextFullError for a prompt longer than the context; what is found later, the first read rejects
+   * with
    */
   generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
     const model = this.#alive();
@@ -173,11 +187,14 @@ export class Model {
     return { data: logits, shape: [logitsAt.length, model.config.vocabSize] };
   }
 
-  /** The log-probability of a continuation after a context of at least one token. The two are encoded apart. */
-  async score(context: Prompt, continuation: string | ArrayLike<number>): Promise<Score> {
+  /**
+   * The log-probability of a continuation, text or ids, after a context of at least one token. The two are encoded apart.
+   * @throws ArgumentError, ContextFullError
+   */
+  async score(context: Prompt, continuation: string | TokenIds): Promise<Score> {
     const model = this.#alive();
-    const before = preparePrompt(model, context);
-    const after = preparePrompt(model, continuation);
+    const before = preparePrompt(model, context, 'context');
+    const after = prepareTokens(model, continuation, 'continuation');
     if (before.length === 0) throw unexpected('at least one token', 'context', context);
     const prompt = [...before.parts, ...after.parts];
     if (after.length === 0) return { sum: 0, tokens: [] };
@@ -187,12 +204,12 @@ export class Model {
   }
 
   /** The model's input vectors of tokens, `[ids, hiddenSize]`. */
-  async inputEmbeddings(ids: ArrayLike<number>): Promise<Rows> {
+  async inputEmbeddings(ids: TokenIds): Promise<Rows> {
     const model = this.#alive();
-    const prepared = preparePrompt(model, ids);
+    assertTokenIds('ids', ids, model.config.vocabSize - 1);
     try {
-      const data = await model.native.inputEmbeddings(Int32Array.from(prepared.ids));
-      return { data, shape: [prepared.ids.length, model.config.hiddenSize] };
+      const data = await model.native.inputEmbeddings(Int32Array.from(ids));
+      return { data, shape: [ids.length, model.config.hiddenSize] };
     } catch (error) {
       throw fromNative(error);
     }
@@ -205,7 +222,7 @@ export class Model {
     const { pooling = 'mean', normalize = true } = options;
     assertOneOf('pooling', pooling, ['mean', 'last']);
     assertBoolean('normalize', normalize);
-    const { parts, length } = preparePrompt(model, text);
+    const { parts, length } = preparePrompt(model, text, 'text');
     if (length === 0) throw unexpected('at least one token', 'text', text);
     const hiddenAt = checkPositions(pooling === 'last' ? 'last' : 'all', length);
     const { hidden } = await query(model, { prompt: parts, hiddenAt });

@@ -1,9 +1,18 @@
 // Prompts: text, ids, or segments, as the engine takes them.
 
+import { ContextFullError } from './errors.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { NativePromptPart } from './native.js';
-import type { Prompt, Segment } from './types.js';
-import { assertInteger, assertKnownOptions, assertString, unexpected } from './validate.js';
+import type { Prompt, Segment, TokenIds } from './types.js';
+import {
+  assertFloat32Array,
+  assertKnownOptions,
+  assertObject,
+  assertString,
+  assertTokenIds,
+  isList,
+  unexpected,
+} from './validate.js';
 
 export interface PreparedPrompt {
   parts: NativePromptPart[];
@@ -13,12 +22,27 @@ export interface PreparedPrompt {
   ids: number[];
 }
 
-/** @throws ArgumentError; `ERR_NEOX_NO_TOKENIZER` for text without a tokenizer */
-export function preparePrompt(model: LoadedModel, prompt: Prompt): PreparedPrompt {
-  if (typeof prompt === 'string') return ofParts(model, [{ text: prompt }]);
-  if (!isList(prompt)) throw unexpected('text, token ids or segments', 'prompt', prompt);
-  const isSegments = Array.isArray(prompt) && typeof prompt[0] === 'object';
-  return ofParts(model, isSegments ? (prompt as readonly Segment[]) : [{ ids: prompt as ArrayLike<number> }]);
+/** @throws ArgumentError, ContextFullError; `ERR_NEOX_NO_TOKENIZER` for text without a tokenizer */
+export function preparePrompt(model: LoadedModel, prompt: Prompt, name = 'prompt'): PreparedPrompt {
+  if (Array.isArray(prompt) && typeof prompt[0] === 'object') return ofSegments(model, name, prompt);
+  return prepareTokens(model, prompt as string | TokenIds, name, 'text, token ids or segments');
+}
+
+/**
+ * The same for what must consist of tokens alone.
+ * @throws ArgumentError, ContextFullError; `ERR_NEOX_NO_TOKENIZER` for text without a tokenizer
+ */
+export function prepareTokens(
+  model: LoadedModel,
+  tokens: string | TokenIds,
+  name: string,
+  expected = 'text or token ids',
+): PreparedPrompt {
+  if (typeof tokens === 'string') return ofSegments(model, name, [{ text: tokens }]);
+  if (isList(tokens)) return ofSegments(model, name, [{ ids: tokens }]);
+  const isFloats = ArrayBuffer.isView(tokens) && 'length' in tokens;
+  const hint = isFloats ? ' Embeddings are given as [{ embeddings }].' : '';
+  throw unexpected(expected, name, tokens, hint);
 }
 
 /** The prompt of these ids. */
@@ -26,24 +50,35 @@ export function promptOfIds(ids: number[]): PreparedPrompt {
   return { parts: [{ ids: Int32Array.from(ids) }], length: ids.length, ids };
 }
 
-function ofParts(model: LoadedModel, segments: readonly Segment[]): PreparedPrompt {
+function ofSegments(model: LoadedModel, whole: string, segments: readonly Segment[]): PreparedPrompt {
   const prepared: PreparedPrompt = { parts: [], length: 0, ids: [] };
   segments.forEach((segment, index) => {
-    const name = segments.length === 1 ? 'prompt' : `prompt[${index}]`;
+    const name = segments.length === 1 ? whole : `${whole}[${index}]`;
+    assertObject(name, segment);
     assertKnownOptions(name, segment, ['text', 'ids', 'embeddings']);
     if (Object.keys(segment).length !== 1) throw unexpected('one of text, ids and embeddings', name, segment);
     if ('embeddings' in segment) {
-      const embeddings = checkEmbeddings(name, segment.embeddings, model.config.hiddenSize);
-      prepared.parts.push({ embeddings });
-      prepared.length += embeddings.length / model.config.hiddenSize;
+      addEmbeddings(model, prepared, name, segment.embeddings);
       return;
     }
-    const ids = 'text' in segment ? encode(model, name, segment.text) : checkIds(name, segment.ids, model);
+    const ids = 'text' in segment ? encode(model, name, segment.text) : segment.ids;
+    if (isList(ids)) grow(model, prepared, ids.length);
+    assertTokenIds(name, ids, model.config.vocabSize - 1);
     prepared.parts.push({ ids: Int32Array.from(ids) });
-    prepared.length += ids.length;
     for (const id of ids) prepared.ids.push(id);
   });
   return prepared;
+}
+
+// Before anything of the part is copied: its length is the caller's word.
+function grow(model: LoadedModel, prepared: PreparedPrompt, rows: number): void {
+  const { contextLength } = model.info;
+  prepared.length += rows;
+  if (prepared.length <= contextLength) return;
+  throw new ContextFullError(
+    'ERR_NEOX_CONTEXT_FULL',
+    `The prompt of ${prepared.length} tokens does not fit into the context of ${contextLength}.`,
+  );
 }
 
 function encode(model: LoadedModel, name: string, text: string): number[] {
@@ -51,27 +86,12 @@ function encode(model: LoadedModel, name: string, text: string): number[] {
   return model.requireTokenizer().encode(text, { addSpecialTokens: false });
 }
 
-function checkIds(name: string, ids: ArrayLike<number>, model: LoadedModel): number[] {
-  if (!isList(ids)) throw unexpected('a list of token ids', name, ids);
-  const list = Array.from(ids);
-  list.forEach((id, index) => {
-    assertInteger(`${name}[${index}]`, id, 0, model.config.vocabSize - 1);
-  });
-  return list;
-}
-
-function checkEmbeddings(name: string, rows: Float32Array, hiddenSize: number): Float32Array {
-  if (Object.prototype.toString.call(rows) !== '[object Float32Array]') {
-    throw unexpected('a Float32Array of embeddings', name, rows);
-  }
+function addEmbeddings(model: LoadedModel, prepared: PreparedPrompt, name: string, rows: Float32Array): void {
+  const { hiddenSize } = model.config;
+  assertFloat32Array(name, rows);
   if (rows.length === 0 || rows.length % hiddenSize !== 0) {
     throw unexpected(`rows of ${hiddenSize} values (hiddenSize)`, name, rows);
   }
-  return rows.slice();
-}
-
-function isList(value: unknown): value is ArrayLike<unknown> {
-  return (
-    typeof value === 'object' && value !== null && Number.isInteger((value as { length?: unknown }).length)
-  );
+  grow(model, prepared, rows.length / hiddenSize);
+  prepared.parts.push({ embeddings: rows.slice() });
 }

@@ -3,14 +3,13 @@
 import { ArgumentError } from './errors.js';
 import type { NativeSamplerOptions } from './native.js';
 import type { SamplerOptions } from './types.js';
-import { assertBoolean, assertInteger, assertNumber, unexpected } from './validate.js';
+import { assertBoolean, assertInteger, assertNumber, MAX_TOKEN_ID, unexpected } from './validate.js';
 
-const MAX_ID = 0x7fffffff;
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
 
 type Check = (name: string, value: unknown) => void;
 
-const integer: Check = (name, value) => assertInteger(name, value, 0, MAX_ID);
+const integer: Check = (name, value) => assertInteger(name, value, 0, MAX_TOKEN_ID);
 const probability: Check = (name, value) => assertNumber(name, value, 0, 1);
 const cutoff: Check = (name, value) => {
   assertNumber(name, value, 0, 1);
@@ -23,7 +22,7 @@ const mass: Check = (name, value) => {
 const ids: Check = (name, value) => {
   if (!Array.isArray(value)) throw unexpected('a list of token ids', name, value);
   value.forEach((id, index) => {
-    assertInteger(`${name}[${index}]`, id, 0, MAX_ID);
+    assertInteger(`${name}[${index}]`, id, 0, MAX_TOKEN_ID);
   });
 };
 const words: Check = (name, value) => {
@@ -80,10 +79,19 @@ export const SAMPLER_OPTIONS = Object.keys(CHECKS) as (keyof SamplerOptions)[];
 // Setting one of these is asking for sampling, unless it is set to what switches it off.
 const SAMPLING_OPTIONS = { topK: 0, topP: 1, minP: 0, typicalP: 1, epsilonCutoff: 0, etaCutoff: 0 } as const;
 
+/**
+ * One value by itself.
+ * @param name - what the caller calls the option
+ * @throws ArgumentError
+ */
+export function checkSamplerValue(option: keyof SamplerOptions, value: unknown, name: string = option): void {
+  CHECKS[option](name, value);
+}
+
 /** @throws ArgumentError for a value of the wrong type or outside its range, and for `temperature: 0` beside sampling. */
 export function checkSamplerOptions(options: SamplerOptions): void {
   for (const name of SAMPLER_OPTIONS) {
-    if (options[name] !== undefined) CHECKS[name](name, options[name]);
+    if (options[name] !== undefined) checkSamplerValue(name, options[name]);
   }
   if (options.temperature !== 0) return;
   const sampling = options.doSample ? 'doSample' : samplingOption(options);
@@ -93,7 +101,7 @@ export function checkSamplerOptions(options: SamplerOptions): void {
   );
 }
 
-/** Own options over defaults, which both were checked. The seed is drawn if sampling needs one. */
+/** Own options over defaults, each value of both checked. The seed is drawn if sampling needs one. */
 export function resolveSampler(
   own: SamplerOptions,
   defaults: SamplerOptions,

@@ -3,8 +3,8 @@
 import { fromNative } from './errors.js';
 import { type NativeSampler, native } from './native.js';
 import { checkSamplerOptions, resolveSampler, SAMPLER_OPTIONS } from './sampler-options.js';
-import type { SamplerOptions } from './types.js';
-import { assertInteger, assertKnownOptions, unexpected } from './validate.js';
+import type { SamplerOptions, TokenIds } from './types.js';
+import { assertFloat32Array, assertInteger, assertKnownOptions, assertTokenIds } from './validate.js';
 
 export interface SamplerContext {
   /** How many of the ids are the prompt. @defaultValue all of them */
@@ -43,7 +43,7 @@ export class Sampler {
    * @param scores - `[vocabSize]`, not changed
    * @param ids - prompt and output so far
    */
-  process(scores: Float32Array, ids: ArrayLike<number>, context: SamplerContext = {}): Float32Array {
+  process(scores: Float32Array, ids: TokenIds, context: SamplerContext = {}): Float32Array {
     return this.#run('process', scores, ids, context);
   }
 
@@ -51,20 +51,19 @@ export class Sampler {
    * A token id: the first of the largest processed scores, or a draw that follows from seed, number of ids and scores alone.
    * @throws `ERR_NEOX_NAN` when the scores hold a NaN or leave no token
    */
-  sample(scores: Float32Array, ids: ArrayLike<number>, context: SamplerContext = {}): number {
+  sample(scores: Float32Array, ids: TokenIds, context: SamplerContext = {}): number {
     return this.#run('sample', scores, ids, context);
   }
 
   #run<M extends 'process' | 'sample'>(
     method: M,
     scores: Float32Array,
-    ids: ArrayLike<number>,
+    ids: TokenIds,
     context: SamplerContext,
   ): ReturnType<NativeSampler[M]> {
     assertKnownOptions(`Sampler.${method}`, context, ['promptLength']);
-    if (Object.prototype.toString.call(scores) !== '[object Float32Array]') {
-      throw unexpected('a Float32Array', 'scores', scores);
-    }
+    assertFloat32Array('scores', scores);
+    assertTokenIds('ids', ids);
     const list = Int32Array.from(ids);
     const { promptLength = list.length } = context;
     assertInteger('promptLength', promptLength, 0, list.length);

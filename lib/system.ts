@@ -25,6 +25,7 @@ export function systemInfo(): SystemInfo {
 }
 
 export interface CeilingOptions {
+  /** Threads that measure, 1 to 256. @defaultValue those that a model takes */
   threads?: number;
   /** Time to take in all, 0.1 to 10. @defaultValue `2` */
   seconds?: number;

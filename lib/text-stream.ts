@@ -2,6 +2,7 @@
 
 import type { DecodeStream } from './decode-stream.js';
 import { prefixAtEnd } from './text-filter.js';
+import type { TokenIds } from './types.js';
 
 /** Finds the first stop string in a text that arrives in parts, and keeps back what may be the start of one. */
 export class StopMatcher {
@@ -79,7 +80,7 @@ export class TextStream {
   }
 
   /** Takes ids, in order. After `stopped`, the rest of them was ignored. */
-  push(ids: ArrayLike<number>): Delivery {
+  push(ids: TokenIds): Delivery {
     const delivery: Delivery = { text: '', tokens: 0, stopped: false };
     for (let i = 0; i < ids.length && !delivery.stopped; i++) {
       this.#starts.push(this.#length + this.#decode.pendingWhitespace.length);

@@ -11,7 +11,15 @@ import { ArgumentError, fromNative, NeoxError } from './errors.js';
 import { native } from './native.js';
 import type { NativeTokenizer } from './native-types.js';
 import { TextChunker, type TextPart } from './text-chunks.js';
-import { assertBoolean, assertInteger, assertKnownOptions, assertString, unexpected } from './validate.js';
+import type { TokenIds } from './types.js';
+import {
+  assertBoolean,
+  assertInteger,
+  assertKnownOptions,
+  assertString,
+  assertTokenIds,
+  unexpected,
+} from './validate.js';
 
 export interface EncodeOptions {
   /** Appends the eos token unless the text ends with it. @defaultValue `true` */
@@ -110,6 +118,7 @@ export class Tokenizer {
   /**
    * Ids of the text that the parts join to. Added tokens are recognised where a part allows it; apart from that, the parts'
    * borders leave no trace, so that the ids are those of the joined text.
+   * @internal
    */
   encodeParts(parts: readonly TextPart[], { addSpecialTokens = false } = {}): number[] {
     const ids = this.#encodes
@@ -127,9 +136,8 @@ export class Tokenizer {
   }
 
   /** @throws ArgumentError when an id is none of this tokenizer's. */
-  decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+  decode(ids: TokenIds, options: DecodeOptions = {}): string {
     this.#checkDecodeOptions('decode', options, DECODE_OPTIONS);
-    if (!isList(ids)) throw unexpected('a list of ids', 'ids', ids);
     const stream = this.#stream(options);
     return stream.push(ids) + stream.flush();
   }
@@ -137,9 +145,9 @@ export class Tokenizer {
   /** Decodes ids as they come; see {@link DecodeStream}. */
   createDecodeStream(options: DecodeStreamOptions = {}): DecodeStream {
     this.#checkDecodeOptions('createDecodeStream', options, [...DECODE_OPTIONS, 'prompt', 'replace']);
-    for (const [from] of options.replace ?? []) {
-      if (from === '') throw unexpected('text to replace', 'replace', from);
-    }
+    const { prompt, replace } = options;
+    if (prompt !== undefined) assertTokenIds('prompt', prompt);
+    if (replace !== undefined) checkReplace(replace);
     return this.#stream(options);
   }
 
@@ -155,6 +163,7 @@ export class Tokenizer {
     return this.#token(id);
   }
 
+  // `id` is an integer.
   #token(id: number): string {
     const token = this.#config.byId.get(id)?.content ?? this.#pieces[id];
     if (token !== undefined) return token;
@@ -232,6 +241,12 @@ export class Tokenizer {
   }
 }
 
-function isList(value: unknown): value is ArrayLike<number> {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
+function checkReplace(replace: unknown): void {
+  if (!Array.isArray(replace)) throw unexpected('a list of [from, to]', 'replace', replace);
+  replace.forEach((entry: unknown, index) => {
+    const name = `replace[${index}]`;
+    if (!Array.isArray(entry) || entry.length !== 2) throw unexpected('[from, to]', name, entry);
+    for (const text of entry) assertString(name, text);
+    if (entry[0] === '') throw unexpected('text to replace', name, entry[0]);
+  });
 }

@@ -39,8 +39,8 @@ export interface ModelInfo {
 
 export interface LoadOptions {
   /**
-   * `exact`: f32 arithmetic and f32 KV. `high`: f32 arithmetic on weights as stored, f16 KV. `fast`: int8 products for the
-   * prompt and about 15 bits for decoding, on quantized weights; f16 KV.
+   * `exact`: f32 arithmetic and f32 KV. `high`: the same f32 arithmetic, on F16 and BF16 weights as they are stored too, and
+   * f16 KV. `fast`: int8 products for the prompt and about 15 bits for decoding, on quantized weights; f16 KV.
    * @defaultValue `exact` for F32 weights, `high` for F16 and BF16, `fast` for quantized ones
    */
   precision?: Precision;
@@ -50,15 +50,24 @@ export interface LoadOptions {
   device?: 'auto' | 'cpu' | 'cuda';
   /** Threads of the engine, 1 to 256. @defaultValue the physical cores that this process may use */
   threads?: number;
-  /** Positions that one sequence may hold. More than the checkpoint's maxPositionEmbeddings is a warning. */
+  /**
+   * Positions that one sequence may hold. More than the checkpoint's maxPositionEmbeddings is a warning.
+   * @defaultValue the checkpoint's maxPositionEmbeddings
+   */
   contextLength?: number;
-  /** @defaultValue `f32` under `exact`, else `f16` */
+  /** Type of the cached keys and values; `f16` halves their memory. @defaultValue `f32` under `exact`, else `f16` */
   kvCacheType?: 'f32' | 'f16';
   /** Sequences that are planned for; bounds the KV pool. @defaultValue `4` */
   maxSequences?: number;
   /** Bytes of the KV pool. @defaultValue maxSequences x contextLength positions */
   kvCacheBytes?: number;
+  /**
+   * Called from time to time with the bytes read, and once at the end; what it throws ends the load. Weights that another load
+   * has read already are reported once, as complete.
+   * @defaultValue none
+   */
   onProgress?: (progress: Progress) => void;
+  /** Ends the load, which then rejects with `signal.reason`. @defaultValue none */
   signal?: AbortSignal;
 }
 
@@ -68,16 +77,32 @@ export type InspectOptions = Pick<
   'contextLength' | 'type' | 'precision' | 'kvCacheType' | 'maxSequences' | 'kvCacheBytes'
 >;
 
+/** A typed array of integers. */
+export type IntegerArray =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array;
+
+/** A list of token ids: an array, or a typed array of integers. */
+export type TokenIds = readonly number[] | IntegerArray;
+
 /** A part of a prompt. Embeddings are `[n, hiddenSize]`, row-major. */
-export type Segment = { text: string } | { ids: ArrayLike<number> } | { embeddings: Float32Array };
+export type Segment = { text: string } | { ids: TokenIds } | { embeddings: Float32Array };
 
 /** Text (encoded without special tokens), ids, or a mix. */
-export type Prompt = string | ArrayLike<number> | readonly Segment[];
+export type Prompt = string | TokenIds | readonly Segment[];
 
 export interface SamplerOptions {
-  /** Absent: sampling when `temperature` > 0 or any of topK, topP, minP, typicalP, epsilonCutoff, etaCutoff is set. */
+  /**
+   * Whether tokens are drawn; otherwise the most likely one is taken.
+   * @defaultValue true when `temperature` > 0 or any of topK, topP, minP, typicalP, epsilonCutoff, etaCutoff is set
+   */
   doSample?: boolean;
-  /** 0 is greedy. @defaultValue `1` when sampling */
+  /** Divides the scores; 0 is greedy. @defaultValue `1` when sampling */
   temperature?: number;
   /** Keeps the `topK` most likely tokens; 0 keeps all. @defaultValue `50` when sampling */
   topK?: number;
@@ -85,21 +110,35 @@ export interface SamplerOptions {
   topP?: number;
   /** Drops tokens less likely than `minP` times the most likely one. @defaultValue `0` (off) */
   minP?: number;
+  /** Keeps the tokens whose information is nearest to the entropy, up to this probability. @defaultValue `1` (off) */
   typicalP?: number;
+  /** Drops tokens less likely than this, from 0 to below 1. @defaultValue `0` (off) */
   epsilonCutoff?: number;
+  /** Drops tokens less likely than the less of `etaCutoff` and `sqrt(etaCutoff) * exp(-entropy)`. @defaultValue `0` (off) */
   etaCutoff?: number;
-  /** Over prompt and output; 1 is off. */
+  /** Divides the positive and multiplies the negative scores of tokens in prompt and output. @defaultValue `1` (off) */
   repetitionPenalty?: number;
+  /** No run of so many tokens comes twice, the prompt counted. @defaultValue `0` (off) */
   noRepeatNgramSize?: number;
+  /** Sequences of ids that never come; a single eos among them is ignored. @defaultValue none */
   badWordsIds?: readonly (readonly number[])[];
+  /** What is added to the score of a sequence's last id when the others stand before it: `[[ids, bias]]`. @defaultValue none */
   sequenceBias?: readonly (readonly [readonly number[], number])[];
+  /** No eos before prompt and output have so many tokens. @defaultValue `0` */
   minLength?: number;
+  /** No eos before the output has so many tokens. @defaultValue `0` */
   minNewTokens?: number;
+  /** The token after a prompt of one. @defaultValue none */
   forcedBosTokenId?: number;
+  /** The last token when `maxNewTokens` is reached: one id or one of several. @defaultValue none */
   forcedEosTokenId?: number | readonly number[];
+  /** `[start, factor]`: n new tokens after `start`, the eos gains `abs(score) * (factor ** n - 1)`. @defaultValue none */
   exponentialDecayLengthPenalty?: readonly [number, number];
+  /** Ids that never come. @defaultValue none */
   suppressTokens?: readonly number[];
+  /** Ids that are never the first new one. @defaultValue none */
   beginSuppressTokens?: readonly number[];
+  /** Turns the processed scores into log-probabilities. @defaultValue `false` */
   renormalizeLogits?: boolean;
   /** One id, several, or `null` for none. @defaultValue the checkpoint's */
   eosTokenId?: number | readonly number[] | null;
@@ -108,26 +147,35 @@ export interface SamplerOptions {
 }
 
 export interface GenerateOptions extends SamplerOptions {
-  /** @defaultValue `256` for `generate`, the rest of the context for `chat` */
+  /** Most new tokens, at least 1; more than fit are an error. @defaultValue `256` for `generate`, what fits for `chat` */
   maxNewTokens?: number;
-  /** Strings that end the text; they are never delivered. */
+  /** Strings that end the text; they are never delivered. @defaultValue none */
   stop?: string | readonly string[];
-  /** Milliseconds after which the call ends with `finishReason: 'time'`. */
+  /** Seconds, above 0, after which the call ends with `finishReason: 'time'`. @defaultValue no limit */
   maxTime?: number;
   /** `decode`: text is decode(new ids). `continuation`: decode(prompt + new) after decode(prompt). @defaultValue `'decode'` */
   text?: 'decode' | 'continuation';
-  /** @defaultValue `true` */
+  /** Leaves special tokens out of the text; their ids are delivered. @defaultValue `true` */
   skipSpecialTokens?: boolean;
-  /** Takes the model card's generation settings as defaults. */
+  /** Takes `Model.generationDefaults` for what is not given, as `chat` always does. @defaultValue none */
   preset?: 'card';
   /**
    * A step of your own between the penalties and temperature, topK, ...: changes `scores` (`[vocabSize]`) in place.
-   * `ids` are prompt and output so far. Other sequences go on meanwhile.
+   * `ids` are prompt and output so far. Other sequences go on meanwhile. It must be synchronous.
+   * @defaultValue none
    */
   logitsProcessor?: (ids: readonly number[], scores: Float32Array) => void;
-  /** Adds the log-probability of each token, and of the most likely `n` where a number is given (0 to 20). */
+  /**
+   * Adds the log-probability of each token, and of the most likely `n` where a number is given (0 to 20).
+   * @defaultValue `false`
+   */
   logprobs?: boolean | number;
+  /** Stops the call, which then rejects with `signal.reason`. @defaultValue none */
   signal?: AbortSignal;
+  /** There is no beam search yet: nothing but 1. @defaultValue `1` */
+  numBeams?: 1;
+  /** There is but one sequence yet. @defaultValue `1` */
+  numReturnSequences?: 1;
 }
 
 /** The checkpoint's hyperparameters under the names of its config.json. */
@@ -207,7 +255,7 @@ export interface Message {
 }
 
 export interface LogitsOptions {
-  /** Rising, counted from 0. @defaultValue `'last'` */
+  /** Of the rows wanted: rising, counted from 0. @defaultValue `'last'` */
   positions?: 'last' | 'all' | readonly number[];
 }
 

@@ -1,6 +1,10 @@
 // Every argument error is made here: "Expected X for `name` but received Z of type T."
 
 import { ArgumentError } from './errors.js';
+import type { IntegerArray, TokenIds } from './types.js';
+
+/** The largest id that the engine can hold. */
+export const MAX_TOKEN_ID = 0x7fffffff;
 
 /** @throws {@link ArgumentError} unless `value` is an integer from `min` to `max`. */
 export function assertInteger(
@@ -75,6 +79,38 @@ export function assertKnownOptions(where: string, options: unknown, known: reado
     if (known.includes(key)) continue;
     throw new ArgumentError(`Unknown option \`${key}\` for ${where}.${didYouMean(key, known)}`);
   }
+}
+
+/** Whether `value` is an array or a typed array of integers: something of a length that its memory backs. */
+export function isList(value: unknown): value is readonly unknown[] | IntegerArray {
+  if (Array.isArray(value)) return true;
+  return ArrayBuffer.isView(value) && /^\[object U?[Ii]nt(8|8Clamped|16|32)Array\]$/.test(tagOf(value));
+}
+
+/** @throws {@link ArgumentError} unless `value` is a Float32Array, of whatever realm. */
+export function assertFloat32Array(name: string, value: unknown): asserts value is Float32Array {
+  if (ArrayBuffer.isView(value) && tagOf(value) === '[object Float32Array]') return;
+  throw unexpected('a Float32Array', name, value);
+}
+
+/** @throws {@link ArgumentError} unless `value` is a list of integers from 0 to `max`. */
+export function assertTokenIds(
+  name: string,
+  value: unknown,
+  max: number = MAX_TOKEN_ID,
+): asserts value is TokenIds {
+  if (!isList(value)) throw unexpected('a list of token ids', name, value);
+  for (let i = 0; i < value.length; i++) {
+    if (!isTokenId(value[i], max)) assertInteger(`${name}[${i}]`, value[i], 0, max);
+  }
+}
+
+function isTokenId(value: unknown, max: number): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max;
+}
+
+function tagOf(value: object): string {
+  return Object.prototype.toString.call(value);
 }
 
 /** The error of all checks, for checks of a caller's own. */

@@ -11,6 +11,7 @@ import { ensureTools } from './tools.mjs';
 
 const stampPath = join(cacheDir, 'setup.json');
 const minimumNode = [20, 17];
+const nativeScripts = ['build.mjs', 'sentencepiece.mjs', 'download.py'].map((name) => `scripts/${name}`);
 
 /** @throws StepError with one sentence a user can act on. */
 export async function setup({ tests = false } = {}) {
@@ -19,7 +20,7 @@ export async function setup({ tests = false } = {}) {
   const packages = hash([readFileSync(join(root, 'package-lock.json')), process.platform, process.arch]);
   const wanted = {
     packages,
-    native: hash([packages, ...files('native', 'cmake', 'CMakeLists.txt', 'scripts/build.mjs')]),
+    native: hash([packages, ...files('native', 'cmake', 'CMakeLists.txt', ...nativeScripts)]),
     programs: hash(files('test/native', 'test/bench')),
     ts: hash([packages, ...files('lib', 'package.json', 'tsconfig.json', 'scripts/build.mjs')]),
   };

@@ -1,7 +1,7 @@
 // What the build scripts share: where things are, and running a command quietly with its output in a log.
 
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,7 +24,9 @@ export async function runMain(main) {
 
 /** Whether the script with this `import.meta.url` was started by node itself rather than imported. */
 export function isMain(url) {
-  return process.argv[1] !== undefined && fileURLToPath(url) === process.argv[1];
+  // Node resolves links in the path of a module, and not in its argument.
+  const path = process.argv[1];
+  return path !== undefined && existsSync(path) && fileURLToPath(url) === realpathSync(path);
 }
 
 /** Runs `work` between "label ..." and the seconds it took, on one line of stderr. */

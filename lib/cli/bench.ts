@@ -4,6 +4,7 @@ import { type Ceilings, Model, type ModelInspection, measureCeilings } from '../
 import { type BenchTest, listTests, measure, positionsNeeded, testName } from './bench-measure.js';
 import { type BenchRecord, FORMATS, formatRecords, makeRecord } from './bench-report.js';
 import type { CommandSpec } from './command.js';
+import { UsageError } from './exit-codes.js';
 import type { Io } from './io.js';
 import { type LoadFlags, loadFlags, loadModel, modelPath } from './model-options.js';
 import { integer, integers, rate } from './values.js';
@@ -69,6 +70,7 @@ export const bench: CommandSpec<Options> = {
 
   async run(_args, options, io) {
     const tests = listTests(options.nPrompt ?? [512], options.nGen ?? [128], options.depth ?? [0]);
+    if (tests.length === 0) throw new UsageError('Nothing to measure: -p and -n are both 0.');
     const found = await Model.inspect(modelPath(options));
     const records: BenchRecord[] = [];
     for (const threads of options.threads ?? [undefined]) {

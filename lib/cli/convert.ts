@@ -1,9 +1,8 @@
 // `neox convert`: a Hugging Face directory to GGUF.
 
-import { convert as convertModel, type TensorType } from '../index.js';
+import { CHAT_FORMATS, convert as convertModel, TENSOR_TYPES, type TensorType } from '../index.js';
 import type { CommandSpec } from './command.js';
 import { type OutputFlags, outputFlags, writeModel } from './jobs.js';
-import { TENSOR_TYPES } from './model-options.js';
 
 interface Options extends OutputFlags {
   type?: TensorType;
@@ -19,7 +18,12 @@ export const convert: CommandSpec<Options> = {
     ...outputFlags,
     { flags: '--type <type>', help: 'type of the matrices', choices: TENSOR_TYPES, defaultText: 'as stored' },
     { flags: '--name <name>', help: "the model's name in the file", defaultText: "the directory's" },
-    { flags: '--chat-format <name>', help: 'how conversations are written', defaultText: "the checkpoint's" },
+    {
+      flags: '--chat-format <name>',
+      help: 'how conversations are written',
+      choices: Object.keys(CHAT_FORMATS),
+      defaultText: "by the directory's name",
+    },
   ],
   examples: [
     { command: 'neox convert japanese-gpt-neox-3.6b -o rinna-3.6b.gguf' },

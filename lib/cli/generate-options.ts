@@ -27,7 +27,7 @@ export const generateFlags: readonly OptionSpec[] = [
   flag('-s, --seed <n>', 'the same seed gives the same text', integer(0), 'random'),
   { flags: '--stop <text>', help: 'text that ends the answer; may be repeated', repeats: true },
   flag('--eos-token-id <ids>', 'ids that end the answer, comma-separated, or none', idsOrNone, "the model's"),
-  flag('--max-time <ms>', 'milliseconds after which the answer ends', number),
+  flag('--max-time <s>', 'seconds after which the answer ends', number),
   { flags: '--preset <name>', help: "start from the model card's settings", choices: ['card'] },
   { flags: '--no-skip-special-tokens', help: 'show special tokens' },
 ];

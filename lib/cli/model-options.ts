@@ -1,12 +1,10 @@
 // The flags with which every command that runs a model loads it.
 
-import { demoModelPath, type LoadOptions, Model, type TensorType } from '../index.js';
+import { demoModelPath, type LoadOptions, Model, TENSOR_TYPES } from '../index.js';
 import type { OptionSpec } from './command.js';
 import type { Io } from './io.js';
 import { withProgress } from './progress.js';
 import { integer } from './values.js';
-
-export const TENSOR_TYPES = ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'] as const satisfies readonly TensorType[];
 
 export const modelOption: OptionSpec = {
   flags: '-m, --model <path>',

@@ -1,9 +1,8 @@
 // `neox quantize`: a GGUF file to a smaller one.
 
-import { quantize as quantizeModel, type TensorType } from '../index.js';
+import { quantize as quantizeModel, TENSOR_TYPES, type TensorType } from '../index.js';
 import type { CommandSpec } from './command.js';
 import { type OutputFlags, outputFlags, writeModel } from './jobs.js';
-import { TENSOR_TYPES } from './model-options.js';
 
 interface Options extends OutputFlags {
   type: TensorType;

@@ -48,6 +48,7 @@ export const run: CommandSpec<Options> = {
   ],
 
   async run(args, options, io) {
+    if (options.logprobs !== undefined && !options.json) throw new UsageError('--logprobs needs --json.');
     const prompt = await readInput(args, io, 'prompt', options.file);
     const model = await loadModel(options, io);
     const loadedAt = performance.now();

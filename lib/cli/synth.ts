@@ -1,9 +1,14 @@
 // `neox synth`: a model of a real shape with random weights, to try speed without a download.
 
-import { SYNTH_SHAPES, type SynthShape, synth as synthModel, type TensorType } from '../index.js';
+import {
+  SYNTH_SHAPES,
+  type SynthShape,
+  synth as synthModel,
+  TENSOR_TYPES,
+  type TensorType,
+} from '../index.js';
 import type { CommandSpec } from './command.js';
 import { type OutputFlags, outputFlags, writeModel } from './jobs.js';
-import { TENSOR_TYPES } from './model-options.js';
 import { integer } from './values.js';
 
 interface Options extends OutputFlags {

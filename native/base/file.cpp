@@ -12,6 +12,7 @@ namespace {
 
 // Systems limit one read or write to 2^31 bytes or less.
 constexpr std::size_t kLargestTransfer = std::size_t{1} << 26;
+constexpr int kMostAttempts = 1000;
 
 std::string temporary_name(const std::string& path) {
     static std::atomic<std::uint32_t> counter{0};
@@ -52,8 +53,14 @@ void File::read_at(std::uint64_t offset, std::span<std::byte> dst) const {
 OutputFile::OutputFile(const std::string& path) : path_(path) {
     if (path.empty()) fail(ErrorCode::invalid_argument, "The path of the output is empty.");
     if (neox::is_directory(path)) fail(ErrorCode::io, "Cannot write '", path, "': it is a directory.");
-    temporary_ = temporary_name(path);
-    handle_ = create_new(temporary_);
+    // A process that died may have left a name behind, and its id may come again.
+    for (int attempt = 0; handle_ == -1; ++attempt) {
+        if (attempt == kMostAttempts)
+            fail(ErrorCode::io, "Cannot write '", path, "': ", kMostAttempts,
+                 " temporary names beside it are taken.");
+        temporary_ = temporary_name(path);
+        handle_ = create_new(temporary_);
+    }
 }
 
 OutputFile::~OutputFile() {

@@ -55,6 +55,7 @@ std::intptr_t open_for_reading(const std::string& path, FileIdentity& identity) 
 std::intptr_t create_new(const std::string& path) {
     if (path.find('\0') != std::string::npos) fail(ErrorCode::io, "The path has a NUL character.");
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == EEXIST) return -1;
     if (fd < 0) fail_io("create", path, errno);
     return fd;
 }

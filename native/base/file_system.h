@@ -12,6 +12,7 @@ namespace neox {
 struct FileIdentity;
 
 std::intptr_t open_for_reading(const std::string& path, FileIdentity& identity);
+// -1 when something has that name already.
 std::intptr_t create_new(const std::string& path);
 // Bytes transferred; read_some gives 0 at the end of the file. `path` is for the message.
 std::size_t read_some(std::intptr_t handle, const std::string& path, std::uint64_t offset,

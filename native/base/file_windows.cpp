@@ -82,7 +82,11 @@ std::intptr_t open_for_reading(const std::string& path, FileIdentity& identity) 
 std::intptr_t create_new(const std::string& path) {
     const HANDLE handle = CreateFileW(wide(path).c_str(), GENERIC_WRITE, FILE_SHARE_DELETE, nullptr,
                                       CREATE_NEW, FILE_ATTRIBUTE_NORMAL, nullptr);
-    if (handle == INVALID_HANDLE_VALUE) fail_io("create", path, GetLastError());
+    if (handle == INVALID_HANDLE_VALUE) {
+        const DWORD error = GetLastError();
+        if (error == ERROR_FILE_EXISTS || error == ERROR_ALREADY_EXISTS) return -1;
+        fail_io("create", path, error);
+    }
     return reinterpret_cast<std::intptr_t>(handle);
 }
 

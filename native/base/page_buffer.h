@@ -1,15 +1,20 @@
-// A large anonymous mapping: zero-filled, touched only when used, on huge pages where the system grants them.
+// A large anonymous mapping, zero-filled; a page takes memory once it is touched.
 #pragma once
 
 #include <cstddef>
 
 namespace neox {
 
+enum class PageUse {
+    filled,  // all of it soon: on huge pages where the system grants them
+    lazy,    // perhaps never all of it: may exceed the machine's memory, and asks for no huge pages
+};
+
 class PageBuffer {
 public:
     PageBuffer() = default;
     // Throws ERR_NEOX_OUT_OF_MEMORY. `bytes` may be 0.
-    explicit PageBuffer(std::size_t bytes);
+    explicit PageBuffer(std::size_t bytes, PageUse use = PageUse::filled);
     PageBuffer(PageBuffer&& other) noexcept;
     PageBuffer& operator=(PageBuffer&& other) noexcept;
     PageBuffer(const PageBuffer&) = delete;

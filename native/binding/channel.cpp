@@ -39,7 +39,8 @@ void Channel::close() noexcept {
 void Channel::call_js(napi_env env, napi_value, void* channel, void*) {
     if (env == nullptr) return;  // the environment is going away; there is nothing to free
     Channel& self = *static_cast<Channel*>(channel);
-    self.is_pending_.store(false);
+    // Reads what a wake() that found the flag set has written before it.
+    self.is_pending_.exchange(false);
     try {
         guard(env, [&] { self.on_wake_(env); });
     } catch (const Napi::Error& error) {

@@ -1,7 +1,7 @@
 #include "binding/model.h"
 
-#include <charconv>
-#include <system_error>
+#include <locale>
+#include <sstream>
 #include <utility>
 
 #include "binding/call.h"
@@ -29,12 +29,18 @@ KvType kv_type_from_name(const std::string& name) {
 }
 
 // The decimal that a file's author wrote, rather than the float nearest to it: 1e-05, not 0.0000099999997.
+// Streams with the classic locale: std::to_chars and std::from_chars for reals are missing from some standard
+// libraries.
 double decimal(float value) {
-    char digits[32];
-    const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
-    double result = value;
-    if (error == std::errc()) std::from_chars(digits, end, result);
-    return result;
+    for (int precision = 6; precision <= 9; ++precision) {
+        std::stringstream digits;
+        digits.imbue(std::locale::classic());
+        digits.precision(precision);
+        digits << value;
+        double result = 0.0;
+        if (digits >> result && static_cast<float>(result) == value) return result;
+    }
+    return value;
 }
 
 Napi::Value optional_id(Napi::Env env, std::int32_t id) {

@@ -26,8 +26,6 @@ std::vector<T> read_typed_array(Napi::Value value, const char* what, const char*
     return std::vector<T>(array.Data(), array.Data() + n);
 }
 
-float to_float(double value) { return static_cast<float>(value); }
-
 std::int32_t small(Napi::Object object, const char* name, std::int64_t fallback) {
     const std::int64_t value = member(object, name, fallback);
     if (value < 0 || value > INT32_MAX) unexpected("an integer from 0 to 2147483647", name);
@@ -105,20 +103,20 @@ std::vector<Token> ids_member(Napi::Object object, const char* name) {
 SamplerConfig read_sampler_config(Napi::Object object) {
     SamplerConfig c;
     c.do_sample = member(object, "doSample", c.do_sample);
-    c.temperature = to_float(member(object, "temperature", double{c.temperature}));
+    c.temperature = member(object, "temperature", c.temperature);
     c.top_k = small(object, "topK", c.top_k);
-    c.top_p = to_float(member(object, "topP", double{c.top_p}));
-    c.min_p = to_float(member(object, "minP", double{c.min_p}));
-    c.typical_p = to_float(member(object, "typicalP", double{c.typical_p}));
-    c.epsilon_cutoff = to_float(member(object, "epsilonCutoff", double{c.epsilon_cutoff}));
-    c.eta_cutoff = to_float(member(object, "etaCutoff", double{c.eta_cutoff}));
-    c.repetition_penalty = to_float(member(object, "repetitionPenalty", double{c.repetition_penalty}));
+    c.top_p = member(object, "topP", c.top_p);
+    c.min_p = member(object, "minP", c.min_p);
+    c.typical_p = member(object, "typicalP", c.typical_p);
+    c.epsilon_cutoff = member(object, "epsilonCutoff", c.epsilon_cutoff);
+    c.eta_cutoff = member(object, "etaCutoff", c.eta_cutoff);
+    c.repetition_penalty = member(object, "repetitionPenalty", c.repetition_penalty);
     c.no_repeat_ngram_size = small(object, "noRepeatNgramSize", c.no_repeat_ngram_size);
     c.bad_words_ids = list_member<std::vector<Token>>(
         object, "badWordsIds", [](Napi::Value value) { return read_ids(value, "badWordsIds"); });
     c.sequence_bias = list_member<std::pair<std::vector<Token>, float>>(object, "sequenceBias", [](Napi::Value value) {
         const Napi::Object entry = read_object(value, "sequenceBias");
-        return std::pair(ids_member(entry, "ids"), to_float(member(entry, "bias", 0.0)));
+        return std::pair(ids_member(entry, "ids"), static_cast<float>(member(entry, "bias", 0.0)));
     });
     c.min_length = small(object, "minLength", c.min_length);
     c.min_new_tokens = small(object, "minNewTokens", c.min_new_tokens);
@@ -127,7 +125,7 @@ SamplerConfig read_sampler_config(Napi::Object object) {
     c.max_length = small(object, "maxLength", c.max_length);
     if (const Napi::Value decay = object.Get("exponentialDecayLengthPenalty"); !is_absent(decay)) {
         const Napi::Object entry = read_object(decay, "exponentialDecayLengthPenalty");
-        c.exponential_decay_length_penalty = {small(entry, "start", 0), to_float(member(entry, "factor", 1.0))};
+        c.exponential_decay_length_penalty = {small(entry, "start", 0), member(entry, "factor", 1.0)};
     }
     c.suppress_tokens = ids_member(object, "suppressTokens");
     c.begin_suppress_tokens = ids_member(object, "beginSuppressTokens");

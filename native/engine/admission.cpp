@@ -10,8 +10,19 @@ namespace neox {
 
 namespace {
 
-std::int64_t check_prompt(const CallRequest& request, const Config& config) {
+std::int64_t count_rows(const CallRequest& request, const Config& config) {
     std::int64_t n = 0;
+    for (const PromptPart& part : request.prompt)
+        n += std::ssize(part.ids) + std::ssize(part.embeddings) / config.n_embd;
+    return n;
+}
+
+[[noreturn]] void fail_context(std::int64_t n_prompt, std::int64_t n_new, std::int32_t n_ctx) {
+    fail(ErrorCode::context_full, "The prompt of ", n_prompt, " tokens and ", n_new, " new token", n_new == 1 ? "" : "s",
+         " exceed the context of ", n_ctx, ".");
+}
+
+void check_prompt(const CallRequest& request, const Config& config) {
     for (const PromptPart& part : request.prompt) {
         for (const Token id : part.ids)
             if (id < 0 || id >= config.n_vocab)
@@ -21,9 +32,7 @@ std::int64_t check_prompt(const CallRequest& request, const Config& config) {
                  " values is not a whole number of rows of ", config.n_embd, " (hiddenSize).");
         for (const float value : part.embeddings)
             if (!std::isfinite(value)) fail(ErrorCode::invalid_argument, "An embedding block holds ", value, ".");
-        n += std::ssize(part.ids) + std::ssize(part.embeddings) / config.n_embd;
     }
-    return n;
 }
 
 void check_query(const CallRequest& request, std::int64_t n_prompt) {
@@ -36,8 +45,18 @@ void check_query(const CallRequest& request, std::int64_t n_prompt) {
                 fail(ErrorCode::invalid_argument, "Positions must rise, but ", pos, " follows ", (*positions)[i - 1], ".");
         }
     }
+}
+
+void check_score(const CallRequest& request, const Config& config, std::int64_t n_prompt) {
     if (request.score_from == 0 || request.score_from > n_prompt)
         fail(ErrorCode::invalid_argument, "Cannot score from position ", request.score_from, " of ", n_prompt, ".");
+    if (request.score_from < 0) return;
+    std::int64_t end = 0;
+    for (const PromptPart& part : request.prompt) {
+        end += std::ssize(part.ids) + std::ssize(part.embeddings) / config.n_embd;
+        if (!part.embeddings.empty() && end > request.score_from)
+            fail(ErrorCode::invalid_argument, "Embedding rows have no token id, so they cannot be scored.");
+    }
 }
 
 }  // namespace
@@ -47,37 +66,50 @@ void check_position(const Sequence& sequence, std::int64_t n_positions) {
         fail(ErrorCode::invalid_argument, "Position ", n_positions, " is outside the session's ", sequence.length(), ".");
 }
 
-void prepare_call(Call& call, const Config& config, std::int32_t n_ctx, std::int32_t n_kv_blocks) {
+void prepare_call(Call& call, const Config& config, std::int32_t n_ctx) {
     const CallRequest& request = call.request;
-    const std::int64_t n_prompt = check_prompt(request, config);
-    call.begin = request.sequence->length();
-    call.prompt_end = call.begin + n_prompt;
+    const std::int64_t n_prompt = count_rows(request, config);
+    if (n_prompt > n_ctx) fail_context(n_prompt, request.max_new_tokens, n_ctx);
+    check_prompt(request, config);
     if (request.max_new_tokens < 0)
         fail(ErrorCode::invalid_argument, "maxNewTokens must be at least 1, but is ", request.max_new_tokens, ".");
+    check_query(request, n_prompt);
+    check_score(request, config, n_prompt);
+    call.sampler = std::make_unique<Sampler>(request.sampler, config.n_vocab);
+    if (request.n_logprobs > config.n_vocab)
+        fail(ErrorCode::invalid_argument, "Cannot give the ", request.n_logprobs, " most likely of ", config.n_vocab, ".");
+    const std::size_t n_vocab = static_cast<std::size_t>(config.n_vocab);
+    call.scores.resize(request.max_new_tokens > 0 ? n_vocab : 0);
+    const std::size_t n_top = request.n_logprobs < 0 ? 0 : static_cast<std::size_t>(std::max(request.n_logprobs, 1));
+    call.top_ids.resize(n_top);
+    call.top_logprobs.resize(n_top);
+    call.raw_scores.resize(n_top > 0 ? n_vocab : 0);
+    call.logits.resize(request.logits_at.size() * n_vocab);
+    call.hidden.resize(request.hidden_at.size() * static_cast<std::size_t>(config.n_embd));
+    if (request.score_from >= 1)
+        call.target_logprobs.assign(static_cast<std::size_t>(n_prompt - request.score_from),
+                                    std::numeric_limits<float>::quiet_NaN());
+    call.prompt_end = n_prompt;  // until it is placed
+}
+
+void place_call(Call& call, std::int32_t n_ctx, std::int32_t n_kv_blocks) {
+    Sequence& sequence = *call.request.sequence;
+    call.begin = sequence.length();
+    call.prompt_end += call.begin;
     if (call.prompt_end == 0)
         fail(ErrorCode::invalid_argument, "The prompt is empty: there is nothing to continue.");
-    check_query(request, n_prompt);
-    const std::int64_t length = call.prompt_end + request.max_new_tokens;
-    if (length > n_ctx)
-        fail(ErrorCode::context_full, "The prompt of ", call.prompt_end, " tokens and ", request.max_new_tokens,
-             " new tokens exceed the context of ", n_ctx, ".");
+    // Compared without adding: max_new_tokens may be anything.
+    if (call.request.max_new_tokens > n_ctx - call.prompt_end)
+        fail_context(call.prompt_end, call.request.max_new_tokens, n_ctx);
+    const std::int64_t length = call.prompt_end + call.request.max_new_tokens;
     // The last sampled token is never fed within the call; a partly filled block shared with a fork is copied.
     call.promised_blocks = (length + kKvBlock - 1) / kKvBlock;
     if (call.promised_blocks > n_kv_blocks)
         fail(ErrorCode::kv_full, "The call needs ", call.promised_blocks, " KV blocks of ", kKvBlock,
              " positions, but the pool has ", n_kv_blocks, " (kvCacheBytes).");
-    call.sampler = std::make_unique<Sampler>(request.sampler, config.n_vocab);
-    if (request.n_logprobs > config.n_vocab)
-        fail(ErrorCode::invalid_argument, "Cannot give the ", request.n_logprobs, " most likely of ", config.n_vocab, ".");
-    call.scores.resize(static_cast<std::size_t>(request.max_new_tokens > 0 ? config.n_vocab : 0));
-    const std::size_t n_top = request.n_logprobs < 0 ? 0 : static_cast<std::size_t>(std::max(request.n_logprobs, 1));
-    call.top_ids.resize(n_top);
-    call.top_logprobs.resize(n_top);
-    call.logits.resize(request.logits_at.size() * static_cast<std::size_t>(config.n_vocab));
-    call.hidden.resize(request.hidden_at.size() * static_cast<std::size_t>(config.n_embd));
-    if (request.score_from >= 1)
-        call.target_logprobs.assign(static_cast<std::size_t>(n_prompt - request.score_from),
-                                    std::numeric_limits<float>::quiet_NaN());
+    sequence.reserve(call.request.prompt, length);
+    call.processor_ids.reserve(static_cast<std::size_t>(length));
+    call.ring.reserve(std::min(call.request.ring_capacity, static_cast<std::size_t>(call.request.max_new_tokens)));
 }
 
 void begin_call(Call& call) {

@@ -11,11 +11,16 @@ namespace neox {
 // Throws ERR_NEOX_INVALID_ARGUMENT for a position outside [0, length].
 void check_position(const Sequence& sequence, std::int64_t n_positions);
 
-// Validates the request against the model and the pool; fills begin, prompt_end, promised_blocks and the sampler.
-// Throws ERR_NEOX_INVALID_ARGUMENT, ERR_NEOX_CONTEXT_FULL, or ERR_NEOX_KV_FULL when it could never fit.
-void prepare_call(Call& call, const Config& config, std::int32_t n_ctx, std::int32_t n_kv_blocks);
+// Validates the request against the model, makes the sampler and sizes the outputs. Needs no lock: it looks at nothing but
+// the call. Throws ERR_NEOX_INVALID_ARGUMENT or ERR_NEOX_CONTEXT_FULL.
+void prepare_call(Call& call, const Config& config, std::int32_t n_ctx);
 
-// Appends the prompt to the sequence and sizes the outputs.
+// Finds the call its place in its idle sequence: begin, prompt_end, promised_blocks; reserves all memory that admitting
+// and sampling will fill, so that the engine's thread need not allocate for it. Throws ERR_NEOX_INVALID_ARGUMENT for an
+// empty prompt, ERR_NEOX_CONTEXT_FULL, or ERR_NEOX_KV_FULL when it could never fit.
+void place_call(Call& call, std::int32_t n_ctx, std::int32_t n_kv_blocks);
+
+// Appends the prompt to the sequence.
 void begin_call(Call& call);
 
 }  // namespace neox

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,12 +70,12 @@ struct Call {
     explicit Call(CallRequest r) : request(std::move(r)) {}
 
     CallRequest request;
-    std::int32_t cancel_flag = 0;     // atomic_ref; read by the backend between layers
+    std::atomic<std::int32_t> cancel_flag{0};  // read by the backend between layers
 
     CallState state = CallState::waiting;
     FinishReason finish = FinishReason::none;
     std::optional<Error> error;
-    std::deque<SampledToken> ring;
+    std::vector<SampledToken> ring;  // sampled and not drained yet
     std::vector<float> logits;         // [logits_at.size(), n_vocab]
     std::vector<float> hidden;         // [hidden_at.size(), n_embd]
     std::vector<float> target_logprobs;  // of the prompt's tokens from score_from on
@@ -95,8 +94,9 @@ struct Call {
     std::vector<std::int32_t> top_ids;
     std::vector<float> top_logprobs;
     std::int32_t argmax = 0;
-    std::int32_t row_status = 0;
-    SampledToken pending{};            // its log-probabilities wait here while the caller has the scores
+    bool has_news = false;             // its waker is due
+    SampledToken pending{};            // the token being sampled
+    enum class Draw { none, token, awaits_scores, failed } draw = Draw::none;  // how sampling went
     std::chrono::steady_clock::time_point submitted, admitted, first_token;
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/admission.h"
+#include "engine/draw.h"
 
 namespace neox {
 
@@ -28,7 +29,7 @@ void Engine::stop() {
             const std::lock_guard lock(mutex_);
             stopping_ = true;
             for (const auto* calls : {&waiting_, &running_})
-                for (const auto& call : *calls) std::atomic_ref<std::int32_t>(call->cancel_flag).store(1);
+                for (const auto& call : *calls) call->cancel_flag.store(1);
         }
         work_.notify_all();
         thread_.join();
@@ -39,9 +40,14 @@ void Engine::stop() {
 std::shared_ptr<Sequence> Engine::create_sequence() {
     const std::lock_guard lock(mutex_);
     auto sequence = std::make_shared<Sequence>(pool_, config_.n_embd);
+    track(sequence);
+    return sequence;
+}
+
+void Engine::track(const std::shared_ptr<Sequence>& sequence) {
+    sequence->last_used = ++tick_;
     std::erase_if(sequences_, [](const auto& weak) { return weak.expired(); });
     sequences_.push_back(sequence);
-    return sequence;
 }
 
 void Engine::truncate(Sequence& sequence, std::int64_t n_positions) {
@@ -56,7 +62,7 @@ std::shared_ptr<Sequence> Engine::fork(const Sequence& sequence, std::int64_t n_
     check_idle(sequence);
     check_position(sequence, n_positions);
     auto copy = std::make_shared<Sequence>(sequence.fork(n_positions));
-    sequences_.push_back(copy);
+    track(copy);
     return copy;
 }
 
@@ -78,11 +84,15 @@ std::int64_t Engine::length(const Sequence& sequence) {
 
 std::shared_ptr<Call> Engine::submit(CallRequest request) {
     auto call = std::make_shared<Call>(std::move(request));
+    prepare_call(*call, config_, options_.n_ctx);
     const std::lock_guard lock(mutex_);
     if (stopping_) fail(ErrorCode::disposed, "The model was disposed.");
     Sequence& sequence = *call->request.sequence;
     check_idle(sequence);
-    prepare_call(*call, config_, options_.n_ctx, pool_->capacity());
+    place_call(*call, options_.n_ctx, pool_->capacity());
+    const std::size_t n_calls = waiting_.size() + running_.size() + 1;
+    for (auto* calls : {&waiting_, &running_}) calls->reserve(n_calls);
+    to_wake_.reserve(n_calls);
     call->submitted = std::chrono::steady_clock::now();
     sequence.busy = true;
     waiting_.push_back(call);
@@ -95,15 +105,15 @@ void Engine::cancel(Call& call, FinishReason reason, std::int64_t keep_tokens) {
     if (call.state == CallState::done) {
         // The engine ran ahead of a consumer that has stopped reading: the session ends at the last token delivered.
         Sequence& sequence = *call.request.sequence;
-        if (!call.error && !sequence.busy && sequence.length() == call.prompt_end + call.n_generated &&
-            keep_tokens < call.n_generated)
-            sequence.truncate(call.prompt_end + keep_tokens);
+        call.keep_tokens = keep_tokens;
+        if (!call.error && !sequence.busy && sequence.length() == call.prompt_end + call.n_generated)
+            sequence.truncate(end_position(call, reason));
         call.ring.clear();
         return;
     }
     call.keep_tokens = keep_tokens;
     call.finish = reason;
-    std::atomic_ref<std::int32_t>(call.cancel_flag).store(1);
+    call.cancel_flag.store(1);
     work_.notify_one();
 }
 
@@ -133,14 +143,12 @@ void Engine::submit_scores(Call& call, std::span<const float> scores) {
     if (scores.size() != call.scores.size())
         fail(ErrorCode::invalid_argument, "Expected ", call.scores.size(), " scores but received ", scores.size(), ".");
     call.scores.assign(scores.begin(), scores.end());
-    try {
-        call.state = CallState::running;
-        call.sampler->warp(call.scores);
-        push(call, call.sampler->choose(call.scores, call.request.choice,
-                                        static_cast<std::uint64_t>(call.request.sequence->length())));
-    } catch (const Error& error) {
-        fail_call(call, error);
-    }
+    call.state = CallState::running;
+    draw_from_scores(call, call.request.sequence->length());
+    if (call.draw == Call::Draw::token)
+        push(call);
+    else
+        settle(call, call.begin);
     work_.notify_one();
 }
 

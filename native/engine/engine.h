@@ -75,17 +75,21 @@ public:
 
 private:
     void run();
+    bool wake_callers(std::unique_lock<std::mutex>& lock);
+    void fail_all(const Error& error);
     void admit();
     void handle_cancels();
     double ms_to_deadline() const;
     void make_room(Sequence& sequence, std::int64_t begin, std::int64_t end);
     void step(std::unique_lock<std::mutex>& lock);
-    void absorb(const Plan& plan);
-    void sample(Call& call);
-    void push(Call& call, Token id);
+    void draw_tokens();
+    void absorb();
+    void push(Call& call);
     void finish(Call& call, FinishReason reason);
     void fail_call(Call& call, const Error& error);
+    std::int64_t end_position(const Call& call, FinishReason reason) const;
     void settle(Call& call, std::int64_t n_positions);
+    void track(const std::shared_ptr<Sequence>& sequence);
 
     const Config config_;
     Backend backend_;
@@ -101,7 +105,7 @@ private:
     std::vector<std::weak_ptr<Sequence>> sequences_;  // all alive, for eviction
     std::vector<std::shared_ptr<Call>> waiting_;      // in order of arrival
     std::vector<std::shared_ptr<Call>> running_;
-    std::vector<std::shared_ptr<Waker>> to_wake_;
+    std::vector<std::shared_ptr<Waker>> to_wake_;     // keeps its memory
     Plan plan_;
     std::thread thread_;
 };

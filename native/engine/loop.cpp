@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "engine/admission.h"
+#include "engine/draw.h"
 #include "engine/engine.h"
 
 namespace neox {
@@ -15,43 +16,62 @@ double ms_between(Clock::time_point a, Clock::time_point b) {
     return std::chrono::duration<double, std::milli>(b - a).count();
 }
 
-bool is_cancelled(Call& call) {
-    return std::atomic_ref<std::int32_t>(call.cancel_flag).load(std::memory_order_relaxed) != 0;
+bool is_cancelled(const Call& call) {
+    return call.cancel_flag.load(std::memory_order_relaxed) != 0;
 }
 
 }  // namespace
 
+// All memory that this thread fills is reserved when a call is submitted; should an allocation fail all the same, the calls
+// end with an error and the thread, and so the process, lives.
 void Engine::run() {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-        handle_cancels();
-        admit();
-        choose_parts(running_, options_.max_rows, plan_);
-        if (!plan_.parts.empty()) step(lock);
-        std::erase_if(running_, [](const auto& call) { return call->state == CallState::done; });
-        // Wakers belong to other threads' environments: never call them with the mutex held.
-        std::vector<std::shared_ptr<Waker>> wakers = std::exchange(to_wake_, {});
-        if (!wakers.empty()) {
-            lock.unlock();
-            for (const auto& waker : wakers) waker->wake();
-            lock.lock();
-        } else if (plan_.parts.empty() && !stopping_) {
+        try {
+            handle_cancels();
+            admit();
+            choose_parts(running_, options_.max_rows, plan_);
+            if (!plan_.parts.empty()) step(lock);
+        } catch (...) {
+            if (!lock.owns_lock()) lock.lock();
+            fail_all(Error(ErrorCode::out_of_memory, "Out of memory."));
+        }
+        if (!wake_callers(lock) && plan_.parts.empty() && !stopping_) {
             // Every change that makes work notifies under the mutex, so nothing is missed.
             const double ms = ms_to_deadline();
+            constexpr double kHour = 3.6e6;  // a longer wait would only risk an overflow of the clock
             if (ms < 0.0)
                 work_.wait(lock);
             else
-                work_.wait_for(lock, std::chrono::duration<double, std::milli>(ms));
+                work_.wait_for(lock, std::chrono::duration<double, std::milli>(std::min(ms, kHour)));
         }
     }
-    const Error disposed(ErrorCode::disposed, "The model was disposed.");
+    fail_all(Error(ErrorCode::disposed, "The model was disposed."));
+    wake_callers(lock);
+}
+
+// Wakers belong to other threads' environments, so they are called without the mutex; calls that are done leave the lists.
+bool Engine::wake_callers(std::unique_lock<std::mutex>& lock) {
+    to_wake_.clear();
     for (auto* calls : {&waiting_, &running_}) {
-        for (const auto& call : *calls) fail_call(*call, disposed);
-        calls->clear();
+        for (const auto& call : *calls) {
+            if (!std::exchange(call->has_news, false) || !call->request.waker) continue;
+            if (std::find(to_wake_.begin(), to_wake_.end(), call->request.waker) == to_wake_.end())
+                to_wake_.push_back(call->request.waker);
+        }
+        std::erase_if(*calls, [](const auto& call) { return call->state == CallState::done; });
     }
-    std::vector<std::shared_ptr<Waker>> wakers = std::exchange(to_wake_, {});
+    if (to_wake_.empty()) return false;
     lock.unlock();
-    for (const auto& waker : wakers) waker->wake();
+    for (const auto& waker : to_wake_) waker->wake();
+    lock.lock();
+    return true;
+}
+
+void Engine::fail_all(const Error& error) {
+    for (const auto* calls : {&waiting_, &running_})
+        for (const auto& call : *calls)
+            if (call->state != CallState::done) fail_call(*call, error);
 }
 
 // Until the first max_time_ms of a paused or waiting call runs out; negative when none has one.
@@ -79,17 +99,20 @@ void Engine::handle_cancels() {
     };
     for (const auto& call : waiting_) end(*call);
     for (const auto& call : running_) end(*call);
-    std::erase_if(waiting_, [](const auto& call) { return call->state == CallState::done; });
-    std::erase_if(running_, [](const auto& call) { return call->state == CallState::done; });
 }
 
 // First come, first served: a call that does not fit yet holds back those behind it, so that none starves.
 void Engine::admit() {
     std::int64_t promised = 0;
-    for (const auto& call : running_) promised += call->promised_blocks;
+    for (const auto& call : running_)
+        if (call->state != CallState::done) promised += call->promised_blocks;
     std::size_t n = 0;
     for (; n < waiting_.size(); ++n) {
         Call& call = *waiting_[n];
+        if (call.state == CallState::done) {
+            running_.push_back(waiting_[n]);  // leaves with the others, once its caller is woken
+            continue;
+        }
         if (promised + call.promised_blocks > pool_->capacity()) break;
         promised += call.promised_blocks;
         begin_call(call);
@@ -102,17 +125,22 @@ void Engine::admit() {
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(n));
 }
 
-// What is promised to running calls always fits beside each other; blocks of idle sequences go, least recently used first.
+// What is promised to running calls always fits beside each other. Idle sequences give their blocks, least recently used
+// first; those whose blocks others share as well come last, since letting go of them frees nothing yet.
 void Engine::make_room(Sequence& sequence, std::int64_t begin, std::int64_t end) {
     while (sequence.table.needed(begin, end) > pool_->n_free()) {
-        std::shared_ptr<Sequence> oldest;
+        std::shared_ptr<Sequence> best;
+        bool best_frees = false;
         for (const auto& weak : sequences_) {
             std::shared_ptr<Sequence> other = weak.lock();
             if (!other || other->running || other->table.blocks().empty()) continue;
-            if (!oldest || other->last_used < oldest->last_used) oldest = std::move(other);
+            const bool frees = other->table.owns_any();
+            if (best && (frees != best_frees ? best_frees : best->last_used <= other->last_used)) continue;
+            best = std::move(other);
+            best_frees = frees;
         }
-        if (!oldest) fail(ErrorCode::kv_full, "No KV block can be freed for ", end, " positions.");
-        oldest->evict();
+        if (!best) fail(ErrorCode::kv_full, "No KV block can be freed for ", end, " positions.");
+        best->evict();
     }
 }
 
@@ -128,73 +156,67 @@ void Engine::step(std::unique_lock<std::mutex>& lock) {
                           static_cast<std::int32_t>(plan_.sequences.size())};
         lock.unlock();
         const Status status = backend_.forward(backend_.self, &batch, 0, config_.n_layer, nullptr);
+        if (status.code == 0) draw_tokens();
         lock.lock();
         check(status);
-        absorb(plan_);
-    } catch (const std::exception& e) {
+        absorb();
+    } catch (const Error& error) {
         if (!lock.owns_lock()) lock.lock();
-        const auto* known = dynamic_cast<const Error*>(&e);
-        const Error error = known ? *known : Error(ErrorCode::internal, e.what());
         for (const Plan::Part& part : plan_.parts)
             if (part.call->state != CallState::done) fail_call(*part.call, error);
     }
 }
 
-void Engine::absorb(const Plan& plan) {
-    for (const Plan::Part& part : plan.parts) {
+// Without the mutex: a call's scores and sampler belong to this thread while it runs.
+void Engine::draw_tokens() {
+    for (const Plan::Part& part : plan_.parts) {
+        const bool is_due = part.is_last && part.call->request.max_new_tokens > 0;
+        if (is_due && !is_cancelled(*part.call) && plan_.statuses[part.first_row + static_cast<std::size_t>(part.end - part.begin) - 1] == RowStatus::done)
+            draw_token(*part.call, part.end);
+        else
+            part.call->draw = Call::Draw::none;
+    }
+}
+
+void Engine::absorb() {
+    for (const Plan::Part& part : plan_.parts) {
         Call& call = *part.call;
         // Rows of a cancelled call may have been dropped on the way: none of them counts.
         if (is_cancelled(call)) continue;
+        const auto first = plan_.statuses.begin() + static_cast<std::ptrdiff_t>(part.first_row);
+        const auto nan = std::find(first, first + (part.end - part.begin), RowStatus::nan);
+        if (nan != first + (part.end - part.begin)) {
+            fail_call(call, Error(ErrorCode::nan_logits,
+                                  text("The output at position ", part.begin + (nan - first), " holds a NaN.")));
+            continue;
+        }
         call.request.sequence->n_cached = part.end;
         if (!part.is_last) continue;
-        if (call.row_status != 0) {
-            fail_call(call, Error(ErrorCode::nan_logits, text("The logits at position ", part.end - 1, " hold a NaN.")));
-        } else if (call.request.max_new_tokens == 0) {
+        if (call.request.max_new_tokens == 0) {
             call.timings.prefill_ms = ms_between(call.admitted, Clock::now());
             finish(call, FinishReason::length);
-        } else {
-            try {
-                sample(call);
-            } catch (const Error& error) {
-                fail_call(call, error);
-            }
+            continue;
+        }
+        switch (call.draw) {
+            case Call::Draw::token: push(call); break;
+            case Call::Draw::failed: settle(call, call.begin); break;
+            case Call::Draw::awaits_scores:
+                call.state = CallState::awaiting_scores;
+                call.has_news = true;
+                break;
+            case Call::Draw::none: break;
         }
     }
 }
 
-void Engine::sample(Call& call) {
-    const std::uint64_t position = static_cast<std::uint64_t>(call.request.sequence->length());
-    call.pending = {};
-    if (call.request.n_logprobs >= 0)
-        for (std::int32_t i = 0; i < call.request.n_logprobs; ++i)
-            call.pending.top.push_back({call.top_ids[static_cast<std::size_t>(i)], call.top_logprobs[static_cast<std::size_t>(i)]});
-    if (call.sampler->is_plain_greedy() && !call.request.external_scores && call.request.n_logprobs < 0) {
-        push(call, call.argmax);
-        return;
-    }
-    if (call.request.n_logprobs >= 0) call.raw_scores = call.scores;
-    call.sampler->process_logits(call.scores, call.processor_ids, call.processor_prompt);
-    if (call.request.external_scores) {
-        call.state = CallState::awaiting_scores;
-        if (call.request.waker) to_wake_.push_back(call.request.waker);
-        return;
-    }
-    call.sampler->warp(call.scores);
-    push(call, call.sampler->choose(call.scores, call.request.choice, position));
-}
-
-void Engine::push(Call& call, Token id) {
+// Takes the token that was drawn.
+void Engine::push(Call& call) {
     const Clock::time_point now = Clock::now();
-    SampledToken token = std::exchange(call.pending, {});
-    token.id = id;
-    if (call.request.n_logprobs >= 0) {
-        // log p = logit - log-sum-exp, and the most likely token tells the latter.
-        const float log_sum_exp = call.raw_scores[static_cast<std::size_t>(call.top_ids[0])] - call.top_logprobs[0];
-        token.logprob = call.raw_scores[static_cast<std::size_t>(id)] - log_sum_exp;
-    }
+    const Token id = call.pending.id;
     call.request.sequence->append_sampled(id);
     call.processor_ids.push_back(id);
-    call.ring.push_back(std::move(token));
+    call.ring.push_back(std::move(call.pending));
+    call.has_news = true;
     if (call.n_generated++ == 0) {
         call.first_token = now;
         call.timings.prefill_ms = ms_between(call.admitted, now);
@@ -205,20 +227,20 @@ void Engine::push(Call& call, Token id) {
         finish(call, FinishReason::eos);
     else if (call.n_generated >= call.request.max_new_tokens)
         finish(call, FinishReason::length);
-    else if (call.request.waker)
-        to_wake_.push_back(call.request.waker);
 }
 
+// Where the sequence ends when a call does: after the tokens that are kept; a call that leaves none takes its prompt back,
+// unless it ended by itself or by a stop string.
 void Engine::finish(Call& call, FinishReason reason) {
     call.finish = reason;
-    const bool has_prompt = call.n_generated > 0 || (call.state != CallState::waiting && call.request.max_new_tokens == 0 &&
-                                                     reason == FinishReason::length);
-    if (!has_prompt)
-        settle(call, call.begin);
-    else if (call.keep_tokens >= 0)
-        settle(call, call.prompt_end + std::min(call.keep_tokens, call.n_generated));
-    else
-        settle(call, call.request.sequence->length());
+    settle(call, end_position(call, reason));
+}
+
+std::int64_t Engine::end_position(const Call& call, FinishReason reason) const {
+    const bool is_fed = call.n_generated > 0 || (call.request.max_new_tokens == 0 && reason == FinishReason::length);
+    const std::int64_t kept = call.keep_tokens < 0 ? call.n_generated : std::min(call.keep_tokens, call.n_generated);
+    if (!is_fed || (kept == 0 && reason == FinishReason::cancelled)) return call.begin;
+    return call.prompt_end + kept;
 }
 
 void Engine::fail_call(Call& call, const Error& error) {
@@ -232,7 +254,7 @@ void Engine::settle(Call& call, std::int64_t n_positions) {
     sequence.last_used = ++tick_;
     sequence.busy = sequence.running = false;
     call.state = CallState::done;
-    if (call.request.waker) to_wake_.push_back(call.request.waker);
+    call.has_news = true;
     finished_.notify_all();
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "base/exact_math.h"
 
@@ -22,20 +23,30 @@ bool may_complete(std::span<const Token> ids, std::span<const Token> sequence) {
     return std::equal(prefix.begin(), prefix.end(), ids.end() - static_cast<std::ptrdiff_t>(prefix.size()));
 }
 
+// Makes every id unseen.
+void start_round(SamplerScratch& scratch, std::size_t n_vocab) {
+    if (scratch.seen.size() != n_vocab || ++scratch.round == 0) {
+        scratch.seen.assign(n_vocab, 0);
+        scratch.round = 1;
+    }
+}
+
 }  // namespace
 
 void bias_sequences(std::span<float> scores, std::span<const Token> ids,
-                    std::span<const std::pair<std::vector<Token>, float>> biases) {
-    // Few sequences apply at a time: their ids with the sums of their biases, in the order of the original's
-    // additions.
-    std::vector<std::pair<Token, float>> sums;
+                    std::span<const std::pair<std::vector<Token>, float>> biases, SamplerScratch& scratch) {
+    // The sum of each id's biases, in the order of the original's additions.
+    start_round(scratch, scores.size());
+    std::vector<float>& sums = scratch.values;
+    sums.resize(scores.size());
+    scratch.order.clear();
     const auto add = [&](Token id, float bias) {
-        const auto known =
-            std::find_if(sums.begin(), sums.end(), [&](const auto& sum) { return sum.first == id; });
-        if (known == sums.end()) {
-            sums.emplace_back(id, bias);
+        const auto i = static_cast<std::size_t>(id);
+        if (std::exchange(scratch.seen[i], scratch.round) == scratch.round) {
+            sums[i] += bias;
         } else {
-            known->second += bias;
+            sums[i] = bias;
+            scratch.order.push_back(id);
         }
     };
     for (const bool single : {true, false}) {
@@ -43,15 +54,12 @@ void bias_sequences(std::span<float> scores, std::span<const Token> ids,
             if ((sequence.size() == 1) == single && may_complete(ids, sequence)) add(sequence.back(), bias);
         }
     }
-    for (const auto& [id, bias] : sums) at(scores, id) += bias;
+    for (const Token id : scratch.order) at(scores, id) += sums[static_cast<std::size_t>(id)];
 }
 
 void penalize_repetition(std::span<float> scores, std::span<const Token> ids, float penalty,
                          SamplerScratch& scratch) {
-    if (scratch.seen.size() != scores.size() || ++scratch.round == 0) {
-        scratch.seen.assign(scores.size(), 0);
-        scratch.round = 1;
-    }
+    start_round(scratch, scores.size());
     for (const Token id : ids) {
         std::uint32_t& seen = scratch.seen[static_cast<std::size_t>(id)];
         if (seen == scratch.round) continue;

@@ -14,7 +14,7 @@ namespace neox {
 // SequenceBiasLogitsProcessor: adds the bias of each sequence to its last id where the others end `ids`.
 // Biases of one id add up before they meet the score.
 void bias_sequences(std::span<float> scores, std::span<const Token> ids,
-                    std::span<const std::pair<std::vector<Token>, float>> biases);
+                    std::span<const std::pair<std::vector<Token>, float>> biases, SamplerScratch& scratch);
 
 // RepetitionPenaltyLogitsProcessor: every id of the text once.
 void penalize_repetition(std::span<float> scores, std::span<const Token> ids, float penalty,

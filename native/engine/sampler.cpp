@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/error.h"
 #include "base/exact_math.h"
@@ -78,14 +79,13 @@ void check(const SamplerConfig& config, std::int32_t n_vocab) {
 // Hugging Face keeps the biases in a dictionary.
 void drop_overridden(std::vector<std::pair<std::vector<Token>, float>>& biases) {
     std::vector<std::pair<std::vector<Token>, float>> kept;
+    std::map<std::vector<Token>, std::size_t> places;
     for (auto& entry : biases) {
-        const auto same = [&](const auto& other) { return other.first == entry.first; };
-        const auto known = std::find_if(kept.begin(), kept.end(), same);
-        if (known == kept.end()) {
+        const auto [place, is_new] = places.try_emplace(entry.first, kept.size());
+        if (is_new)
             kept.push_back(std::move(entry));
-        } else {
-            known->second = entry.second;
-        }
+        else
+            kept[place->second].second = entry.second;
     }
     biases = std::move(kept);
 }
@@ -110,7 +110,7 @@ void Sampler::process_logits(std::span<float> scores, std::span<const Token> ids
     const std::size_t n_new = n_ids - prompt_length;
     const auto below = [](std::size_t n, std::int32_t limit) { return n < static_cast<std::size_t>(limit); };
 
-    if (!c.sequence_bias.empty()) bias_sequences(scores, ids, c.sequence_bias);
+    if (!c.sequence_bias.empty()) bias_sequences(scores, ids, c.sequence_bias, scratch_);
     if (c.repetition_penalty != 1.0 || c.no_repeat_ngram_size > 0) check_ids("ids", ids, n_vocab_);
     if (c.repetition_penalty != 1.0) {
         penalize_repetition(scores, ids, static_cast<float>(c.repetition_penalty), scratch_);

@@ -19,7 +19,7 @@ bool is_generating(const Call& call) { return call.request.max_new_tokens > 0; }
 void add_part(Plan& plan, Call& call, std::int64_t n_rows) {
     const Sequence& sequence = *call.request.sequence;
     const std::int64_t end = sequence.n_cached + n_rows;
-    plan.parts.push_back({&call, sequence.n_cached, end, end == sequence.length()});
+    plan.parts.push_back({&call, sequence.n_cached, end, end == sequence.length(), 0});
 }
 
 // What the row at `pos` must give for a query. Positions lie in the call's own prompt.
@@ -44,7 +44,6 @@ void want_values(const Config& config, Call& call, std::int64_t pos, Row& row) {
 
 // The row that the next token is sampled from.
 void want_sample(Call& call, Row& row) {
-    row.status = &call.row_status;
     if (call.sampler->is_plain_greedy() && !call.request.external_scores && call.request.n_logprobs < 0) {
         row.argmax = &call.argmax;
         return;
@@ -85,8 +84,9 @@ void choose_parts(std::span<const std::shared_ptr<Call>> running, std::int32_t m
 void build_rows(const Config& config, Plan& plan) {
     plan.rows.clear();
     plan.sequences.clear();
-    for (const Plan::Part& part : plan.parts) {
+    for (Plan::Part& part : plan.parts) {
         Call& call = *part.call;
+        part.first_row = plan.rows.size();
         const Sequence& sequence = *call.request.sequence;
         const std::int32_t index = static_cast<std::int32_t>(plan.sequences.size());
         const std::vector<std::int32_t>& blocks = sequence.table.blocks();
@@ -102,11 +102,12 @@ void build_rows(const Config& config, Plan& plan) {
                 if (part.is_last && pos + 1 == part.end) want_sample(call, row);
             } else if (pos >= call.begin) {
                 want_values(config, call, pos, row);
-                if (pos + 1 == part.end) row.status = &call.row_status;
             }
             plan.rows.push_back(row);
         }
     }
+    plan.statuses.assign(plan.rows.size(), RowStatus::done);
+    for (std::size_t i = 0; i < plan.rows.size(); ++i) plan.rows[i].status = &plan.statuses[i];
 }
 
 }  // namespace neox

@@ -16,10 +16,12 @@ struct Plan {
     struct Part {
         Call* call;
         std::int64_t begin, end;  // positions [begin, end) of its sequence
-        bool is_last;             // holds the row that is sampled from
+        bool is_last;             // holds the last row of its sequence
+        std::size_t first_row;    // into rows
     };
     std::vector<Part> parts;
     std::vector<Row> rows;
+    std::vector<RowStatus> statuses;  // [rows.size()]
     std::vector<SequenceView> sequences;
 };
 

@@ -10,6 +10,15 @@ const float* Sequence::embedding(std::int64_t pos) const {
     return embeddings_.data() + (at - embedding_positions_.begin()) * n_embd_;
 }
 
+void Sequence::reserve(const std::vector<PromptPart>& prompt, std::int64_t n_positions) {
+    tokens_.reserve(static_cast<std::size_t>(n_positions));
+    phases_.reserve(static_cast<std::size_t>(n_positions));
+    std::size_t n_values = embeddings_.size();
+    for (const PromptPart& part : prompt) n_values += part.embeddings.size();
+    embeddings_.reserve(n_values);
+    embedding_positions_.reserve(n_values / static_cast<std::size_t>(n_embd_));
+}
+
 void Sequence::append(const PromptPart& part) {
     tokens_.insert(tokens_.end(), part.ids.begin(), part.ids.end());
     const std::size_t n = part.embeddings.size() / static_cast<std::size_t>(n_embd_);

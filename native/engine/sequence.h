@@ -34,6 +34,8 @@ public:
     const float* embedding(std::int64_t pos) const;
     bool has_embeddings() const { return !embedding_positions_.empty(); }
 
+    // Room for a prompt and for n_positions rows in all, so that appending them allocates nothing.
+    void reserve(const std::vector<PromptPart>& prompt, std::int64_t n_positions);
     void append(const PromptPart& part);
     void append_sampled(Token token);
     void truncate(std::int64_t n_positions);

@@ -29,6 +29,8 @@ namespace neox {
 
 inline constexpr std::uint32_t kGgufVersion = 3;  // written; 2 and 3 are read
 inline constexpr std::uint64_t kGgufDefaultAlignment = 32;
+inline constexpr std::uint64_t kGgufLongestString = std::uint64_t{16} << 20;  // bytes, read and written
+inline constexpr std::uint64_t kGgufMostElements = std::uint64_t{64} << 20;   // of an array
 inline constexpr std::uint64_t kGgufLargestHeader = std::uint64_t{256} << 20;
 
 enum class GgufType : std::uint32_t {

@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::uint64_t kMostEntries = 65536;  // of metadata, and of tensors
 constexpr std::uint64_t kLongestKey = 65535;
-constexpr std::uint64_t kLongestString = std::uint64_t{16} << 20;
-constexpr std::uint64_t kMostElements = std::uint64_t{64} << 20;
 constexpr std::uint64_t kLongestName = 64;
 constexpr std::uint64_t kLargestAlignment = std::uint64_t{1} << 20;
 constexpr std::uint64_t kFirstBytes = std::uint64_t{1} << 20;
@@ -120,11 +118,11 @@ GgufArray read_array(Reader& in, std::string_view key) {
     if (array.element == GgufType::array)
         fail(ErrorCode::format_type, "Metadata '", key, "' is an array of arrays, which is not accepted.");
     const std::uint64_t size = element_bytes(array.element);
-    array.count = in.count(in.number<std::uint64_t>("an array count"), kMostElements, size, "array elements");
+    array.count = in.count(in.number<std::uint64_t>("an array count"), kGgufMostElements, size, "array elements");
     if (array.element == GgufType::string) {
         // Grows with the bytes read: the count alone backs 8 bytes a string, not the memory of one.
         for (std::uint64_t i = 0; i < array.count; ++i)
-            array.strings.emplace_back(in.string(kLongestString, "a string in an array"));
+            array.strings.emplace_back(in.string(kGgufLongestString, "a string in an array"));
         return array;
     }
     const auto bytes = in.bytes(array.count * size, "an array");
@@ -149,7 +147,7 @@ GgufValue read_value(Reader& in, std::string_view key) {
         case GgufType::f32: return {type, double{in.number<float>(what)}};
         case GgufType::f64: return {type, in.number<double>(what)};
         case GgufType::boolean: return {type, to_bool(in.number<std::byte>(what), key)};
-        case GgufType::string: return {type, std::string(in.string(kLongestString, "a metadata string"))};
+        case GgufType::string: return {type, std::string(in.string(kGgufLongestString, "a metadata string"))};
         case GgufType::array: return {type, read_array(in, key)};
     }
     fail(ErrorCode::format_type, "Metadata '", key, "' has an unknown type.");

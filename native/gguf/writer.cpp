@@ -1,4 +1,7 @@
+#include <cstring>
+
 #include "base/checked.h"
+#include "base/error.h"
 #include "gguf/gguf.h"
 
 namespace neox {
@@ -8,10 +11,18 @@ class Encoder {
 public:
     template <class T> void number(T v) { raw({reinterpret_cast<const std::byte*>(&v), sizeof(T)}); }
     void string(const std::string& v) {
+        if (v.size() > kGgufLongestString)
+            fail(ErrorCode::format_limit, "A text of ", v.size(), " bytes cannot be written; at most ",
+                 kGgufLongestString, " are accepted.");
         number(std::uint64_t{v.size()});
         raw(as_bytes(v));
     }
-    void raw(std::span<const std::byte> v) { out_.insert(out_.end(), v.begin(), v.end()); }
+    void raw(std::span<const std::byte> v) {
+        if (v.empty()) return;
+        const std::size_t at = out_.size();
+        out_.resize(at + v.size());
+        std::memcpy(out_.data() + at, v.data(), v.size());
+    }
     void value(const GgufValue& v) {
         number(static_cast<std::uint32_t>(v.type));
         switch (v.type) {
@@ -79,6 +90,9 @@ std::vector<std::byte> encode_gguf_header(GgufFile& file) {
         out.number(static_cast<std::int32_t>(tensor.dtype));
         out.number(tensor.offset);
     }
+    if (out.size() > kGgufLargestHeader)
+        fail(ErrorCode::format_limit, "The header has ", out.size(), " bytes; at most ", kGgufLargestHeader,
+             " are accepted.");
     file.data_offset = checked_round_up(out.size(), file.alignment, "start of the data");
     return out.take(static_cast<std::size_t>(file.data_offset));
 }

@@ -25,6 +25,13 @@ void set_special_ids(GgufFile& file, const ParsedConfig& parsed, const SpieceMod
     set_id(file, "tokenizer.ggml.eos_token_id", parsed.config.eos, model.eos_id);
     set_id(file, "tokenizer.ggml.unknown_token_id", parsed.config.unk, unk);
     set_id(file, "tokenizer.ggml.padding_token_id", parsed.config.pad, model.pad_id);
+    // Where the configuration has none, the tokenizer's id above must not become the model's.
+    const auto set_none = [&](const char* own_key, std::int32_t id, std::int32_t otherwise) {
+        if (id < 0 && otherwise >= 0) file.set(own_key, u32(-1));
+    };
+    set_none(kKeyBosId, parsed.config.bos, model.bos_id);
+    set_none(kKeyEosId, parsed.config.eos, model.eos_id);
+    set_none(kKeyPadId, parsed.config.pad, model.pad_id);
 }
 
 void set_text(GgufFile& file, const char* key, const std::string& value) {
@@ -109,8 +116,6 @@ void set_own_keys(GgufFile& file, const ParsedConfig& parsed, const ModelText& t
     if (parsed.eos_ids.size() > 1) file.set(kKeyEosIds, GgufValue::i32_array(parsed.eos_ids));
     if (!texts.spiece.empty()) file.set(kKeySpiece, GgufValue::u8_array(texts.spiece));
     set_text(file, kKeyTokenizerConfig, texts.tokenizer_config);
-    set_text(file, kKeySpecialTokensMap, texts.special_tokens_map);
-    set_text(file, kKeyAddedTokens, texts.added_tokens);
     set_text(file, kKeyGenerationConfig, texts.generation_config);
     set_text(file, kKeyChatFormat, texts.chat_format);
 }

@@ -68,8 +68,6 @@ ModelText padded_tokenizer(const std::string& path, std::int32_t n_vocab, Spiece
     ModelText texts;
     texts.spiece = append_pieces(all.spiece, more);
     texts.tokenizer_config = all.tokenizer_config;
-    texts.special_tokens_map = all.special_tokens_map;
-    texts.added_tokens = all.added_tokens;
     return texts;
 }
 

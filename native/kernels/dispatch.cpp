@@ -70,12 +70,7 @@ const Kernels& kernels_by_name(const char* name) {
 
 const Kernels& active_kernels() {
     const char* forced = std::getenv("NEOX_FORCE_ISA");
-    if (forced && *forced != '\0') {
-        static const std::string first_forced = forced;
-        static const Kernels& chosen = kernels_by_name(first_forced.c_str());
-        return first_forced == forced ? chosen : kernels_by_name(forced);
-    }
-    return *supported_kernels().front();
+    return forced && *forced != '\0' ? kernels_by_name(forced) : *supported_kernels().front();
 }
 
 }  // namespace neox

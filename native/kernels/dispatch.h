@@ -12,8 +12,8 @@ std::span<const Kernels* const> all_kernels();
 // Those that this machine can run (CPU and operating system), best first.
 std::span<const Kernels* const> supported_kernels();
 
-// The table to use, chosen once. NEOX_FORCE_ISA names one; an unknown or unsupported name throws ERR_NEOX_ISA and lists
-// what there is (on every call, so that a bad value is never taken silently).
+// The table to use: the best one, or the one that NEOX_FORCE_ISA names. Every call reads the environment anew,
+// so a caller keeps what it got. An unknown or unsupported name throws ERR_NEOX_ISA and lists what there is.
 const Kernels& active_kernels();
 
 // By name, or ERR_NEOX_ISA.

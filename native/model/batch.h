@@ -2,6 +2,7 @@
 // crosses to device libraries as it is; every pointer is borrowed for the duration of the call.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace neox {
@@ -10,12 +11,15 @@ namespace neox {
 struct SequenceView {
     const std::int32_t* blocks;    // [n_blocks] block ids; position p lives in blocks[p / 64]
     std::int32_t n_blocks;
-    const std::int32_t* cancel;    // read atomically between layers: non-zero drops the sequence's rows. May be null.
+    const std::atomic<std::int32_t>* cancel;  // read between layers: non-zero drops the sequence's rows; may be null
 };
 
 // The arithmetic of a row follows from its own sequence alone: rows of a prompt take `prompt`, rows that decode a sampled
 // token take `step`, however they are batched.
 enum class RowPhase : std::int32_t { prompt = 0, step = 1 };
+
+// What became of a row: computed, dropped because its sequence was cancelled, or its logits or hidden state hold a NaN.
+enum class RowStatus : std::int32_t { done = 0, dropped = 1, nan = 2 };
 
 // One row. At most one of the outputs that need the head is usually set; all may be. Null outputs are not computed.
 struct Row {
@@ -35,7 +39,7 @@ struct Row {
     std::int32_t n_top;
     std::int32_t* top_ids;         // out [n_top]
     float* top_logprobs;           // out [n_top]
-    std::int32_t* status;          // out, optional: 0 done, 1 dropped because its sequence was cancelled, 2 NaN in the logits
+    RowStatus* status;             // out; may be null
 };
 
 // Rows of one sequence come in rising positions, and after everything that their positions attend to.

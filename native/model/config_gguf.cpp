@@ -4,6 +4,7 @@
 #include "gguf/gguf.h"
 #include "model/config.h"
 #include "model/config_keys.h"
+#include "model/gguf_source.h"
 
 namespace neox {
 namespace {
@@ -13,6 +14,11 @@ std::int32_t special_id(const GgufFile& file, const char* key) {
     if (!id) return -1;
     if (*id > 0x7FFFFFFFu) return -1;  // ggml's own way to write "none"
     return static_cast<std::int32_t>(*id);
+}
+
+// The project's own key comes first.
+std::int32_t special_id(const GgufFile& file, const char* own_key, const char* key) {
+    return special_id(file, file.find(own_key) ? own_key : key);
 }
 
 void refuse_unless_equal(const GgufFile& file, const char* key, std::int32_t expected) {
@@ -66,15 +72,15 @@ std::int32_t embedding_rows(const GgufFile& file) {
 
 void read_special_ids(const GgufFile& file, ParsedConfig& parsed) {
     Config& config = parsed.config;
-    config.bos = special_id(file, "tokenizer.ggml.bos_token_id");
-    config.eos = special_id(file, "tokenizer.ggml.eos_token_id");
-    config.pad = special_id(file, "tokenizer.ggml.padding_token_id");
+    config.bos = special_id(file, kKeyBosId, "tokenizer.ggml.bos_token_id");
+    config.eos = special_id(file, kKeyEosId, "tokenizer.ggml.eos_token_id");
+    config.pad = special_id(file, kKeyPadId, "tokenizer.ggml.padding_token_id");
     config.unk = special_id(file, "tokenizer.ggml.unknown_token_id");
     if (config.eos >= 0) parsed.eos_ids = {config.eos};
-    if (const GgufValue* all = file.find("neox.eos_token_ids")) {
+    if (const GgufValue* all = file.find(kKeyEosIds)) {
         const auto ids = all->as_i32_array();
         if (!ids || ids->empty())
-            fail(ErrorCode::format_type, "neox.eos_token_ids must be an array of integers.");
+            fail(ErrorCode::format_type, kKeyEosIds, " must be an array of integers.");
         parsed.eos_ids = *ids;
         config.eos = ids->front();
     }
@@ -110,7 +116,7 @@ ParsedConfig config_from_gguf(const GgufFile& file) {
          scaling != nullptr);
     const auto act = file.find_string("neox.hidden_act");
     config.hidden_act = hidden_act_from_name(act.value_or("gelu"), "neox.hidden_act");
-    note("hidden_act", "\"" + act.value_or("gelu") + "\"", act.has_value());
+    note("hidden_act", text("\"", act.value_or("gelu"), "\""), act.has_value());
     config.norm_eps = checked_positive("gptneox.attention.layer_norm_epsilon",
                                        double{file.get_f32("gptneox.attention.layer_norm_epsilon")}, true);
     note("layer_norm_eps", text(config.norm_eps), true);

@@ -9,14 +9,6 @@ namespace neox {
 
 namespace {
 
-constexpr std::int32_t kDropped = 1;
-
-bool is_cancelled(const Batch& batch, const Row& row) {
-    const std::int32_t* flag = batch.sequences[row.sequence].cancel;
-    // The flag is written by another thread; atomic_ref needs a non-const lvalue, a load changes nothing.
-    return flag && std::atomic_ref<std::int32_t>(*const_cast<std::int32_t*>(flag)).load(std::memory_order_relaxed);
-}
-
 void check_row(const CpuState& s, const Batch& batch, const Row& row) {
     const Config& c = s.weights.config;
     if (row.sequence < 0 || row.sequence >= batch.n_sequences)
@@ -25,6 +17,10 @@ void check_row(const CpuState& s, const Batch& batch, const Row& row) {
         fail(ErrorCode::context_full, "Position ", row.pos, " is outside the context of ", s.options.n_ctx, ".");
     if (row.pos / kKvBlock >= batch.sequences[row.sequence].n_blocks)
         fail(ErrorCode::internal, "Position ", row.pos, " has no KV block.");
+    for (std::int32_t i = 0; i < row.n_targets; ++i)
+        if (row.targets[i] < 0 || row.targets[i] >= c.n_vocab)
+            fail(ErrorCode::invalid_argument, "Target id ", row.targets[i], " is outside the vocabulary of ", c.n_vocab,
+                 ".");
     if (!row.embedding && (row.token < 0 || row.token >= c.n_vocab))
         fail(ErrorCode::invalid_argument, "Token id ", row.token, " is outside the vocabulary of ", c.n_vocab, ".");
 }
@@ -37,6 +33,7 @@ void begin_rows(CpuState& s, const Batch& batch, const float* carry) {
     a.rows.clear();
     for (int i = 0; i < batch.n_rows; ++i) {
         check_row(s, batch, batch.rows[i]);
+        s.rope.reserve(batch.rows[i].pos + 1);
         a.rows.push_back(&batch.rows[i]);
     }
     const auto first_step = std::stable_partition(a.rows.begin(), a.rows.end(),
@@ -63,7 +60,7 @@ void drop_cancelled(CpuState& s, const Batch& batch) {
     for (std::size_t i = 0; i < a.rows.size(); ++i) {
         const Row* row = a.rows[i];
         if (is_cancelled(batch, *row)) {
-            if (row->status) *row->status = kDropped;
+            if (row->status) *row->status = RowStatus::dropped;
             continue;
         }
         if (row->phase == RowPhase::prompt) ++n_prompt;
@@ -172,6 +169,11 @@ void run_layer(CpuState& s, const Batch& batch, std::int32_t index) {
 
 }  // namespace
 
+bool is_cancelled(const Batch& batch, const Row& row) {
+    const std::atomic<std::int32_t>* flag = batch.sequences[row.sequence].cancel;
+    return flag && flag->load(std::memory_order_relaxed) != 0;
+}
+
 void project(CpuState& s, const ResidentMatrix& w, const float* x, float* y, std::int64_t y_stride,
              const Epilogue& epilogue) {
     const bool is_fast = s.options.precision == Precision::fast;
@@ -209,7 +211,7 @@ void forward(CpuState& s, const Batch& batch, std::int32_t layer_begin, std::int
     }
     drop_cancelled(s, batch);
     if (layer_end == c.n_layer) {
-        write_outputs(s);
+        write_outputs(s, batch);
         return;
     }
     for (std::size_t i = 0; i < s.act.rows.size(); ++i)

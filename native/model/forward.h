@@ -49,8 +49,10 @@ void forward(CpuState& state, const Batch& batch, std::int32_t layer_begin, std:
 void project(CpuState& state, const ResidentMatrix& w, const float* x, float* y, std::int64_t y_stride,
              const Epilogue& epilogue);
 
-// Final norm, head and what each live row wants of them (head.cpp).
-void write_outputs(CpuState& state);
+// Final norm, head and what each live row wants of them (head.cpp). Rows of cancelled sequences are dropped on the way.
+void write_outputs(CpuState& state, const Batch& batch);
+
+bool is_cancelled(const Batch& batch, const Row& row);
 
 inline std::int64_t panel_stride(std::int64_t n) { return (n + kPanelRows - 1) / kPanelRows * kPanelRows; }
 

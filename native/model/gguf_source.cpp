@@ -52,8 +52,6 @@ ModelText text_from_gguf(const GgufFile& file) {
         texts.spiece = array->bytes;
     }
     texts.tokenizer_config = file.find_string(kKeyTokenizerConfig).value_or("");
-    texts.special_tokens_map = file.find_string(kKeySpecialTokensMap).value_or("");
-    texts.added_tokens = file.find_string(kKeyAddedTokens).value_or("");
     texts.generation_config = file.find_string(kKeyGenerationConfig).value_or("");
     texts.name = file.find_string("general.name").value_or("");
     texts.chat_format = file.find_string(kKeyChatFormat).value_or("");

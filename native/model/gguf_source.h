@@ -12,12 +12,14 @@ namespace neox {
 // Metadata of the project's own, beside llama.cpp's.
 inline constexpr char kKeySpiece[] = "neox.tokenizer.spiece";           // array of u8: spiece.model
 inline constexpr char kKeyTokenizerConfig[] = "neox.tokenizer.config";  // string: tokenizer_config.json
-inline constexpr char kKeySpecialTokensMap[] = "neox.tokenizer.special_tokens_map";  // string
-inline constexpr char kKeyAddedTokens[] = "neox.tokenizer.added_tokens";             // string
 inline constexpr char kKeyGenerationConfig[] = "neox.generation_config";             // string
 inline constexpr char kKeyChatFormat[] = "neox.chat_format";                         // string
 inline constexpr char kKeyHiddenAct[] = "neox.hidden_act";  // string: "gelu", "gelu_new"
 inline constexpr char kKeyEosIds[] = "neox.eos_token_ids";  // array of i32, if several
+// u32, 2^32 - 1: the model has no such token, though tokenizer.ggml.* names the tokenizer's.
+inline constexpr char kKeyBosId[] = "neox.bos_token_id";
+inline constexpr char kKeyEosId[] = "neox.eos_token_id";
+inline constexpr char kKeyPadId[] = "neox.padding_token_id";
 
 // The texts that the metadata holds.
 ModelText text_from_gguf(const GgufFile& file);

@@ -10,7 +10,6 @@ namespace neox {
 
 namespace {
 
-constexpr std::int32_t kDone = 0, kNan = 2;
 constexpr std::size_t kHeadRows = 16;
 
 bool wants_head(const Row& row) { return row.logits || row.argmax || row.n_targets > 0 || row.n_top > 0; }
@@ -35,7 +34,7 @@ void write_row(const CpuState& s, const Row& row, const float* logits) {
     float max = 0.0f;
     bool nan = false;
     s.kernels.argmax(logits, n_vocab, &best, &max, &nan);
-    if (row.status) *row.status = nan ? kNan : kDone;
+    if (nan && row.status) *row.status = RowStatus::nan;
     if (row.logits) std::memcpy(row.logits, logits, static_cast<std::size_t>(n_vocab) * sizeof(float));
     if (nan) return;
     if (row.argmax) *row.argmax = best;
@@ -46,44 +45,54 @@ void write_row(const CpuState& s, const Row& row, const float* logits) {
     if (row.n_top > 0) write_top(row, logits, n_vocab, log_normalizer);
 }
 
+// hidden = the final norm's output. A NaN anywhere in it makes every logit NaN, too.
+void write_hidden(const Row& row, const float* norm, std::int64_t n_embd) {
+    std::memcpy(row.hidden, norm, static_cast<std::size_t>(n_embd) * sizeof(float));
+    if (row.status && std::any_of(norm, norm + n_embd, [](float value) { return std::isnan(value); }))
+        *row.status = RowStatus::nan;
+}
+
+struct Wanted {
+    const Row* row;
+    std::size_t index;  // of its residual stream
+};
+
 }  // namespace
 
-void write_outputs(CpuState& s) {
+void write_outputs(CpuState& s, const Batch& batch) {
     const Config& c = s.weights.config;
     const std::int64_t stride = panel_stride(c.n_embd), vocab_stride = panel_stride(c.n_vocab);
     Activity& a = s.act;
-    std::vector<const Row*> wanted;
-    std::vector<std::size_t> source;
-    int n_prompt = 0;
+    std::vector<Wanted> wanted;
     for (std::size_t i = 0; i < a.rows.size(); ++i) {
-        if (a.rows[i]->status) *a.rows[i]->status = kDone;
-        if (!a.rows[i]->hidden && !wants_head(*a.rows[i])) continue;
-        wanted.push_back(a.rows[i]);
-        source.push_back(i);
+        if (a.rows[i]->status) *a.rows[i]->status = RowStatus::done;
+        if (a.rows[i]->hidden || wants_head(*a.rows[i])) wanted.push_back({a.rows[i], i});
     }
     a.logits.grow(kHeadRows * static_cast<std::size_t>(vocab_stride));
-    for (std::size_t begin = 0; begin < wanted.size(); begin += kHeadRows) {
-        const std::size_t n = std::min(kHeadRows, wanted.size() - begin);
-        const auto rows = wanted.begin() + static_cast<std::ptrdiff_t>(begin);
-        n_prompt = static_cast<int>(std::count_if(
-            rows, rows + static_cast<std::ptrdiff_t>(n), [](const Row* row) { return row->phase == RowPhase::prompt; }));
+    std::size_t next = 0;
+    while (next < wanted.size()) {
+        // project() works on the live rows: from here on those are this chunk's.
+        a.rows.clear();
+        a.n_prompt = 0;
         bool head = false;
-        for (std::size_t i = 0; i < n; ++i) {
-            float* norm = a.norm.data() + static_cast<std::int64_t>(i) * c.n_embd;
-            s.kernels.layer_norm(a.x.data() + static_cast<std::int64_t>(source[begin + i]) * stride,
-                                 s.weights.output_norm.data(), s.weights.output_norm_bias.data(), c.norm_eps, c.n_embd,
-                                 norm);
-            if (rows[static_cast<std::ptrdiff_t>(i)]->hidden)
-                std::memcpy(rows[static_cast<std::ptrdiff_t>(i)]->hidden, norm,
-                            static_cast<std::size_t>(c.n_embd) * sizeof(float));
-            head = head || wants_head(*rows[static_cast<std::ptrdiff_t>(i)]);
+        for (; next < wanted.size() && a.rows.size() < kHeadRows; ++next) {
+            const Row& row = *wanted[next].row;
+            if (is_cancelled(batch, row)) {
+                if (row.status) *row.status = RowStatus::dropped;
+                continue;
+            }
+            float* norm = a.norm.data() + static_cast<std::int64_t>(a.rows.size()) * c.n_embd;
+            s.kernels.layer_norm(a.x.data() + static_cast<std::int64_t>(wanted[next].index) * stride,
+                                 s.weights.output_norm.data(), s.weights.output_norm_bias.data(), c.norm_eps,
+                                 c.n_embd, norm);
+            if (row.hidden) write_hidden(row, norm, c.n_embd);
+            head = head || wants_head(row);
+            a.n_prompt += row.phase == RowPhase::prompt ? 1 : 0;
+            a.rows.push_back(&row);
         }
         if (!head) continue;
-        // project() works on the live rows: from here on those are this chunk's.
-        a.rows.assign(rows, rows + static_cast<std::ptrdiff_t>(n));
-        a.n_prompt = n_prompt;
         project(s, s.weights.output.view, a.norm.data(), a.logits.data(), vocab_stride, {});
-        s.pool.parallel_for(n, [&](std::size_t i, int) {
+        s.pool.parallel_for(a.rows.size(), [&](std::size_t i, int) {
             const Row& row = *a.rows[i];
             if (wants_head(row)) write_row(s, row, a.logits.data() + static_cast<std::int64_t>(i) * vocab_stride);
         });

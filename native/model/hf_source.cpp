@@ -8,12 +8,14 @@
 #include "base/file.h"
 #include "checkpoint/json.h"
 #include "checkpoint/safetensors.h"
+#include "gguf/gguf.h"
 #include "model/source_check.h"
 
 namespace neox {
 namespace {
 
-constexpr std::uint64_t kLargestText = std::uint64_t{64} << 20;
+constexpr std::uint64_t kLargestIndex = std::uint64_t{64} << 20;
+constexpr std::uint64_t kLargestSpiece = kGgufMostElements;  // it becomes an array of bytes
 
 // Where the bytes of one tensor come from.
 struct Place {
@@ -53,7 +55,7 @@ public:
     const ModelText& text() const override { return text_; }
     std::string identity() const override {
         std::string all = config_identity_;
-        for (const File& file : files_) all += "," + identity_text(file.identity());
+        for (const File& file : files_) all.append(",").append(identity_text(file.identity()));
         return all;
     }
     const std::vector<Tensor>& tensors() const override { return tensors_; }
@@ -91,7 +93,7 @@ void HfSource::open_files() {
     if (is_regular_file(single)) {
         index.files = {"model.safetensors"};
     } else if (is_regular_file(index_path)) {
-        index = parse_safetensors_index(read_text_file(index_path, kLargestText));
+        index = parse_safetensors_index(read_text_file(index_path, kLargestIndex));
     } else {
         for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
             if (is_regular_file(join_path(folder_, name)))
@@ -249,14 +251,12 @@ std::string hf_tensor_name(const std::string& gguf_name) {
 ModelText text_from_folder(const std::string& folder) {
     const auto optional_text = [&](const char* name) {
         const std::string path = join_path(folder, name);
-        return is_regular_file(path) ? read_text_file(path, kLargestText) : std::string();
+        return is_regular_file(path) ? read_text_file(path, kGgufLongestString) : std::string();
     };
     ModelText texts;
     const std::string spiece = join_path(folder, "spiece.model");
-    if (is_regular_file(spiece)) texts.spiece = read_file(spiece, kLargestText);
+    if (is_regular_file(spiece)) texts.spiece = read_file(spiece, kLargestSpiece);
     texts.tokenizer_config = optional_text("tokenizer_config.json");
-    texts.special_tokens_map = optional_text("special_tokens_map.json");
-    texts.added_tokens = optional_text("added_tokens.json");
     texts.generation_config = optional_text("generation_config.json");
     texts.name = base_name(folder);
     return texts;

@@ -14,7 +14,8 @@ KvMemory::KvMemory(const Config& config, KvType type, std::int32_t n_blocks)
       position_bytes_(static_cast<std::size_t>(config.head_dim()) * (type == KvType::f32 ? 4 : 2)),
       tile_bytes_(position_bytes_ * kKvBlock),
       layer_bytes_(tile_bytes_ * 2 * static_cast<std::size_t>(config.n_head)),
-      memory_(checked_mul(block_bytes(), static_cast<std::uint64_t>(n_blocks), "KV pool")) {}
+      memory_(checked_mul(block_bytes(), static_cast<std::uint64_t>(n_blocks), "KV pool"),
+              PageUse::lazy) {}
 
 void KvMemory::check_block(std::int32_t block) const {
     if (block < 0 || block >= n_blocks_)

@@ -69,6 +69,10 @@ std::int32_t BlockTable::needed(std::int64_t begin, std::int64_t end) const {
     return n;
 }
 
+bool BlockTable::owns_any() const {
+    return std::any_of(blocks_.begin(), blocks_.end(), [&](std::int32_t block) { return pool_->references(block) == 1; });
+}
+
 void BlockTable::reserve(const Backend& backend, std::int64_t begin, std::int64_t end) {
     const std::size_t want = blocks_for(end);
     for (std::size_t i = static_cast<std::size_t>(begin / kKvBlock); i < std::min(want, blocks_.size()); ++i) {

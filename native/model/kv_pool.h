@@ -44,6 +44,8 @@ public:
 
     const std::vector<std::int32_t>& blocks() const { return blocks_; }
 
+    // True when letting go of the table would free a block.
+    bool owns_any() const;
     // Blocks that reserve(begin, end) would take from the pool.
     std::int32_t needed(std::int64_t begin, std::int64_t end) const;
     // Makes positions [begin, end) writable: allocates what is missing and copies a shared block that holds positions

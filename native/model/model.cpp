@@ -1,8 +1,11 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -16,12 +19,19 @@ namespace {
 // Never destroyed: workers may still load while the process exits.
 struct Registry {
     std::mutex mutex;
+    std::condition_variable changed;  // an entry left `loading`
     std::map<std::string, std::weak_ptr<const Weights>> weights;
+    std::set<std::string> loading;  // keys whose weights a thread is reading right now
 };
 
 Registry& registry() {
     static Registry& instance = *new Registry;
     return instance;
+}
+
+void check_cancelled(const LoadOptions& options) {
+    if (options.cancel && options.cancel->load(std::memory_order_relaxed))
+        fail(ErrorCode::cancelled, "Loading was cancelled.");
 }
 
 // One slice of rows of one tensor: read, converted if asked, handed to the device.
@@ -71,8 +81,7 @@ std::shared_ptr<const Weights> read_weights(const TensorSource& source, const Lo
     std::vector<Scratch> scratch(static_cast<std::size_t>(pool.size()));
     std::atomic<std::uint64_t> done{0};
     const auto load = [&](std::size_t task, int thread) {
-        if (options.cancel && options.cancel->load(std::memory_order_relaxed))
-            fail(ErrorCode::cancelled, "Loading was cancelled.");
+        check_cancelled(options);
         const LoadSlice& slice = plan.slices[task];
         Scratch& s = scratch[static_cast<std::size_t>(thread)];
         load_slice(source, device, handle, plan.tensors[slice.tensor], slice, s.raw, s.converted);
@@ -81,6 +90,46 @@ std::shared_ptr<const Weights> read_weights(const TensorSource& source, const Lo
     };
     pool.parallel_for(plan.slices.size(), load);
     if (options.on_progress) options.on_progress(plan.n_bytes, plan.n_bytes);
+    return weights;
+}
+
+// Takes a key out of `loading` however the load ends, and lets those who wait for it look again.
+class LoadingMark {
+public:
+    explicit LoadingMark(const std::string& key) : key_(key) {}
+    LoadingMark(const LoadingMark&) = delete;
+    LoadingMark& operator=(const LoadingMark&) = delete;
+    ~LoadingMark() {
+        const std::lock_guard lock(registry().mutex);
+        registry().loading.erase(key_);
+        registry().changed.notify_all();
+    }
+
+private:
+    const std::string& key_;
+};
+
+// The weights of `key`: those that live already, else those that another thread is reading, else read here.
+std::shared_ptr<const Weights> share_weights(const std::string& key, const TensorSource& source,
+                                             const LoadPlan& plan, const Device& device,
+                                             const LoadOptions& options) {
+    Registry& shared = registry();
+    {
+        std::unique_lock lock(shared.mutex);
+        for (;;) {
+            const auto entry = shared.weights.find(key);
+            if (entry != shared.weights.end())
+                if (auto weights = entry->second.lock()) return weights;
+            if (shared.loading.insert(key).second) break;
+            check_cancelled(options);
+            shared.changed.wait_for(lock, std::chrono::milliseconds(50));
+        }
+    }
+    const LoadingMark mark(key);
+    std::shared_ptr<const Weights> weights = read_weights(source, plan, device, options);
+    const std::lock_guard lock(shared.mutex);
+    std::erase_if(shared.weights, [](const auto& entry) { return entry.second.expired(); });
+    shared.weights[key] = weights;
     return weights;
 }
 
@@ -97,18 +146,7 @@ std::shared_ptr<const Model> load_model(const std::string& path, const Device& d
 
     const std::string key = text(device.name, " ", options.type ? dtype_info(*options.type).name : "as stored", " ",
                                  source->identity());
-    {
-        const std::lock_guard lock(registry().mutex);
-        model->weights = registry().weights[key].lock();
-    }
-    if (!model->weights) {
-        std::shared_ptr<const Weights> fresh = read_weights(*source, plan, device, options);
-        const std::lock_guard lock(registry().mutex);
-        std::erase_if(registry().weights, [](const auto& entry) { return entry.second.expired(); });
-        std::weak_ptr<const Weights>& entry = registry().weights[key];
-        model->weights = entry.lock();  // another thread may have loaded the same file meanwhile: one copy stays
-        if (!model->weights) entry = model->weights = std::move(fresh);
-    }
+    model->weights = share_weights(key, *source, plan, device, options);
     return model;
 }
 

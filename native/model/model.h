@@ -1,5 +1,5 @@
 // A loaded model: configuration, weights on a device, and the texts that came with them. Weights are shared by all loads
-// of one file with one type on one device in the process, worker threads included.
+// of one file with one type on one device in the process, worker threads and loads at the same time included.
 #pragma once
 
 #include <atomic>

@@ -97,6 +97,13 @@ describe('wrong usage ends with 2 and one line', () => {
     ['a missing argument', ['inspect'], /missing required argument 'path'/],
     ['one argument too many', ['inspect', 'a', 'b'], /too many arguments/],
     ['ids that are none', ['detokenize', '1', 'two'], /'two'/],
+    ['log-probabilities without --json', ['run', '--logprobs', '3', 'x'], /--logprobs needs --json/],
+    ['nothing to measure', ['bench', '-p', '0', '-n', '0'], /-p and -n are both 0/],
+    [
+      'a chat format that is none',
+      ['convert', 'x', '-o', 'y', '--chat-format', 'lime'],
+      /'lime' is invalid\. Allowed choices are rinna-3\.6b/,
+    ],
     ['two prompts', ['run', '-f', 'a.txt', 'x'], /not both/],
   ])('%s', async (_, args, message) => {
     expectFailure(await neox(args), 2, message);

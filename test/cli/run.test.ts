@@ -1,6 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expectFailure, makeTinyModel, neox, temporaryFolder } from './program.js';
+import { checkpoint, expectFailure, makeTinyModel, neox, temporaryFolder } from './program.js';
 
 // Windows has no signals to send to another process.
 const onPosix = process.platform === 'win32' ? test.skip : test;
@@ -136,6 +136,19 @@ describe('bad input ends with its own code and one line', () => {
   test('an instruction set that does not exist', async () => {
     const ended = await neox(['run', ...fixed('x')], { env: { NEOX_FORCE_ISA: 'no_such_isa' } });
     expectFailure(ended, 5, /no_such_isa.*\(ERR_NEOX_ISA\)/);
+  });
+
+  test('a device that is not built in', async () => {
+    expectFailure(await neox(['run', ...fixed('--device', 'cuda', 'x')]), 5, /\(ERR_NEOX_BACKEND\)/);
+  });
+
+  test('a file with a chat format that is none', async () => {
+    const file = join(folder.path, 'format.gguf');
+    expect((await neox(['convert', checkpoint, '-o', file, '--chat-format', 'line'])).status).toBe(0);
+    const bytes = readFileSync(file);
+    bytes.write('lime', bytes.indexOf('line', bytes.indexOf('neox.chat_format')));
+    writeFileSync(file, bytes);
+    expectFailure(await neox(['run', '-m', file, 'x']), 3, /'lime'.*\(ERR_NEOX_FORMAT_VALUE\)/);
   });
 
   test('a prompt longer than the context', async () => {

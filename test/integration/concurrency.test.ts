@@ -2,7 +2,13 @@
 
 import { type Chunk, type Generation, Model } from '../../lib/index.js';
 import { checkpointPath } from './fixtures.js';
-import { loadSlowModel, longPrompt, makeSlowModelFile, type SlowModelFile } from './slow-model.js';
+import {
+  findLongPrompt,
+  loadSlowModel,
+  makeSlowModelFile,
+  promptOf,
+  type SlowModelFile,
+} from './slow-model.js';
 
 const greedy = { eosTokenId: null, temperature: 0 };
 const prompts = [
@@ -135,13 +141,13 @@ describe('consumers', () => {
 describe('interrupts', () => {
   let file: SlowModelFile;
   let model: Model;
+  let prompt: Int32Array;
   let prefillMs: number;
 
   beforeAll(async () => {
     file = await makeSlowModelFile();
     model = await loadSlowModel(file.path);
-    prefillMs = (await model.generate(longPrompt(), { ...greedy, maxNewTokens: 1 }).result()).timings
-      .prefillMs;
+    ({ prompt, prefillMs } = await findLongPrompt(model));
   }, 120_000);
 
   afterAll(async () => {
@@ -165,7 +171,7 @@ describe('interrupts', () => {
     const controller = new AbortController();
     const reason = new Error('enough');
     const session = model.createSession();
-    const outcome = session.generate(longPrompt(), { ...greedy, signal: controller.signal }).result();
+    const outcome = session.generate(prompt, { ...greedy, signal: controller.signal }).result();
     const rejected = expect(outcome).rejects.toBe(reason);
     const latency = await interruptAfter(prefillMs / 5, () => controller.abort(reason), outcome);
     await rejected;
@@ -175,7 +181,7 @@ describe('interrupts', () => {
   }, 60_000);
 
   test('return() in the middle of a prefill ends at once', async () => {
-    const generation = model.generate(longPrompt(), greedy);
+    const generation = model.generate(prompt, greedy);
     const iterator = generation[Symbol.asyncIterator]();
     const pending = iterator.next();
     const latency = await interruptAfter(prefillMs / 5, () => void iterator.return?.(), pending);
@@ -186,7 +192,7 @@ describe('interrupts', () => {
 
   test('dispose in the middle of a prefill rejects the call and frees the model', async () => {
     const other = await loadSlowModel(file.path);
-    const outcome = other.generate(longPrompt(), greedy).result();
+    const outcome = other.generate(prompt, greedy).result();
     const rejected = expect(outcome).rejects.toMatchObject({ code: 'ERR_NEOX_DISPOSED' });
     const latency = await interruptAfter(prefillMs / 5, () => void other.dispose(), outcome);
     await rejected;
@@ -197,7 +203,7 @@ describe('interrupts', () => {
   test('maxTime ends a call with what there is', async () => {
     const session = model.createSession();
     const result = await session
-      .generate(longPrompt(100), { ...greedy, maxNewTokens: 8_000, maxTime: 50 })
+      .generate(promptOf(100), { ...greedy, maxNewTokens: 8_000, maxTime: 0.05 })
       .result();
     expect(result.finishReason).toBe('time');
     expect(result.tokenIds.length).toBeLessThan(8_000);

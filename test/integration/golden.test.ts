@@ -17,6 +17,7 @@ describe.each(checkpointNames)('%s', (name) => {
     if (!tensor) throw new Error(`${name}: no tensor '${key}'`);
     return tensor.data;
   };
+  const idsOf = (key: string): Int32Array => values(key) as Int32Array;
   let model: Model;
 
   beforeAll(async () => {
@@ -29,13 +30,13 @@ describe.each(checkpointNames)('%s', (name) => {
 
   test('logits are within 1e-4 of the largest', async () => {
     const positions = Array.from(values('logit_positions'));
-    const { data, shape } = await model.logits(values('prompt_ids'), { positions });
+    const { data, shape } = await model.logits(idsOf('prompt_ids'), { positions });
     expect(shape).toEqual(golden.logits?.shape);
     expect(relativeError(data, values('logits'))).toBeLessThan(TOLERANCE);
   });
 
   test("'all' positions give what single ones give", async () => {
-    const ids = Array.from(values('prompt_ids')).slice(0, 20);
+    const ids = Array.from(idsOf('prompt_ids')).slice(0, 20);
     const all = await model.logits(ids, { positions: 'all' });
     const last = await model.logits(ids);
     const size = model.config.vocabSize;
@@ -44,20 +45,20 @@ describe.each(checkpointNames)('%s', (name) => {
   });
 
   test('the last hidden state is within 1e-4 of the largest', async () => {
-    const hidden = await model.embed(values('prompt_ids'), { pooling: 'last', normalize: false });
+    const hidden = await model.embed(idsOf('prompt_ids'), { pooling: 'last', normalize: false });
     expect(relativeError(hidden, values('hidden_last'))).toBeLessThan(TOLERANCE);
   });
 
   test('greedy ids are identical', async () => {
     const expected = Array.from(values('greedy_ids'));
     const maxNewTokens = expected.length;
-    const result = await model.generate(values('greedy_prompt_ids'), { ...greedy, maxNewTokens }).result();
+    const result = await model.generate(idsOf('greedy_prompt_ids'), { ...greedy, maxNewTokens }).result();
     expect(result.tokenIds).toEqual(expected);
     expect(result.finishReason).toBe('length');
   });
 
   test('log-probabilities of a continuation are within 1e-4', async () => {
-    const { sum, tokens } = await model.score(values('score_context_ids'), values('score_continuation_ids'));
+    const { sum, tokens } = await model.score(idsOf('score_context_ids'), idsOf('score_continuation_ids'));
     const expected = values('score_logprobs');
     expect(tokens.map((token) => token.id)).toEqual(Array.from(values('score_continuation_ids')));
     const logprobs = tokens.map((token) => token.logprob);
@@ -72,9 +73,9 @@ describe.each(checkpointNames)('%s', (name) => {
 
   test('a prompt with an embedding block equals inputs_embeds', async () => {
     const prompt = [
-      { ids: values('embeds_ids_before') },
+      { ids: idsOf('embeds_ids_before') },
       { embeddings: values('embeds') as Float32Array },
-      { ids: values('embeds_ids_after') },
+      { ids: idsOf('embeds_ids_after') },
     ];
     const { data } = await model.logits(prompt);
     expect(relativeError(data, values('embeds_logits'))).toBeLessThan(TOLERANCE);
@@ -84,7 +85,7 @@ describe.each(checkpointNames)('%s', (name) => {
   });
 
   test('input embeddings given back as a prompt are the tokens themselves', async () => {
-    const ids = values('embeds_ids_before');
+    const ids = idsOf('embeds_ids_before');
     const { data, shape } = await model.inputEmbeddings(ids);
     expect(shape).toEqual([ids.length, model.config.hiddenSize]);
     const byRows = await model.logits([{ embeddings: data }]);

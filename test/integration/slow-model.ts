@@ -5,8 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Model, synth } from '../../lib/index.js';
 
-/** A prompt whose prefill takes about a second or more. */
-export const LONG_PROMPT = 5_000;
 const CONTEXT = 8_192;
 
 export interface SlowModelFile {
@@ -33,6 +31,16 @@ export async function loadSlowModel(path: string): Promise<Model> {
   }
 }
 
-export function longPrompt(length = LONG_PROMPT): Int32Array {
+export function promptOf(length: number): Int32Array {
   return Int32Array.from({ length }, (_, index) => (index * 7919 + 13) % 2560);
+}
+
+/** A prompt whose prefill takes about a second, whatever instruction set is in use, and how long it takes. */
+export async function findLongPrompt(model: Model): Promise<{ prompt: Int32Array; prefillMs: number }> {
+  const measure = async (length: number): Promise<number> => {
+    const result = await model.generate(promptOf(length), { maxNewTokens: 1 }).result();
+    return result.timings.prefillMs;
+  };
+  const length = Math.min(5_000, Math.max(600, Math.round((600 * 1000) / (await measure(600)))));
+  return { prompt: promptOf(length), prefillMs: await measure(length) };
 }

@@ -90,6 +90,11 @@ test.each([
 test('a format that the file names comes before any guess', () => {
   const names = ['rinna/japanese-gpt-neox-3.6b-instruction-ppo'];
   expect(detectChatFormat({ names, format: 'rinna-bilingual' })).toBe(bilingual);
+  for (const format of ['rinna', 'constructor']) {
+    expect(() => detectChatFormat({ names, format })).toThrow(
+      expect.objectContaining({ code: 'ERR_NEOX_FORMAT_VALUE' }),
+    );
+  }
   expect(detectChatFormat({})).toBeUndefined();
   expect(cardDefaults([])).toEqual({});
 });

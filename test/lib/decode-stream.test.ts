@@ -126,7 +126,9 @@ test('replacements see the decoded text, however it is cut', () => {
   expect(expand('a', '<', 'N', 'L', '>', 'b')).toEqual(['a', '', '', '', '\n', 'b', '']);
   expect(expand('a', '<', 'N', '<', 'N', 'L', '>')).toEqual(['a', '', '', '<N', '', '', '\n', '']);
   expect(expand('<', 'N')).toEqual(['', '', '<N']);
-  expect(() => tokenizer.createDecodeStream({ replace: [['', 'x']] })).toThrow('replace');
+  for (const wrong of ['ab', [['', 'x']], ['ab'], [['a', 1]], [['a']]]) {
+    expect(() => tokenizer.createDecodeStream({ replace: wrong as never })).toThrow('`replace');
+  }
 });
 
 describe('StopMatcher', () => {

@@ -21,7 +21,7 @@ test('logprobs', async () => {
   for (const [index, token] of tokens.entries()) {
     expect(token.topLogprobs).toHaveLength(3);
     expect(token.topLogprobs?.[0]?.id).toBe(token.id);
-    expect(token.logprob).toBeCloseTo(token.topLogprobs?.[0]?.logprob as number, 4);
+    expect(token.logprob).toBe(token.topLogprobs?.[0]?.logprob);
     // Prompt and decoding have different arithmetic here.
     expect(token.logprob).toBeCloseTo(scored.tokens[index]?.logprob as number, 0);
   }
@@ -74,6 +74,8 @@ test.each<[string, object]>([
   ['a seed above 2^53', { seed: 2 ** 53 }],
   ['too many logprobs', { logprobs: 21 }],
   ['a signal that is none', { signal: {} }],
+  ['a time of 0', { maxTime: 0 }],
+  ['an endless time', { maxTime: Number.POSITIVE_INFINITY }],
   ['an unknown text mode', { text: 'raw' }],
   ['bad words without ids', { badWordsIds: [[]] }],
   ['null', null as never],
@@ -89,15 +91,26 @@ test('a name that is nearly right gets a hint', () => {
   );
 });
 
-test('what does not exist yet says so', () => {
-  expect(() => model.generate(prompt, { numBeams: 2 } as never)).toThrow(
-    expect.objectContaining({ code: 'ERR_NEOX_UNSUPPORTED' }),
-  );
+test.each([{ numBeams: 2 }, { numReturnSequences: 2 }, { lengthPenalty: 1 }, { earlyStopping: true }])(
+  'what does not exist yet says so: %p',
+  async (options) => {
+    expect(() => model.generate(prompt, options as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_NEOX_UNSUPPORTED' }),
+    );
+  },
+);
+
+test('what is switched off passes, and so does more time than there is', async () => {
+  const options = { ...greedy, maxNewTokens: 2, numBeams: 1, numReturnSequences: 1, maxTime: 1e300 } as const;
+  expect((await model.generate(prompt, options).result()).finishReason).toBe('length');
 });
 
 test('a prompt that does not fit is ERR_NEOX_CONTEXT_FULL', async () => {
   const ids = new Int32Array(model.info.contextLength + 1);
-  await expect(model.generate(ids).result()).rejects.toBeInstanceOf(ContextFullError);
+  expect(() => model.generate(ids)).toThrow(ContextFullError);
+  expect(() => model.generate([{ ids: [1] }, { ids: ids.subarray(1) }])).toThrow(ContextFullError);
+  expect(() => model.generate(new Array(1e9))).toThrow(ContextFullError);
+  await expect(model.logits(ids)).rejects.toBeInstanceOf(ContextFullError);
   const options = { maxNewTokens: model.info.contextLength };
   await expect(model.generate([1, 2], options).result()).rejects.toMatchObject({
     code: 'ERR_NEOX_CONTEXT_FULL',
@@ -110,6 +123,9 @@ test.each<[string, unknown]>([
   ['ids that are no integers', [1.5]],
   ['negative ids', [-1]],
   ['ids behind the vocabulary', [1 << 20]],
+  ['something with a length', { length: 1e9 }],
+  ['a segment with a length', [{ ids: { length: 1e9 } }]],
+  ['a hole among segments', [{ text: 'a' }, null]],
   ['a segment of two kinds', [{ text: 'a', ids: [1] }]],
   ['a segment of none', [{}]],
   ['an unknown kind', [{ image: 1 }]],
@@ -119,4 +135,24 @@ test.each<[string, unknown]>([
   expect(() => model.generate(bad as never)).toThrow(
     expect.objectContaining({ code: 'ERR_NEOX_INVALID_ARGUMENT' }),
   );
+});
+
+test('floats for ids hint at embeddings, and a bad segment is named', () => {
+  expect(() => model.generate(new Float32Array(3) as never)).toThrow(/\[\{ embeddings \}\]/);
+  expect(() => model.generate(new Float64Array(3) as never)).toThrow(/\[\{ embeddings \}\]/);
+  expect(() => model.generate([{ text: 'a' }, 'b'] as never)).toThrow('an object for `prompt[1]`');
+});
+
+test.each<[string, () => Promise<unknown>, string]>([
+  ['embeddings', () => model.score('a', [{ embeddings: new Float32Array(256) }] as never), '`continuation'],
+  ['floats', () => model.score('a', new Float32Array(256) as never), '`continuation`'],
+  ['no context', () => model.score(undefined as never, 'a'), '`context`'],
+  ['embeddings as ids', () => model.inputEmbeddings(new Float32Array(256) as never), '`ids`'],
+  ['segments as ids', () => model.inputEmbeddings([{ ids: [1] }] as never), '`ids[0]`'],
+  ['a length as ids', () => model.inputEmbeddings({ length: 1e9 } as never), '`ids`'],
+])('score and inputEmbeddings take tokens alone: %s', async (_, run, name) => {
+  await expect(run()).rejects.toMatchObject({
+    code: 'ERR_NEOX_INVALID_ARGUMENT',
+    message: expect.stringContaining(name),
+  });
 });

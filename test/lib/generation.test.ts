@@ -35,12 +35,17 @@ describe('text', () => {
   });
 
   test('no chunk ends inside a character', async () => {
-    // Emoji are spelt in bytes, four tokens for one character.
-    const options = { temperature: 1.5, topK: 0, seed: 11, eosTokenId: null, maxNewTokens: 200 };
-    for (const chunk of await read(options, '🍣🗻')) {
-      expect(chunk.text).not.toMatch(/[\ud800-\udbff]$/);
-      expect(chunk.text).not.toMatch(/^[\udc00-\udfff]/);
-    }
+    const forced = model.tokenizer.encode('猫🍣🗻', { addSpecialTokens: false });
+    const begin = forced.length - 8; // the emoji are spelt in bytes, four tokens for one character
+    expect(model.tokenizer.idToToken(forced[begin] ?? 0)).toBe('<0xF0>');
+    let step = 0;
+    const logitsProcessor = (_: readonly number[], scores: Float32Array): void => {
+      scores.fill(0)[forced[step++] ?? 0] = 1;
+    };
+    const chunks = await read({ ...greedy, maxNewTokens: forced.length, logitsProcessor });
+    expect(idsOf(chunks)).toEqual(forced);
+    expect(textOf(chunks)).toBe('猫🍣🗻');
+    expect(chunks.filter(({ text }) => /[^猫]/.test(text)).map(({ text }) => text)).toEqual(['🍣', '🗻']);
   });
 
   test("'continuation' is what decode(prompt + new) has after decode(prompt)", async () => {
@@ -69,6 +74,25 @@ describe('text', () => {
     expect(result.tokenIds.at(-1)).toBe(eosTokenId);
     expect(result.tokens).toHaveLength(result.tokenIds.length);
     expect(result.text).not.toContain('</s>');
+  });
+});
+
+describe('logitsProcessor', () => {
+  test.each([
+    ['resolves', async () => undefined],
+    ['rejects', () => Promise.reject(new Error('late'))],
+  ])('one that returns a promise which %s is an error', async (_, logitsProcessor) => {
+    const unhandled = jest.fn();
+    process.on('unhandledRejection', unhandled);
+    const generation = model.generate(prompt, { ...greedy, logitsProcessor });
+    await expect(generation.result()).rejects.toMatchObject({
+      code: 'ERR_NEOX_INVALID_ARGUMENT',
+      message: expect.stringContaining('synchronous'),
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+    expect((await model.generate(prompt, greedy).result()).tokenIds).toHaveLength(60);
   });
 });
 

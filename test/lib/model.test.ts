@@ -144,10 +144,10 @@ describe('a model without a tokenizer', () => {
 
 describe('defaults of a checkpoint', () => {
   test('come from generation_config.json, for chat and preset alone', async () => {
-    const config = { temperature: 0.9, top_k: 3, max_new_tokens: 7, eos_token_id: [9, 10] };
+    const config = { do_sample: true, top_k: 3, max_new_tokens: 7, eos_token_id: [9, 10] };
     const path = variant('config', { 'generation_config.json': JSON.stringify(config) });
     const model = await Model.load(path);
-    expect(model.generationDefaults).toEqual({ temperature: 0.9, topK: 3, maxNewTokens: 7 });
+    expect(model.generationDefaults).toEqual({ doSample: true, topK: 3, maxNewTokens: 7 });
     const card = await model.generate([1], { preset: 'card', seed: 1, eosTokenId: null }).result();
     expect(card.tokenIds).toHaveLength(7);
     const plain = await model.generate([1], { seed: 1, eosTokenId: null }).result();
@@ -168,11 +168,12 @@ describe('defaults of a checkpoint', () => {
   test.each([
     ['no JSON', '{', 'ERR_NEOX_FORMAT_SYNTAX'],
     ['no object', '[]', 'ERR_NEOX_FORMAT_VALUE'],
-    ['a value out of range', '{"top_p": 2}', 'ERR_NEOX_FORMAT_VALUE'],
+    ['a value out of range', '{"top_p": 2}', 'ERR_NEOX_FORMAT_VALUE', '`top_p`'],
+    ['a list that is none', '{"suppress_tokens": [-1]}', 'ERR_NEOX_FORMAT_VALUE', '`suppress_tokens[0]`'],
     ['an eos that is no id', '{"eos_token_id": "</s>"}', 'ERR_NEOX_FORMAT_VALUE'],
-  ])('a generation_config.json with %s is an error', async (_, text, code) => {
+  ])('a generation_config.json with %s is an error', async (_, text, code, message = 'generation_config') => {
     const loading = Model.load(variant('bad', { 'generation_config.json': text }));
-    await expect(loading).rejects.toMatchObject({ code });
+    await expect(loading).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
     await expect(loading).rejects.toBeInstanceOf(FormatError);
   });
 });

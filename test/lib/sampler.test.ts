@@ -39,6 +39,17 @@ test.each([...byName])('%s', (name, all) => {
   }
 });
 
+test('top-p subtracts before it rounds', () => {
+  // Probabilities 0.100000016 and 0.899999984: transformers compares with 1 - 0.9 rounded, 0.100000001; the f32 nearest
+  // to 0.9 would leave 0.100000024.
+  const scores = Float32Array.of(-2.1972244, 0);
+  const options = { temperature: 1, topK: 0, doSample: true };
+  const kept = (topP: number) =>
+    Array.from(new Sampler({ ...options, topP }).process(scores, [0], { promptLength: 1 }));
+  expect(kept(0.9)).toEqual(Array.from(scores));
+  expect(kept(Math.fround(0.9))).toEqual([Number.NEGATIVE_INFINITY, 0]);
+});
+
 test('greedy takes the first of the largest', () => {
   expect(new Sampler().sample(Float32Array.of(1, 3, 3, 2), [0])).toBe(1);
   expect(new Sampler({ suppressTokens: [1] }).sample(Float32Array.of(1, 3, 3, 2), [0])).toBe(2);
@@ -53,6 +64,20 @@ test('a draw follows from seed, number of ids and scores', () => {
   expect(draws(1)).toEqual(draws(1));
   expect(draws(1)).not.toEqual(draws(2));
   expect(new Set(draws(1)).size).toBeGreaterThan(20);
+});
+
+test.each<[string, unknown, unknown]>([
+  ['ids that are no list', Float32Array.of(1, 2), { length: 1e9 }],
+  ['ids that are no integers', Float32Array.of(1, 2), [0.5]],
+  ['negative ids', Float32Array.of(1, 2), [-1]],
+  ['ids as floats', Float32Array.of(1, 2), Float32Array.of(1)],
+  ['scores as doubles', Float64Array.of(1, 2), [0]],
+])('%s are an error', (_, scores, ids) => {
+  for (const method of ['process', 'sample'] as const) {
+    expect(() => new Sampler()[method](scores as never, ids as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_NEOX_INVALID_ARGUMENT' }),
+    );
+  }
 });
 
 test('scores without a choice are an error', () => {

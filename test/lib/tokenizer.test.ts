@@ -121,7 +121,12 @@ describe('decode', () => {
         expect.objectContaining({ code: 'ERR_NEOX_INVALID_ARGUMENT' }),
       );
     }
-    expect(() => tokenizer.decode('abc' as never)).toThrow('a list of ids');
+    expect(() => tokenizer.decode('abc' as never)).toThrow('a list of token ids');
+    for (const wrong of [{ length: 1e9 }, Float32Array.of(5), ['length'], 3]) {
+      expect(() => tokenizer.decode(wrong as never)).toThrow('`ids');
+      expect(() => tokenizer.createDecodeStream().push(wrong as never)).toThrow('`ids');
+      expect(() => tokenizer.createDecodeStream({ prompt: wrong as never })).toThrow('`prompt');
+    }
     expect(() => tokenizer.decode([], { skipSpecialToken: true } as never)).toThrow(
       'Did you mean `skipSpecialTokens`?',
     );

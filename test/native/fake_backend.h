@@ -57,7 +57,7 @@ inline std::uint64_t row_value(const neox::Row& row) {
 }
 
 inline void write_outputs(State& s, const neox::Batch& batch, const neox::Row& row) {
-    if (row.status) *row.status = row.pos == s.nan_at ? 2 : 0;
+    if (row.status) *row.status = row.pos == s.nan_at ? neox::RowStatus::nan : neox::RowStatus::done;
     std::uint64_t h = 7;
     for (std::int32_t pos = 0; pos <= row.pos; ++pos)
         h = mix(h, s.kv[static_cast<std::size_t>(batch.sequences[row.sequence].blocks[pos / 64] * 64 + pos % 64)]);
@@ -94,7 +94,7 @@ inline neox::Status forward(void* self, const neox::Batch* batch, std::int32_t, 
     for (int layer = 0; layer < kLayers; ++layer) {
         bool any = false;
         for (std::int32_t i = 0; i < batch->n_sequences; ++i) {
-            if (std::atomic_ref<std::int32_t>(*const_cast<std::int32_t*>(batch->sequences[i].cancel)).load())
+            if (batch->sequences[i].cancel->load())
                 dropped[static_cast<std::size_t>(i)] = true;
             any = any || !dropped[static_cast<std::size_t>(i)];
         }
@@ -104,7 +104,7 @@ inline neox::Status forward(void* self, const neox::Batch* batch, std::int32_t, 
     for (std::int32_t i = 0; i < batch->n_rows; ++i) {
         const neox::Row& row = batch->rows[i];
         if (dropped[static_cast<std::size_t>(row.sequence)]) {
-            if (row.status) *row.status = 1;
+            if (row.status) *row.status = neox::RowStatus::dropped;
             continue;
         }
         const std::int32_t block = batch->sequences[row.sequence].blocks[row.pos / 64];

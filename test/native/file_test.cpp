@@ -1,6 +1,8 @@
 // base/file: positioned reads, outputs that appear whole or not at all.
 #include "base/file.h"
 
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "base/utf8.h"
@@ -49,6 +51,28 @@ TEST(file_path_is_utf8) {
     scratch::write(path, "cat");
     CHECK_EQ(read_text_file(path, 10), "cat");
     CHECK_THROWS(read_text_file(path, 2), format_limit);
+}
+
+// A process that died under the same id has left temporary files behind.
+TEST(output_passes_over_names_that_are_taken) {
+    const scratch::Folder folder;
+    const std::string path = folder / "a";
+    std::string name;
+    {
+        OutputFile first(path);
+        for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+            name = entry.path().string();
+    }
+    const std::size_t dash = name.find_last_of('-');
+    const int number = std::stoi(name.substr(dash + 1));
+    for (int i = 1; i <= 3; ++i)
+        std::ofstream(name.substr(0, dash + 1) + std::to_string(number + i) + ".tmp") << "left behind";
+    CHECK_EQ(folder.n_entries(), 3);
+    OutputFile out(path);
+    out.append(as_bytes("new"));
+    out.commit();
+    CHECK_EQ(read_text_file(path, 100), "new");
+    CHECK_EQ(folder.n_entries(), 4);
 }
 
 TEST(output_without_commit_leaves_nothing) {

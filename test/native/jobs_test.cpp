@@ -156,6 +156,43 @@ TEST(convert_spells_the_tokenizer_out) {
     CHECK_THROWS(convert_to(folder.path(), folder / "m.gguf", DType::F16), format_truncated);
 }
 
+TEST(convert_keeps_what_the_configuration_lacks) {
+    const scratch::Folder folder;
+    const std::string original = checkpoint("sequential-erf");
+    scratch::write(folder / "model.safetensors", read_file(original + "/model.safetensors", 1 << 20));
+    std::string config = read_text_file(original + "/config.json", 1 << 20);
+    for (const std::string member : {"\"bos_token_id\": 2", "\"eos_token_id\": 3", "\"pad_token_id\": 0"})
+        config.replace(config.find(member) + member.size() - 1, 1, "null");
+    scratch::write(folder / "config.json", config);
+    scratch::write(folder / "spiece.model", write_spiece(tokenizer()));
+    convert_to(folder.path(), folder / "m.gguf", DType::F16);
+    quantize({folder / "m.gguf", folder / "q.gguf", DType::Q8_0});
+    for (const char* name : {"m.gguf", "q.gguf"}) {
+        const GgufFile file = read_gguf(File(folder / name));
+        CHECK_EQ(file.get_u32("tokenizer.ggml.eos_token_id"), 3);  // llama.cpp would take T5's otherwise
+        const ParsedConfig parsed = config_from_gguf(file);
+        CHECK(parsed.eos_ids.empty());
+        CHECK_EQ(parsed.config.bos, -1);
+        CHECK_EQ(parsed.config.eos, -1);
+        CHECK_EQ(parsed.config.pad, -1);
+    }
+}
+
+TEST(convert_refuses_texts_that_the_reader_would_refuse) {
+    const scratch::Folder folder;
+    for (const char* name : {"config.json", "model.safetensors"})
+        scratch::write(folder / name, read_file(checkpoint("sequential-erf") + "/" + name, 1 << 20));
+    scratch::write(folder / "spiece.model", write_spiece(tokenizer()));
+    scratch::write(folder / "tokenizer_config.json", "{}" + std::string(kGgufLongestString - 2, ' '));
+    convert_to(folder.path(), folder / "m.gguf", DType::F16);
+    CHECK_EQ(open_source(folder / "m.gguf")->text().tokenizer_config.size(), kGgufLongestString);
+    scratch::write(folder / "tokenizer_config.json", "{}" + std::string(kGgufLongestString - 1, ' '));
+    CHECK_THROWS(convert_to(folder.path(), folder / "n.gguf", DType::F16), format_limit);
+    GgufFile file;
+    file.set("k", GgufValue::string(std::string(kGgufLongestString + 1, ' ')));
+    CHECK_THROWS(encode_gguf_header(file), format_limit);
+}
+
 TEST(quantize_equals_convert) {
     const scratch::Folder folder;
     for (const DType type : {DType::Q8_0, DType::Q4_0, DType::F16}) {

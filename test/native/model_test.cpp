@@ -23,7 +23,8 @@ std::vector<Token> random_ids(int n, int n_vocab) {
     return ids;
 }
 
-// Twenty layouts of the same work: every precision, KV type and weight type that the CPU has.
+// Twenty layouts of the same work: every arithmetic, KV type and weight type that the CPU has (precision high is exact's
+// arithmetic).
 std::vector<EngineSetup> setups() {
     std::vector<EngineSetup> all;
     for (const auto type : {std::optional<DType>{}, std::optional(DType::F16), std::optional(DType::BF16),
@@ -122,20 +123,71 @@ TEST(model_rows_have_the_same_bits_on_any_number_of_threads) {
     }
 }
 
-TEST(model_sequences_give_the_same_ids_alone_and_in_company) {
+// Log-probabilities show every bit that company could change, ids only the largest.
+TEST(model_sequences_have_the_same_bits_alone_and_in_company) {
     for (const EngineSetup& setup : setups()) {
-        std::vector<std::vector<Token>> alone;
-        for (int i = 0; i < 3; ++i)
-            alone.push_back(Rig(path_of("sequential-erf"), setup).generate(random_ids(30 + 35 * i, 128), 40));
-        Rig rig(path_of("sequential-erf"), setup);
+        const auto request = [](Rig& rig, int i) {
+            CallRequest r = rig.request(random_ids(30 + 35 * i, 128), 40);
+            r.n_logprobs = 3;
+            return r;
+        };
+        const auto values = [](const Drained& drained) {
+            std::vector<float> out;
+            for (const SampledToken& token : drained.tokens) {
+                out.push_back(static_cast<float>(token.id));
+                for (const TokenLogprob& top : token.top) out.push_back(top.logprob);
+            }
+            return out;
+        };
+        Rig company(path_of("sequential-erf"), setup);
         std::vector<std::shared_ptr<Call>> calls;
-        for (int i = 0; i < 3; ++i) calls.push_back(rig.engine->submit(rig.request(random_ids(30 + 35 * i, 128), 40)));
-        for (std::size_t i = 0; i < 3; ++i) {
-            rig.engine->wait(*calls[i]);
-            std::vector<Token> ids;
-            for (const auto& token : rig.engine->drain(*calls[i]).tokens) ids.push_back(token.id);
-            CHECK(ids == alone[i]);
+        for (int i = 0; i < 3; ++i) calls.push_back(company.engine->submit(request(company, i)));
+        for (int i = 0; i < 3; ++i) {
+            Rig alone(path_of("sequential-erf"), setup);
+            const auto call = alone.run(request(alone, i));
+            const auto expected = values(alone.engine->drain(*call));
+            CHECK_EQ(expected.size(), 160u);
+            company.engine->wait(*calls[static_cast<std::size_t>(i)]);
+            CHECK(values(company.engine->drain(*calls[static_cast<std::size_t>(i)])) == expected);
         }
+    }
+}
+
+// One batch with rows of both phases against batches of one phase each.
+TEST(model_rows_of_both_phases_share_a_batch_without_a_trace) {
+    for (const EngineSetup& setup : setups()) {
+        const auto model = load_model(path_of("sequential-erf"), cpu_device(), {setup.type, 2, {}, nullptr});
+        const std::size_t n_vocab = static_cast<std::size_t>(model->config().n_vocab);
+        const BackendOptions options{setup.precision, setup.kv_type, 2, 4, 128, 64};
+        const auto run = [&](bool together) {
+            Backend backend{};
+            check(cpu_device().create_backend(model->weights->handle(), &options, &backend));
+            const std::int32_t blocks[2] = {0, 1};
+            const SequenceView sequences[2] = {{blocks, 1, nullptr}, {blocks + 1, 1, nullptr}};
+            std::vector<float> logits(2 * n_vocab);
+            std::vector<Row> rows;
+            for (int i = 0; i < 21; ++i) {
+                Row row{};
+                row.sequence = i == 0 ? 0 : 1;
+                row.phase = i == 0 ? RowPhase::step : RowPhase::prompt;
+                row.pos = i == 0 ? 0 : i - 1;
+                row.token = 5 * i % 128;
+                if (i == 0 || i == 20) row.logits = logits.data() + (i == 0 ? 0 : n_vocab);
+                rows.push_back(row);
+            }
+            const Batch whole{rows.data(), 21, sequences, 2}, first{rows.data(), 1, sequences, 2},
+                rest{rows.data() + 1, 20, sequences, 2};
+            const std::int32_t n_layer = model->config().n_layer;
+            if (together) {
+                check(backend.forward(backend.self, &whole, 0, n_layer, nullptr));
+            } else {
+                check(backend.forward(backend.self, &first, 0, n_layer, nullptr));
+                check(backend.forward(backend.self, &rest, 0, n_layer, nullptr));
+            }
+            backend.destroy(backend.self);
+            return logits;
+        };
+        CHECK(run(true) == run(false));
     }
 }
 

@@ -66,6 +66,24 @@ TEST(biases_of_one_id_add_up_before_they_meet_the_score) {
     CHECK((processed(config, {0, 1}, {0}, 1) == std::vector<float>{0, 1.5f}));
 }
 
+TEST(many_biases_take_a_moment) {
+    constexpr std::int32_t kMany = 200000;  // the square of this would take minutes
+    SamplerConfig config;
+    for (std::int32_t round = 0; round < 2; ++round)
+        for (Token id = 0; id < kMany; ++id)
+            config.sequence_bias.push_back({{id}, static_cast<float>(round + 1)});
+    config.sequence_bias.push_back({{5, 7}, 0.5f});
+    Sampler sampler(config, kMany);
+    CHECK_EQ(sampler.config().sequence_bias.size(), kMany + 1);
+    for (int step = 0; step < 2; ++step) {
+        std::vector<float> scores(kMany, 1.0f);
+        sampler.process(scores, std::vector<Token>{1, 5}, 1);
+        CHECK_EQ(scores[6], 3.0f);
+        CHECK_EQ(scores[7], 3.5f);
+        CHECK_EQ(scores[kMany - 1], 3.0f);
+    }
+}
+
 TEST(forced_tokens_and_lengths) {
     SamplerConfig config;
     config.forced_bos_token_id = 1;
