@@ -89,6 +89,7 @@ set(NEOX_BINDING_SOURCES
 
 set(NEOX_TEST_SOURCES
   test/native/checkpoint_test.cpp
+  test/native/engine_endings_test.cpp
   test/native/engine_test.cpp
   test/native/file_test.cpp
   test/native/gguf_test.cpp

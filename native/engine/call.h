@@ -97,6 +97,7 @@ struct Call {
     bool has_news = false;             // its waker is due
     SampledToken pending{};            // the token being sampled
     enum class Draw { none, token, awaits_scores, failed } draw = Draw::none;  // how sampling went
+    std::optional<Error> draw_error;   // why it failed; the sampling thread's, unlike `error`
     std::chrono::steady_clock::time_point submitted, admitted, first_token;
 };
 

@@ -30,11 +30,11 @@ void sample(Call& call, F&& part) noexcept {
         part();
         return;
     } catch (const Error& error) {
-        call.error = error;
+        call.draw_error = error;
     } catch (const std::bad_alloc&) {
-        call.error = Error(ErrorCode::out_of_memory, "Out of memory.");
+        call.draw_error = Error(ErrorCode::out_of_memory, "Out of memory.");
     } catch (...) {
-        call.error = Error(ErrorCode::internal, "Sampling fails");
+        call.draw_error = Error(ErrorCode::internal, "Sampling fails");
     }
     call.draw = Call::Draw::failed;
 }

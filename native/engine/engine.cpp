@@ -20,8 +20,10 @@ Engine::Engine(const Config& config, Backend backend, const EngineOptions& optio
     : config_(config),
       backend_(backend),
       options_(options),
-      pool_(std::make_shared<KvPool>(options.n_kv_blocks)),
-      thread_([this] { run(); }) {}
+      pool_(std::make_shared<KvPool>(options.n_kv_blocks)) {
+    waking_.reserve(kMostWakers);
+    thread_ = std::thread([this] { run(); });
+}
 
 void Engine::stop() {
     std::call_once(stop_once_, [this] {
@@ -92,7 +94,6 @@ std::shared_ptr<Call> Engine::submit(CallRequest request) {
     place_call(*call, options_.n_ctx, pool_->capacity());
     const std::size_t n_calls = waiting_.size() + running_.size() + 1;
     for (auto* calls : {&waiting_, &running_}) calls->reserve(n_calls);
-    to_wake_.reserve(n_calls);
     call->submitted = std::chrono::steady_clock::now();
     sequence.busy = true;
     waiting_.push_back(call);
@@ -133,12 +134,15 @@ Drained Engine::drain(Call& call) {
 
 std::vector<float> Engine::scores(Call& call) {
     const std::lock_guard lock(mutex_);
-    if (call.state != CallState::awaiting_scores) fail(ErrorCode::invalid_argument, "The call awaits no scores.");
+    // A call may end, by its time limit for one, while its caller is about to ask.
+    if (call.state != CallState::awaiting_scores && call.state != CallState::done)
+        fail(ErrorCode::invalid_argument, "The call awaits no scores.");
     return call.scores;
 }
 
 void Engine::submit_scores(Call& call, std::span<const float> scores) {
     const std::lock_guard lock(mutex_);
+    if (call.state == CallState::done || call.cancel_flag.load() != 0) return;  // it ended meanwhile
     if (call.state != CallState::awaiting_scores) fail(ErrorCode::invalid_argument, "The call awaits no scores.");
     if (scores.size() != call.scores.size())
         fail(ErrorCode::invalid_argument, "Expected ", call.scores.size(), " scores but received ", scores.size(), ".");
@@ -148,7 +152,7 @@ void Engine::submit_scores(Call& call, std::span<const float> scores) {
     if (call.draw == Call::Draw::token)
         push(call);
     else
-        settle(call, call.begin);
+        fail_call(call, *call.draw_error);
     work_.notify_one();
 }
 

@@ -59,12 +59,13 @@ public:
     // ERR_NEOX_BUSY (another call runs on the sequence), ERR_NEOX_DISPOSED.
     std::shared_ptr<Call> submit(CallRequest request);
     // Asks a call to end within one layer's time. The sequence keeps the prompt and the first `keep_tokens` generated
-    // tokens; a prompt that was not finished is taken back whole. Nothing happens when the call is done, except that
-    // the sequence is truncated likewise.
+    // tokens; a prompt that was not finished is taken back whole, and so is that of a cancelled call that keeps no token.
+    // Nothing happens when the call is done, except that the sequence is truncated likewise.
     void cancel(Call& call, FinishReason reason, std::int64_t keep_tokens);
     // Takes what is ready; a paused sequence goes on.
     Drained drain(Call& call);
-    // State awaiting_scores: the scores after the processors ([n_vocab]), and the way to give them back, changed.
+    // State awaiting_scores: the scores after the processors ([n_vocab]), and the way to give them back, changed. A call
+    // that ended meanwhile lets them go.
     std::vector<float> scores(Call& call);
     void submit_scores(Call& call, std::span<const float> scores);
 
@@ -105,7 +106,8 @@ private:
     std::vector<std::weak_ptr<Sequence>> sequences_;  // all alive, for eviction
     std::vector<std::shared_ptr<Call>> waiting_;      // in order of arrival
     std::vector<std::shared_ptr<Call>> running_;
-    std::vector<std::shared_ptr<Waker>> to_wake_;     // keeps its memory
+    static constexpr std::size_t kMostWakers = 16;
+    std::vector<std::shared_ptr<Waker>> waking_;  // the engine's thread alone; room for kMostWakers from the start
     Plan plan_;
     std::thread thread_;
 };

@@ -47,23 +47,29 @@ void Engine::run() {
         }
     }
     fail_all(Error(ErrorCode::disposed, "The model was disposed."));
-    wake_callers(lock);
+    while (wake_callers(lock)) {
+    }
 }
 
-// Wakers belong to other threads' environments, so they are called without the mutex; calls that are done leave the lists.
+// Wakers belong to other threads' environments, so they are called without the mutex, from a list that this thread alone
+// touches and that never grows: what finds no place in it is woken in the next round. Calls that are done leave the lists.
 bool Engine::wake_callers(std::unique_lock<std::mutex>& lock) {
-    to_wake_.clear();
+    waking_.clear();
     for (auto* calls : {&waiting_, &running_}) {
         for (const auto& call : *calls) {
-            if (!std::exchange(call->has_news, false) || !call->request.waker) continue;
-            if (std::find(to_wake_.begin(), to_wake_.end(), call->request.waker) == to_wake_.end())
-                to_wake_.push_back(call->request.waker);
+            if (!call->has_news) continue;
+            const std::shared_ptr<Waker>& waker = call->request.waker;
+            if (waker && std::find(waking_.begin(), waking_.end(), waker) == waking_.end()) {
+                if (waking_.size() == kMostWakers) continue;
+                waking_.push_back(waker);
+            }
+            call->has_news = false;
         }
-        std::erase_if(*calls, [](const auto& call) { return call->state == CallState::done; });
+        std::erase_if(*calls, [](const auto& call) { return call->state == CallState::done && !call->has_news; });
     }
-    if (to_wake_.empty()) return false;
+    if (waking_.empty()) return false;
     lock.unlock();
-    for (const auto& waker : to_wake_) waker->wake();
+    for (const auto& waker : waking_) waker->wake();
     lock.lock();
     return true;
 }
@@ -199,7 +205,7 @@ void Engine::absorb() {
         }
         switch (call.draw) {
             case Call::Draw::token: push(call); break;
-            case Call::Draw::failed: settle(call, call.begin); break;
+            case Call::Draw::failed: fail_call(call, *call.draw_error); break;
             case Call::Draw::awaits_scores:
                 call.state = CallState::awaiting_scores;
                 call.has_news = true;

@@ -94,6 +94,23 @@ describe('logitsProcessor', () => {
     expect(unhandled).not.toHaveBeenCalled();
     expect((await model.generate(prompt, greedy).result()).tokenIds).toHaveLength(60);
   });
+
+  test('one that outlasts maxTime ends the call by time', async () => {
+    const logitsProcessor = (): void => {
+      const end = performance.now() + 30;
+      while (performance.now() < end);
+    };
+    const result = await model.generate(prompt, { ...greedy, logitsProcessor, maxTime: 0.1 }).result();
+    expect(result.finishReason).toBe('time');
+    expect(result.tokenIds.length).toBeLessThan(60);
+  });
+
+  test('one that aborts the call rejects with the reason', async () => {
+    const controller = new AbortController();
+    const logitsProcessor = (): void => controller.abort(new Error('mine'));
+    const generation = model.generate(prompt, { ...greedy, logitsProcessor, signal: controller.signal });
+    await expect(generation.result()).rejects.toThrow('mine');
+  });
 });
 
 describe('stop', () => {

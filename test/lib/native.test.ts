@@ -115,8 +115,11 @@ describe('with a model', () => {
   });
 
   test('scores that nobody awaits are an error', () => {
-    expect(codeOf(() => call.submitScores(new Float32Array(128)))).toBe('ERR_NEOX_INVALID_ARGUMENT');
-    expect(codeOf(() => call.scores())).toBe('ERR_NEOX_INVALID_ARGUMENT');
+    const prompt = [{ ids: Int32Array.of(1) }];
+    const paused = model.submit({ prompt, maxNewTokens: 9, ringCapacity: 1 });
+    expect(codeOf(() => paused.submitScores(new Float32Array(128)))).toBe('ERR_NEOX_INVALID_ARGUMENT');
+    expect(codeOf(() => paused.scores())).toBe('ERR_NEOX_INVALID_ARGUMENT');
+    paused.release();
   });
 
   test("a session of another model's is refused", async () => {
