@@ -267,9 +267,7 @@ export class Generation implements AsyncIterable<Chunk> {
 function toToken(news: NativeDrained, index: number): GeneratedToken {
   const token: GeneratedToken = { id: news.ids[index] ?? 0 };
   const top = news.tops?.[index];
-  // One number for one token, wherever it is read.
-  const same = top?.find(({ id }) => id === token.id);
-  if (news.logprobs) token.logprob = same?.logprob ?? news.logprobs[index] ?? 0;
+  if (news.logprobs) token.logprob = news.logprobs[index] ?? 0;
   if (top && top.length > 0) token.topLogprobs = top;
   return token;
 }

@@ -15,8 +15,8 @@ void check_position(const Sequence& sequence, std::int64_t n_positions);
 // the call. Throws ERR_NEOX_INVALID_ARGUMENT or ERR_NEOX_CONTEXT_FULL.
 void prepare_call(Call& call, const Config& config, std::int32_t n_ctx);
 
-// Finds the call its place in its idle sequence: begin, prompt_end, promised_blocks; reserves all memory that admitting
-// and sampling will fill, so that the engine's thread need not allocate for it. Throws ERR_NEOX_INVALID_ARGUMENT for an
+// Finds the call its place in its idle sequence: begin, prompt_end, promised_blocks; reserves what grows
+// with the call, so that the engine's thread need not allocate for it. Throws ERR_NEOX_INVALID_ARGUMENT for an
 // empty prompt, ERR_NEOX_CONTEXT_FULL, or ERR_NEOX_KV_FULL when it could never fit.
 void place_call(Call& call, std::int32_t n_ctx, std::int32_t n_kv_blocks);
 

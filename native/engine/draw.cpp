@@ -13,6 +13,7 @@ void set_token(Call& call, Token id) {
     call.pending.id = id;
     call.draw = Call::Draw::token;
     if (!wants_logprobs(call)) return;
+    // One number for one token, wherever it is read.
     for (const TokenLogprob& top : call.pending.top) {
         if (top.id != id) continue;
         call.pending.logprob = top.logprob;

@@ -22,8 +22,8 @@ bool is_cancelled(const Call& call) {
 
 }  // namespace
 
-// All memory that this thread fills is reserved when a call is submitted; should an allocation fail all the same, the calls
-// end with an error and the thread, and so the process, lives.
+// What grows with a call (its tokens, ring and outputs) is reserved when it is submitted. Should one of the remaining
+// allocations fail, the calls end with an error and the thread, and so the process, lives.
 void Engine::run() {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
