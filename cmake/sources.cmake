@@ -19,6 +19,8 @@ set(NEOX_CORE_SOURCES
   native/checkpoint/safetensors.cpp
   native/checkpoint/spiece.cpp
   native/checkpoint/spiece_validate.cpp
+  native/quant/dequantize_k.cpp
+  native/quant/dequantize_small.cpp
   native/quant/legacy.cpp
   native/quant/quant.cpp
   native/kernels/ceiling.cpp
@@ -26,6 +28,7 @@ set(NEOX_CORE_SOURCES
   native/kernels/dispatch.cpp
   native/kernels/layout.cpp
   native/kernels/matmul.cpp
+  native/kernels/quantize_rows.cpp
   native/kernels/avx2/matmul_f32.cpp
   native/kernels/avx2/matmul_int8.cpp
   native/kernels/avx2/table.cpp
@@ -89,6 +92,7 @@ set(NEOX_BINDING_SOURCES
 
 set(NEOX_TEST_SOURCES
   test/native/checkpoint_test.cpp
+  test/native/dequantize_test.cpp
   test/native/engine_endings_test.cpp
   test/native/engine_test.cpp
   test/native/file_test.cpp

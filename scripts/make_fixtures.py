@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Generates test/fixtures with the reference implementation: transformers 4.57.6 and sentencepiece 0.2.1 on the CPU.
 
-    pip install torch==2.13.0 transformers==4.57.6 sentencepiece==0.2.1 safetensors==0.8.0 numpy==2.4.6
+    pip install torch==2.13.0 transformers==4.57.6 sentencepiece==0.2.1 safetensors==0.8.0 numpy==2.4.6 gguf==0.19.0
     python scripts/make_fixtures.py [--demo-checkpoint DIR]            writes the files
     python scripts/make_fixtures.py --check [--demo-checkpoint DIR]    compares them with what is committed
 
@@ -23,6 +23,7 @@ PINNED = {
     "sentencepiece": "0.2.1",
     "safetensors": "0.8.0",
     "numpy": "2.4.6",
+    "gguf": "0.19.0",
 }
 FIXTURES = Path(__file__).resolve().parent.parent / "test" / "fixtures"
 
@@ -72,9 +73,10 @@ def generate(out: Path, demo_checkpoint: Path | None) -> None:
     torch.set_num_threads(1)  # one order of summation
     transformers.logging.set_verbosity_error()
 
-    from fixtures import checkpoints, sampler, tokenizer
+    from fixtures import checkpoints, quants, sampler, tokenizer
 
     checkpoints.generate(out)
+    quants.generate(out)
     sampler.generate(out)
     if demo_checkpoint is None or not (demo_checkpoint / "spiece.model").is_file():
         print(f"tokenizer fixtures skipped: no spiece.model in --demo-checkpoint {demo_checkpoint}", file=sys.stderr)

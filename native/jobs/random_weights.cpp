@@ -104,8 +104,8 @@ void make_random_rows(const Tensor& tensor, std::uint64_t key, std::uint64_t row
         case DType::F32: make_floats<float>(key, first, n, dst, [](float v) { return v; }); return;
         case DType::F16: make_floats<std::uint16_t>(key, first, n, dst, f32_to_f16); return;
         case DType::BF16: make_floats<std::uint16_t>(key, first, n, dst, f32_to_bf16); return;
-        case DType::Q4_0: make_q4_0(key, first / kQ4_0BlockLength, n / kQ4_0BlockLength, dst); return;
-        case DType::Q8_0: make_q8_0(key, first / kQ8_0BlockLength, n / kQ8_0BlockLength, dst); return;
+        case DType::Q4_0: make_q4_0(key, first / kSmallBlockLength, n / kSmallBlockLength, dst); return;
+        case DType::Q8_0: make_q8_0(key, first / kSmallBlockLength, n / kSmallBlockLength, dst); return;
         default:
             fail(ErrorCode::unsupported, "Random tensors of type ", dtype_info(tensor.dtype).name,
                  " cannot be made yet.");

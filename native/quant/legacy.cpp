@@ -11,12 +11,6 @@
 namespace neox {
 namespace {
 
-template <class Block> Block load(const std::byte* src, std::int64_t index) {
-    Block block;
-    std::memcpy(&block, src + index * static_cast<std::int64_t>(sizeof(Block)), sizeof(Block));
-    return block;
-}
-
 template <class Block> void store(const Block& block, std::byte* dst, std::int64_t index) {
     std::memcpy(dst + index * static_cast<std::int64_t>(sizeof(Block)), &block, sizeof(Block));
 }
@@ -40,37 +34,17 @@ float inverse(float d) {
 
 }  // namespace
 
-void dequantize_q8_0(const std::byte* src, std::int64_t n, float* dst) {
-    for (std::int64_t b = 0; b < n / kQ8_0BlockLength; ++b, dst += kQ8_0BlockLength) {
-        const auto block = load<BlockQ8_0>(src, b);
-        const float d = f16_to_f32(block.d);
-        for (int j = 0; j < kQ8_0BlockLength; ++j) dst[j] = d * static_cast<float>(block.qs[j]);
-    }
-}
-
-void dequantize_q4_0(const std::byte* src, std::int64_t n, float* dst) {
-    constexpr int kHalf = kQ4_0BlockLength / 2;
-    for (std::int64_t b = 0; b < n / kQ4_0BlockLength; ++b, dst += kQ4_0BlockLength) {
-        const auto block = load<BlockQ4_0>(src, b);
-        const float d = f16_to_f32(block.d);
-        for (int j = 0; j < kHalf; ++j) {
-            dst[j] = d * static_cast<float>((block.qs[j] & 15) - 8);
-            dst[j + kHalf] = d * static_cast<float>((block.qs[j] >> 4) - 8);
-        }
-    }
-}
-
 // Scale: the largest magnitude is 127. Rounding: to nearest, ties away from zero.
 void quantize_q8_0(const float* src, std::int64_t n, std::byte* dst) {
-    for (std::int64_t b = 0; b < n / kQ8_0BlockLength; ++b, src += kQ8_0BlockLength) {
-        check_finite(src, kQ8_0BlockLength, b);
+    for (std::int64_t b = 0; b < n / kSmallBlockLength; ++b, src += kSmallBlockLength) {
+        check_finite(src, kSmallBlockLength, b);
         float largest = 0.0f;
-        for (int j = 0; j < kQ8_0BlockLength; ++j) largest = std::max(largest, std::fabs(src[j]));
+        for (int j = 0; j < kSmallBlockLength; ++j) largest = std::max(largest, std::fabs(src[j]));
         const float d = largest / 127.0f;
         const float id = inverse(d);
         BlockQ8_0 block;
         block.d = f32_to_f16(d);
-        for (int j = 0; j < kQ8_0BlockLength; ++j) {
+        for (int j = 0; j < kSmallBlockLength; ++j) {
             // A subnormal d can make the quotient exceed 127.
             const float q = std::clamp(src[j] * id, -128.0f, 127.0f);
             const int whole = static_cast<int>(q);
@@ -84,15 +58,15 @@ void quantize_q8_0(const float* src, std::int64_t n, std::byte* dst) {
 // Scale: the first element of largest magnitude, with its sign, is -8, so that the wider side of the range
 // serves it. Rounding: x / d + 8.5 cut to an integer, at most 15.
 void quantize_q4_0(const float* src, std::int64_t n, std::byte* dst) {
-    constexpr int kHalf = kQ4_0BlockLength / 2;
+    constexpr int kHalf = kSmallBlockLength / 2;
     const auto quantum = [](float x, float id) {
         return static_cast<std::uint8_t>(
             std::clamp(static_cast<int>(std::clamp(x * id + 8.5f, 0.0f, 16.0f)), 0, 15));
     };
-    for (std::int64_t b = 0; b < n / kQ4_0BlockLength; ++b, src += kQ4_0BlockLength) {
-        check_finite(src, kQ4_0BlockLength, b);
+    for (std::int64_t b = 0; b < n / kSmallBlockLength; ++b, src += kSmallBlockLength) {
+        check_finite(src, kSmallBlockLength, b);
         float largest = src[0];
-        for (int j = 1; j < kQ4_0BlockLength; ++j)
+        for (int j = 1; j < kSmallBlockLength; ++j)
             if (std::fabs(src[j]) > std::fabs(largest)) largest = src[j];
         const float d = largest / -8.0f;
         const float id = inverse(d);

@@ -7,8 +7,6 @@
 
 namespace neox {
 
-void dequantize_q8_0(const std::byte* src, std::int64_t n, float* dst);
-void dequantize_q4_0(const std::byte* src, std::int64_t n, float* dst);
 // Values must be finite, else ERR_NEOX_FORMAT_VALUE: no scale can represent a block with an infinity.
 void quantize_q8_0(const float* src, std::int64_t n, std::byte* dst);
 void quantize_q4_0(const float* src, std::int64_t n, std::byte* dst);

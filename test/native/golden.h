@@ -33,6 +33,7 @@ public:
     bool has(const std::string& name) const { return tensors_.count(name) != 0; }
     std::vector<std::int32_t> ids(const std::string& name) const { return read<std::int32_t>(name); }
     std::vector<float> floats(const std::string& name) const { return read<float>(name); }
+    std::vector<std::byte> bytes(const std::string& name) const { return read<std::byte>(name); }
 
 private:
     template <class T>
