@@ -105,6 +105,7 @@ set(NEOX_TEST_SOURCES
   test/native/model_test.cpp
   test/native/quant_test.cpp
   test/native/rng_test.cpp
+  test/native/rope_table_test.cpp
   test/native/sampler_test.cpp
   test/native/source_test.cpp
   test/native/spiece_test.cpp

@@ -72,6 +72,7 @@ def generate(out: Path, demo_checkpoint: Path | None) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)  # one order of summation
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
 
     from fixtures import checkpoints, quants, sampler, tokenizer
 

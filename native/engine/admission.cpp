@@ -114,7 +114,7 @@ void place_call(Call& call, std::int32_t n_ctx, std::int32_t n_kv_blocks) {
 
 void begin_call(Call& call) {
     Sequence& sequence = *call.request.sequence;
-    for (const PromptPart& part : call.request.prompt) sequence.append(part);
+    sequence.append(call.request.prompt);
     // Nothing new to feed: the last row is computed again, with the arithmetic it had first, for its logits.
     if (sequence.n_cached == sequence.length()) sequence.n_cached = sequence.length() - 1;
     // As in transformers: the processors of a prompt given as embeddings see the new ids only.

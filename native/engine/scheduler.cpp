@@ -98,6 +98,7 @@ void build_rows(const Config& config, Plan& plan) {
             row.token = sequence.tokens()[static_cast<std::size_t>(pos)];
             row.embedding = sequence.embedding(pos);
             row.phase = sequence.phase(pos);
+            row.rope_length = sequence.rope_length(pos);
             if (is_generating(call)) {
                 if (part.is_last && pos + 1 == part.end) want_sample(call, row);
             } else if (pos >= call.begin) {

@@ -30,13 +30,17 @@ public:
     std::int64_t length() const { return static_cast<std::int64_t>(tokens_.size()); }
     std::span<const Token> tokens() const { return tokens_; }
     RowPhase phase(std::int64_t pos) const { return phases_[static_cast<std::size_t>(pos)]; }
+    // The length that dynamic RoPE scaling takes for this row: of a row of a prompt where that prompt ended when it was
+    // appended, of a sampled token pos + 1. Neither chunks, eviction nor truncation change it.
+    std::int32_t rope_length(std::int64_t pos) const;
     // nullptr for a row that is a token.
     const float* embedding(std::int64_t pos) const;
     bool has_embeddings() const { return !embedding_positions_.empty(); }
 
     // Room for a prompt and for n_positions rows in all, so that appending them allocates nothing.
     void reserve(const std::vector<PromptPart>& prompt, std::int64_t n_positions);
-    void append(const PromptPart& part);
+    // One prompt, whole.
+    void append(const std::vector<PromptPart>& prompt);
     void append_sampled(Token token);
     void truncate(std::int64_t n_positions);
     // Gives its blocks back; they are recomputed when it runs next.
@@ -50,6 +54,12 @@ public:
     bool running = false;         // its blocks may not be taken
 
 private:
+    struct PromptRun {
+        std::int64_t begin, end;
+    };
+
+    void append(const PromptPart& part);
+
     // The same rows over another table.
     Sequence(const Sequence& other, BlockTable blocks)
         : table(std::move(blocks)),
@@ -57,12 +67,14 @@ private:
           n_embd_(other.n_embd_),
           tokens_(other.tokens_),
           phases_(other.phases_),
+          prompts_(other.prompts_),
           embedding_positions_(other.embedding_positions_),
           embeddings_(other.embeddings_) {}
 
     std::int32_t n_embd_;
     std::vector<Token> tokens_;
     std::vector<RowPhase> phases_;
+    std::vector<PromptRun> prompts_;                 // as appended, by rising begin; a truncated one keeps its end
     std::vector<std::int64_t> embedding_positions_;  // rising
     std::vector<float> embeddings_;                  // [embedding_positions_.size(), n_embd]
 };

@@ -25,6 +25,7 @@ enum class RowStatus : std::int32_t { done = 0, dropped = 1, nan = 2 };
 struct Row {
     std::int32_t sequence;         // index into Batch::sequences
     std::int32_t pos;              // 0-based; its KV entry is written by this pass
+    std::int32_t rope_length;      // positions that dynamic RoPE scaling sees: pos + 1 of a step, the end of a prompt
     std::int32_t token;            // id in [0, n_vocab), or -1 when `embedding` is given
     RowPhase phase;
     const float* embedding;        // [n_embd], instead of the token's

@@ -15,6 +15,8 @@ void check_row(const CpuState& s, const Batch& batch, const Row& row) {
         fail(ErrorCode::internal, "Row names sequence ", row.sequence, " of ", batch.n_sequences, ".");
     if (row.pos < 0 || row.pos >= s.options.n_ctx)
         fail(ErrorCode::context_full, "Position ", row.pos, " is outside the context of ", s.options.n_ctx, ".");
+    if (row.rope_length <= row.pos || row.rope_length > s.options.n_ctx)
+        fail(ErrorCode::internal, "Position ", row.pos, " is rotated as one of ", row.rope_length, ".");
     if (row.pos / kKvBlock >= batch.sequences[row.sequence].n_blocks)
         fail(ErrorCode::internal, "Position ", row.pos, " has no KV block.");
     for (std::int32_t i = 0; i < row.n_targets; ++i)
@@ -33,9 +35,9 @@ void begin_rows(CpuState& s, const Batch& batch, const float* carry) {
     a.rows.clear();
     for (int i = 0; i < batch.n_rows; ++i) {
         check_row(s, batch, batch.rows[i]);
-        s.rope.reserve(batch.rows[i].pos + 1);
         a.rows.push_back(&batch.rows[i]);
     }
+    s.rope.prepare(batch);
     const auto first_step = std::stable_partition(a.rows.begin(), a.rows.end(),
                                                   [](const Row* row) { return row->phase == RowPhase::prompt; });
     a.n_prompt = static_cast<int>(first_step - a.rows.begin());
@@ -98,13 +100,14 @@ void rope_and_store(CpuState& s, const Batch& batch, std::int32_t layer) {
     const std::int64_t dim = c.head_dim(), stride = panel_stride(3 * std::int64_t{c.n_embd});
     s.pool.parallel_for(s.act.rows.size(), [&](std::size_t i, int) {
         const Row& row = *s.act.rows[i];
+        const RopeTable::Row rope = s.rope.row(&row - batch.rows);
         float* q = s.act.qkv.data() + static_cast<std::int64_t>(i) * stride;
         float* k = q + c.n_embd;
         const float* v = k + c.n_embd;
         const std::int32_t block = batch.sequences[row.sequence].blocks[row.pos / kKvBlock];
         for (std::int32_t head = 0; head < c.n_head; ++head, q += dim, k += dim, v += dim) {
-            s.kernels.rope(q, s.rope.cos(row.pos), s.rope.sin(row.pos), c.n_rot);
-            s.kernels.rope(k, s.rope.cos(row.pos), s.rope.sin(row.pos), c.n_rot);
+            s.kernels.rope(q, rope.cos, rope.sin, c.n_rot);
+            s.kernels.rope(k, rope.cos, rope.sin, c.n_rot);
             store_kv(s, k, dim, s.kv.k(layer, block, head), row.pos % kKvBlock);
             store_kv(s, v, dim, s.kv.v(layer, block, head), row.pos % kKvBlock);
         }

@@ -37,6 +37,16 @@ export function readGolden(name: string): Record<string, GoldenTensor> {
   return tensors;
 }
 
+/** The ids of `long_logits`, which scripts/fixtures/checkpoints.py makes by the same rule. */
+export function longPromptIds(count: number, vocabSize: number): number[] {
+  const ids: number[] = [];
+  for (let x = 1; ids.length < count; ) {
+    x = (75 * x + 74) % 65537;
+    ids.push(4 + (x % (vocabSize - 4)));
+  }
+  return ids;
+}
+
 export function largest(values: ArrayLike<number>): number {
   let max = 0;
   for (let i = 0; i < values.length; i++) max = Math.max(max, Math.abs(values[i] ?? Number.NaN));

@@ -1,7 +1,14 @@
 // What transformers 4.57.6 computes, through the public API in precision exact, on every committed checkpoint.
 
 import { Model } from '../../lib/index.js';
-import { checkpointNames, checkpointPath, type GoldenTensor, readGolden, relativeError } from './fixtures.js';
+import {
+  checkpointNames,
+  checkpointPath,
+  type GoldenTensor,
+  longPromptIds,
+  readGolden,
+  relativeError,
+} from './fixtures.js';
 
 const TOLERANCE = 1e-4;
 const greedy = { eosTokenId: null, temperature: 0 };
@@ -21,7 +28,10 @@ describe.each(checkpointNames)('%s', (name) => {
   let model: Model;
 
   beforeAll(async () => {
-    model = await Model.load(checkpointPath(name), { precision: 'exact' });
+    // The golden prompts are longer than the context that the checkpoint of dynamic scaling was trained on.
+    const { config } = await Model.inspect(checkpointPath(name));
+    const contextLength = Math.max(config.maxPositionEmbeddings, 256);
+    model = await Model.load(checkpointPath(name), { precision: 'exact', contextLength });
   });
 
   afterAll(async () => {
@@ -68,6 +78,26 @@ describe.each(checkpointNames)('%s', (name) => {
       3,
     );
   });
+
+  if (golden.long_greedy_ids) {
+    test('a prompt beyond the trained context continues with the same greedy ids', async () => {
+      const expected = Array.from(values('long_greedy_ids'));
+      const options = { ...greedy, maxNewTokens: expected.length };
+      const result = await model.generate(idsOf('prompt_ids'), options).result();
+      expect(result.tokenIds).toEqual(expected);
+    });
+  }
+
+  if (golden.long_logits) {
+    test('logits beyond position 2,048 are within 1e-4 of the largest', async () => {
+      const positions = Array.from(values('long_logit_positions'));
+      const ids = longPromptIds(Math.max(...positions) + 1, model.config.vocabSize);
+      const long = await Model.load(checkpointPath(name), { precision: 'exact', contextLength: 8192 });
+      const { data } = await long.logits(ids, { positions });
+      await long.dispose();
+      expect(relativeError(data, values('long_logits'))).toBeLessThan(TOLERANCE);
+    });
+  }
 
   if (!golden.embeds) return;
 

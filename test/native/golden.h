@@ -19,9 +19,28 @@ namespace golden {
 inline std::string fixture(const std::string& name) { return std::string(NEOX_FIXTURES) + "/" + name; }
 
 inline const std::vector<std::string>& checkpoints() {
-    static const std::vector<std::string> names{
-        "sequential-erf",   "sequential-tanh", "sequential-linear-rope", "parallel-quarter-rotary",
-        "parallel-gelu-fast", "odd-shapes",    "fp16-weights",           "bf16-weights"};
+    static const std::vector<std::string> names{"sequential-erf",
+                                                "sequential-tanh",
+                                                "sequential-linear-rope",
+                                                "sequential-dynamic-rope",
+                                                "parallel-quarter-rotary",
+                                                "parallel-full-rotary",
+                                                "parallel-gelu-fast",
+                                                "tied-without-attention-bias",
+                                                "odd-shapes",
+                                                "fp16-weights",
+                                                "bf16-weights",
+                                                "rinna-3.6b",
+                                                "rinna-bilingual-4b",
+                                                "rinna-bilingual-4b-8k",
+                                                "japanese-gpt-neox-small",
+                                                "line-3.6b",
+                                                "pythia",
+                                                "gpt-neox-20b",
+                                                "dolly-v2",
+                                                "redpajama",
+                                                "stablelm-alpha",
+                                                "open-calm"};
     return names;
 }
 

@@ -13,7 +13,6 @@
 #include "base/page_buffer.h"
 #include "check.h"
 #include "model/model.h"
-#include "model/rope_table.h"
 
 namespace {
 
@@ -130,24 +129,5 @@ TEST(a_lazy_buffer_may_exceed_the_memory) {
     CHECK(buffer.data()[buffer.size() - 1] == std::byte{0});
 }
 #endif
-
-TEST(the_rope_table_has_the_same_values_however_it_grows) {
-    Config config;
-    config.n_embd = 64, config.n_head = 2, config.n_rot = 16, config.n_ctx_train = 4096;
-    RopeTable at_once(config, 3000), stepwise(config, 3000);
-    at_once.reserve(3000);
-    for (std::int32_t n = 1; n <= 3000; ++n) {
-        stepwise.reserve(n);
-        CHECK(std::memcmp(at_once.cos(n - 1), stepwise.cos(n - 1), 8 * sizeof(float)) == 0);
-        CHECK(std::memcmp(at_once.sin(n - 1), stepwise.sin(n - 1), 8 * sizeof(float)) == 0);
-    }
-    CHECK_EQ(stepwise.cos(0)[3], 1.0f);
-    CHECK_NEAR(stepwise.sin(2999)[0], std::sin(2999.0), 1e-6);
-    CHECK_THROWS(stepwise.reserve(3001), internal);
-    // A context that a header claims costs nothing.
-    RopeTable huge(config, 1 << 30);
-    huge.reserve(1);
-    CHECK_EQ(huge.sin(255)[0], static_cast<float>(std::sin(255.0)));
-}
 
 }  // namespace

@@ -171,6 +171,7 @@ TEST(model_rows_of_both_phases_share_a_batch_without_a_trace) {
                 row.sequence = i == 0 ? 0 : 1;
                 row.phase = i == 0 ? RowPhase::step : RowPhase::prompt;
                 row.pos = i == 0 ? 0 : i - 1;
+                row.rope_length = i == 0 ? 1 : 20;
                 row.token = 5 * i % 128;
                 if (i == 0 || i == 20) row.logits = logits.data() + (i == 0 ? 0 : n_vocab);
                 rows.push_back(row);
@@ -251,6 +252,7 @@ TEST(model_layer_ranges_compose) {
         std::vector<Row> rows(5);
         for (int i = 0; i < 5; ++i) {
             rows[static_cast<std::size_t>(i)].pos = i;
+            rows[static_cast<std::size_t>(i)].rope_length = 5;
             rows[static_cast<std::size_t>(i)].token = 3 * i + 1;
         }
         rows[4].logits = logits.data();
