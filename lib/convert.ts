@@ -1,7 +1,7 @@
 // A Hugging Face directory to one GGUF file.
 
-import { basename, resolve } from 'node:path';
 import { detectChatFormat, resolveChatFormat } from './chat.js';
+import { modelNameOf, resolveModelPath } from './hub-cache.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { native } from './native.js';
 import type { JobResult, TensorType } from './types.js';
@@ -36,12 +36,12 @@ export async function convert(
   if (options.type !== undefined) assertOneOf('type', options.type, TENSOR_TYPES);
   if (options.name !== undefined) assertString('name', options.name);
   if (options.chatFormat !== undefined) assertString('chatFormat', options.chatFormat);
-  const ownName = basename(resolve(directory));
+  const ownName = modelNameOf(directory);
   const { type, name = ownName, chatFormat } = options;
   const format =
     chatFormat === undefined ? detectChatFormat({ names: [ownName] }) : resolveChatFormat(chatFormat);
   const job = {
-    source: directory,
+    source: resolveModelPath(directory),
     output,
     name,
     ...(type === undefined ? {} : { type }),

@@ -31,8 +31,11 @@ export const ERROR_CODES = [
   'ERR_NEOX_INTERNAL',
 ] as const;
 
+/** Of {@link HubError}: no connection, a server that refuses or lies, a file that did not arrive as it was sent. */
+type HubErrorCode = 'ERR_NEOX_NETWORK' | 'ERR_NEOX_HUB' | 'ERR_NEOX_CHECKSUM';
+
 /** Every code that an error of this package can have; `ERR_NEOX_ADDON` is a native addon that cannot be loaded. */
-export type ErrorCode = (typeof ERROR_CODES)[number] | 'ERR_NEOX_ADDON';
+export type ErrorCode = (typeof ERROR_CODES)[number] | 'ERR_NEOX_ADDON' | HubErrorCode;
 
 /** Base of all errors of the package. Handle errors by `code`; messages are for people and may change. */
 export class NeoxError extends Error {
@@ -60,6 +63,13 @@ export class FormatError extends NeoxError {}
 
 /** A prompt and its output do not fit: into the context (`ERR_NEOX_CONTEXT_FULL`) or the KV pool (`ERR_NEOX_KV_FULL`). */
 export class ContextFullError extends NeoxError {}
+
+/** A repository could not be fetched. */
+export class HubError extends NeoxError {
+  constructor(code: HubErrorCode, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+}
 
 /** The model, session or tokenizer was disposed, or its model was. */
 export class DisposedError extends NeoxError {

@@ -11,10 +11,19 @@ export {
   ERROR_CODES,
   type ErrorCode,
   FormatError,
+  HubError,
   LoadError,
   NeoxError,
 } from './errors.js';
 export { Generation } from './generation.js';
+export { type PullOptions, type PullResult, pull } from './hub.js';
+export {
+  type CacheOptions,
+  listModels,
+  type PulledModel,
+  type PulledRevision,
+  removeModel,
+} from './hub-models.js';
 export type { ModelInspection } from './inspection.js';
 export type { JobOptions } from './jobs.js';
 export { Model } from './model.js';

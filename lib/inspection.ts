@@ -1,9 +1,10 @@
 // What a checkpoint says about itself, from its headers alone.
 
-import { basename, resolve } from 'node:path';
 import { detectChatFormat } from './chat.js';
 import type { ChatFormat } from './chat-formats.js';
 import { fromNative } from './errors.js';
+import { modelNameOf, resolveModelPath } from './hub-cache.js';
+import { isCommit } from './hub-names.js';
 import { type NativeLoadOptions, native } from './native.js';
 import type { ModelConfig, Precision } from './types.js';
 
@@ -29,7 +30,8 @@ export interface ModelInspection {
 /** @throws FormatError, ArgumentError */
 export async function inspectModel(path: string, options: NativeLoadOptions): Promise<ModelInspection> {
   try {
-    const found = await native().inspect(path, { maxSequences: 1, ...options });
+    const own = modelNameOf(path);
+    const found = await native().inspect(resolveModelPath(path), { maxSequences: 1, ...options });
     const {
       chatFormat,
       tokenizerConfig: _,
@@ -40,10 +42,11 @@ export async function inspectModel(path: string, options: NativeLoadOptions): Pr
     } = found;
     return {
       ...rest,
+      name: isCommit(found.name) ? own : found.name,
       precision: precision as Precision,
       chatFormat: detectChatFormat({
         format: chatFormat || undefined,
-        names: [found.name, basename(resolve(path))],
+        names: [found.name, own],
       }),
     };
   } catch (error) {

@@ -1,10 +1,11 @@
 // A loaded model as sessions and generations see it: the native model with its texts read.
 
-import { basename, resolve } from 'node:path';
 import { cardDefaults, detectChatFormat } from './chat.js';
 import type { ChatFormat } from './chat-formats.js';
 import { DisposedError, fromNative, NeoxError } from './errors.js';
 import { readGenerationConfig } from './generation-config.js';
+import { modelNameOf } from './hub-cache.js';
+import { isCommit } from './hub-names.js';
 import type { NativeCall, NativeModel, NativeRequest, NativeSession } from './native.js';
 import { Tokenizer } from './tokenizer.js';
 import type { GenerateOptions, ModelConfig, ModelInfo } from './types.js';
@@ -24,10 +25,12 @@ export class LoadedModel {
     const { chatFormat, tokenizerConfig, generationConfig, eosTokenIds, ...info } = model.info();
     const pieces = model.tokenizer();
     const { defaults, eosTokenIds: eos } = readGenerationConfig(generationConfig);
-    const names = [info.name, basename(resolve(path))];
+    const own = modelNameOf(path);
+    const names = [info.name, own];
     this.native = model;
     this.config = model.config();
-    this.info = info as ModelInfo;
+    // A snapshot of the cache is a folder named by its commit.
+    this.info = { ...info, name: isCommit(info.name) ? own : info.name } as ModelInfo;
     this.tokenizer = pieces ? new Tokenizer(pieces, tokenizerConfig) : undefined;
     this.chatFormat = detectChatFormat({ format: chatFormat || undefined, names });
     this.generationDefaults = Object.keys(defaults).length > 0 ? defaults : cardDefaults(names);

@@ -7,6 +7,7 @@ import { fromNative } from './errors.js';
 import { startGeneration } from './generate.js';
 import { checkGenerateOptions, resolveGenerateOptions } from './generate-options.js';
 import type { Generation } from './generation.js';
+import { resolveModelPath } from './hub-cache.js';
 import { inspectModel, type ModelInspection } from './inspection.js';
 import { runJob } from './jobs.js';
 import { checkInspectOptions, checkLoadOptions } from './load-options.js';
@@ -57,12 +58,13 @@ export class Model {
   }
 
   /**
-   * Loads a .gguf file or a Hugging Face directory. Weights are shared by all loads of one file in the process, worker threads
+   * Loads a .gguf file, a Hugging Face directory, or a pulled repository by its name. Weights are shared by all loads of one file in the process, worker threads
    * included.
    * @throws FormatError, ArgumentError; `ERR_NEOX_FILE_NOT_FOUND`, `ERR_NEOX_OUT_OF_MEMORY`; `signal.reason` after an abort
    */
   static async load(path: string, options: LoadOptions = {}): Promise<Model> {
     assertString('path', path);
+    const file = resolveModelPath(path);
     const given = checkLoadOptions(options);
     let isReported = false;
     const onProgress =
@@ -72,7 +74,7 @@ export class Model {
         options.onProgress?.(progress);
       });
     const loaded = await runJob(
-      (report) => native().loadModel(path, given, report),
+      (report) => native().loadModel(file, given, report),
       { ...options, ...(onProgress ? { onProgress } : {}) },
       (late) => late.dispose(),
     );

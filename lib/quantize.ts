@@ -1,6 +1,7 @@
 // A GGUF file to the same model in another type.
 
 import { TENSOR_TYPES } from './convert.js';
+import { resolveModelPath } from './hub-cache.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { native } from './native.js';
 import type { JobResult, TensorType } from './types.js';
@@ -21,5 +22,8 @@ export async function quantize(file: string, output: string, options: QuantizeOp
   assertKnownOptions('quantize', options, ['type', ...JOB_OPTIONS]);
   checkJobOptions(options);
   assertOneOf('type', options.type, TENSOR_TYPES);
-  return runJob((report) => native().quantize({ source: file, output, type: options.type }, report), options);
+  return runJob(
+    (report) => native().quantize({ source: resolveModelPath(file), output, type: options.type }, report),
+    options,
+  );
 }

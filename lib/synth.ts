@@ -2,6 +2,7 @@
 
 import { TENSOR_TYPES } from './convert.js';
 import { demoModelPath } from './demo.js';
+import { resolveModelPath } from './hub-cache.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { native } from './native.js';
 import type { JobResult, TensorType } from './types.js';
@@ -38,6 +39,9 @@ export async function synth(output: string, options: SynthOptions): Promise<JobR
   assertOneOf('type', type, TENSOR_TYPES);
   assertInteger('seed', seed, 0);
   if (typeof tokenizer !== 'boolean') assertString('tokenizer', tokenizer);
-  const path = tokenizer === true ? demoModelPath() : tokenizer || '';
-  return runJob((report) => native().synth({ shape, output, type, tokenizer: path, seed }, report), options);
+  const path = tokenizer === true ? demoModelPath() : tokenizer && resolveModelPath(tokenizer);
+  return runJob(
+    (report) => native().synth({ shape, output, type, tokenizer: path || '', seed }, report),
+    options,
+  );
 }

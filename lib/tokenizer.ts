@@ -8,6 +8,7 @@ import {
   type DecodeStreamOptions,
 } from './decode-stream.js';
 import { ArgumentError, fromNative, NeoxError } from './errors.js';
+import { resolveModelPath } from './hub-cache.js';
 import { native } from './native.js';
 import type { NativeTokenizer } from './native-types.js';
 import { TextChunker, type TextPart } from './text-chunks.js';
@@ -52,13 +53,13 @@ export class Tokenizer {
   readonly #encodes: boolean;
 
   /**
-   * Loads the tokenizer of a GGUF file or of a directory with spiece.model and tokenizer_config.json.
+   * Loads the tokenizer of a GGUF file, of a directory with spiece.model and tokenizer_config.json, or of a pulled repository.
    * @throws FormatError when a file is not what it must be; `ERR_NEOX_NO_TOKENIZER` when there is none.
    */
   static async load(path: string): Promise<Tokenizer> {
     assertString('path', path);
     try {
-      const { tokenizer, config } = await native().loadTokenizer(path);
+      const { tokenizer, config } = await native().loadTokenizer(resolveModelPath(path));
       return new Tokenizer(tokenizer, config);
     } catch (error) {
       throw fromNative(error);

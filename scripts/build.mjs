@@ -36,7 +36,7 @@ export const nativeTestPath = join(
 );
 
 /** Packages that are copied into dist/vendor, so that users install none of them. Their licences are in NOTICE. */
-const bundled = ['commander', 'cli-progress'];
+const bundled = ['commander', 'cli-progress', 'picomatch'];
 
 /** Builds the addon, and with `tests` also the C++ test and bench programs; copies the addon into `out`. */
 export function buildNative({ tests = false, out = dirname(addonPath) } = {}) {
@@ -91,15 +91,15 @@ function bundleVendor(dist) {
       logLevel: 'error',
     });
   }
-  const cli = join(dist, 'cli');
-  for (const entry of readdirSync(cli, { recursive: true })) {
-    const path = join(cli, entry);
+  for (const entry of readdirSync(dist, { recursive: true })) {
+    const path = join(dist, entry);
+    const folder = entry.split(/[\\/]/)[0];
     // The command line is no library: its declarations would only point at packages that users do not have.
-    if (path.endsWith('.d.ts')) rmSync(path);
-    if (!path.endsWith('.js')) continue;
-    const vendor = relative(dirname(path), join(dist, 'vendor')).replaceAll('\\', '/');
+    if (folder === 'cli' && path.endsWith('.d.ts')) rmSync(path);
+    if (folder === 'vendor' || !path.endsWith('.js')) continue;
+    const vendor = `./${relative(dirname(path), join(dist, 'vendor')).replaceAll('\\', '/')}`;
     const code = readFileSync(path, 'utf8');
-    const rewritten = code.replace(/\b(require|import)\((["'])([\w-]+)\2\)/g, (call, word, _quote, name) =>
+    const rewritten = code.replace(/\b(require|import)\((["'])([\w@/-]+)\2\)/g, (call, word, _quote, name) =>
       bundled.includes(name) ? `${word}("${vendor}/${name}.js")` : call,
     );
     if (rewritten !== code) writeFileSync(path, rewritten);

@@ -49,7 +49,7 @@ const imports = new Map(); // lib file -> the lib files it imports, for the sear
 function checkLib(file, lines) {
   const folder = file.split('/').length > 2 ? file.split('/')[1] : null;
   const layerOf = (path) => rules.libLayers.findIndex((names) => names.includes(posix.basename(path, '.ts')));
-  const packages = file === 'lib/native.ts' ? ['node-gyp-build'] : (rules.folderPackages[folder] ?? []);
+  const packages = rules.filePackages[file] ?? rules.folderPackages[folder] ?? [];
   if (!folder && layerOf(file) < 0) report(file, 0, 'not in the layer table of scripts/structure_rules.mjs');
   const text = lines.join('\n');
   if (/^export default\b/m.test(text)) report(file, 0, 'no default exports');

@@ -30,17 +30,20 @@ export const isaIncludes = [
 // A file of lib/ may import from its own layer and from those before it.
 export const libLayers = [
   ['errors', 'types', 'validate', 'native-types', 'unicode', 'trie', 'text-filter'],
-  ['native', 'demo'],
+  ['native', 'demo', 'hub-names', 'hub-cache', 'known-files'],
   ['added-tokens', 'text-chunks', 'piece-decoder', 'decode-stream', 'text-stream', 'tokenizer'],
   [
     ...['sampler-options', 'sampler', 'generate-options', 'generation-config', 'chat-formats', 'chat'],
-    ...['jobs', 'convert', 'quantize', 'synth', 'load-options', 'system', 'hub'],
+    ...['jobs', 'convert', 'quantize', 'synth', 'load-options', 'system'],
+    ...['hub-api', 'hub-download', 'hub-lock', 'hub-selection', 'hub-models', 'hub'],
   ],
   ['loaded-model', 'prompt', 'calls', 'inspection', 'generation', 'generate', 'session'],
   ['model'],
   ['eval'],
   ['index'],
 ];
+// Packages that a file of lib/ may import beside Node's own; those of a folder's files.
+export const filePackages = { 'lib/native.ts': ['node-gyp-build'], 'lib/hub-selection.ts': ['picomatch'] };
 export const folderPackages = { cli: ['commander', 'cli-progress'] };
 export const folderImports = { cli: ['cli', 'server', 'batch'] }; // beside lib/index
 

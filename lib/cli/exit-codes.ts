@@ -7,6 +7,7 @@ export const EXIT = {
   file: 3,
   capacity: 4,
   machine: 5,
+  network: 6,
   interrupted: 130,
 } as const;
 
@@ -18,6 +19,7 @@ export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [EXIT.file, 'a model or another file is missing, broken, unsupported or cannot be written'],
   [EXIT.capacity, 'does not fit: memory, the context length or the KV cache'],
   [EXIT.machine, 'this machine cannot do it: no addon, instruction set or device'],
+  [EXIT.network, 'a hub cannot be reached, refuses, or sends something else than it says'],
   [EXIT.interrupted, 'interrupted by Ctrl-C (129 by a hang-up, 143 by SIGTERM)'],
 ];
 
@@ -42,6 +44,7 @@ const byCode: readonly (readonly [RegExp, number])[] = [
   [/^ERR_NEOX_(FILE_NOT_FOUND|IO|FORMAT_\w+|UNSUPPORTED|NO_TOKENIZER)$/, EXIT.file],
   [/^ERR_NEOX_(OUT_OF_MEMORY|CONTEXT_FULL|KV_FULL)$/, EXIT.capacity],
   [/^ERR_NEOX_(ADDON|ISA|BACKEND)$/, EXIT.machine],
+  [/^ERR_NEOX_(NETWORK|HUB|CHECKSUM)$/, EXIT.network],
   [/^E[A-Z0-9]+$/, EXIT.file], // Node's own, of the file system: ENOENT, EACCES
 ];
 

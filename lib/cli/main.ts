@@ -20,6 +20,9 @@ const commands: Readonly<Record<string, () => Promise<CommandSpec>>> = {
   quantize: async () => (await import('./quantize.js')).quantize,
   synth: async () => (await import('./synth.js')).synth,
   bench: async () => (await import('./bench.js')).bench,
+  pull: async () => (await import('./pull.js')).pull,
+  ls: async () => (await import('./ls.js')).ls,
+  rm: async () => (await import('./rm.js')).rm,
 };
 
 const about = `Without a command, the arguments are a prompt for \`neox run\`; after --, even if they begin like a command
@@ -35,6 +38,7 @@ Examples:
 Environment:
   NEOX_THREADS    threads, where -t is not given
   NEOX_FORCE_ISA  instruction set of the kernels: scalar, avx2, avx512vnni
+  HF_TOKEN        for private repositories; HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE as elsewhere
   NO_COLOR        no colours
 
 Exit codes:

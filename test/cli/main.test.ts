@@ -13,6 +13,9 @@ const commands = [
   'quantize',
   'synth',
   'bench',
+  'pull',
+  'ls',
+  'rm',
 ];
 
 const helps = new Map<string, Promise<Ended>>();
