@@ -48,6 +48,7 @@ set(NEOX_CORE_SOURCES
   native/model/gguf_source.cpp
   native/model/head.cpp
   native/model/hf_source.cpp
+  native/model/imatrix.cpp
   native/model/kv_memory.cpp
   native/model/kv_pool.cpp
   native/model/load_plan.cpp
@@ -65,6 +66,7 @@ set(NEOX_CORE_SOURCES
   native/engine/warpers.cpp
   native/jobs/convert.cpp
   native/jobs/file_type.cpp
+  native/jobs/imatrix.cpp
   native/jobs/metadata.cpp
   native/jobs/quantize.cpp
   native/jobs/random_weights.cpp
@@ -97,6 +99,7 @@ set(NEOX_TEST_SOURCES
   test/native/engine_test.cpp
   test/native/file_test.cpp
   test/native/gguf_test.cpp
+  test/native/imatrix_test.cpp
   test/native/jobs_test.cpp
   test/native/kernels_ops_test.cpp
   test/native/kernels_test.cpp

@@ -74,9 +74,10 @@ def generate(out: Path, demo_checkpoint: Path | None) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
-    from fixtures import checkpoints, quants, sampler, tokenizer
+    from fixtures import checkpoints, importance, quants, sampler, tokenizer
 
     checkpoints.generate(out)
+    importance.generate(out)
     quants.generate(out)
     sampler.generate(out)
     if demo_checkpoint is None or not (demo_checkpoint / "spiece.model").is_file():

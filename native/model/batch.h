@@ -43,12 +43,23 @@ struct Row {
     RowStatus* status;             // out; may be null
 };
 
+// Where a pass adds up the squares of what enters each matrix, column by column, for an importance matrix (model/imatrix.h).
+// Rows are added one after another, so that the sums depend on neither threads nor the cut of the batches.
+struct InputSquares {
+    double* attn_qkv;     // [n_layer, n_embd]
+    double* attn_output;  // [n_layer, n_embd]
+    double* ffn_up;       // [n_layer, n_embd]
+    double* ffn_down;     // [n_layer, n_ff]
+    double* output;       // [n_embd], over all rows, whatever they want; may be null
+};
+
 // Rows of one sequence come in rising positions, and after everything that their positions attend to.
 struct Batch {
     const Row* rows;
     std::int32_t n_rows;
     const SequenceView* sequences;
     std::int32_t n_sequences;
+    const InputSquares* input_squares = nullptr;  // null: not wanted
 };
 
 }  // namespace neox

@@ -151,21 +151,29 @@ void run_layer(CpuState& s, const Batch& batch, std::int32_t index) {
     const CpuLayer& w = s.weights.layers[static_cast<std::size_t>(index)];
     Activity& a = s.act;
     const std::int64_t stride = panel_stride(c.n_embd), ff_stride = panel_stride(c.n_ff);
+    const InputSquares* squares = batch.input_squares;
+    const auto observe = [&](double* InputSquares::* sums, const float* x, std::int64_t n_cols) {
+        if (squares) add_squares(s, x, n_cols, squares->*sums + index * n_cols);
+    };
     const Activation gelu = c.hidden_act == HiddenAct::gelu_erf ? Activation::gelu_erf : Activation::gelu_tanh;
 
     // qkv = W_qkv ln1(x) + b
     layer_norm(s, a.x.data(), w.attn_norm, w.attn_norm_bias);
+    observe(&InputSquares::attn_qkv, a.norm.data(), c.n_embd);
     project(s, w.attn_qkv.view, a.norm.data(), a.qkv.data(), panel_stride(3 * std::int64_t{c.n_embd}),
             {.bias = w.attn_qkv_bias.data()});
     rope_and_store(s, batch, index);
     attention(s, batch, index);
+    observe(&InputSquares::attn_output, a.attn.data(), c.n_embd);
     // mid = x + W_o attn + b
     project(s, w.attn_output.view, a.attn.data(), a.mid.data(), stride,
             {.bias = w.attn_output_bias.data(), .residual = a.x.data(), .residual_stride = stride});
     // x = mid + W_down gelu(W_up ln2(h) + b) + b, where h is mid, or the layer's input under the parallel residual
     layer_norm(s, c.parallel_residual ? a.x.data() : a.mid.data(), w.ffn_norm, w.ffn_norm_bias);
+    observe(&InputSquares::ffn_up, a.norm.data(), c.n_embd);
     project(s, w.ffn_up.view, a.norm.data(), a.ffn.data(), ff_stride, {.bias = w.ffn_up_bias.data(), .activation = gelu});
     close_gaps(a.ffn.data(), a.rows.size(), c.n_ff, ff_stride);
+    observe(&InputSquares::ffn_down, a.ffn.data(), c.n_ff);
     project(s, w.ffn_down.view, a.ffn.data(), a.x.data(), stride,
             {.bias = w.ffn_down_bias.data(), .residual = a.mid.data(), .residual_stride = stride});
 }
@@ -198,6 +206,18 @@ void project(CpuState& s, const ResidentMatrix& w, const float* x, float* y, std
         run(prompt, 0, s.act.n_prompt);
         run(step, s.act.n_prompt, n - s.act.n_prompt);
     }
+}
+
+void add_squares(CpuState& s, const float* x, std::int64_t n_cols, double* sums) {
+    constexpr std::int64_t kColumns = 512;
+    const std::size_t n_rows = s.act.rows.size();
+    s.pool.parallel_for(static_cast<std::size_t>((n_cols + kColumns - 1) / kColumns), [&](std::size_t task, int) {
+        const std::int64_t begin = static_cast<std::int64_t>(task) * kColumns, end = std::min(begin + kColumns, n_cols);
+        for (std::size_t i = 0; i < n_rows; ++i) {
+            const float* row = x + static_cast<std::int64_t>(i) * n_cols;
+            for (std::int64_t k = begin; k < end; ++k) sums[k] += static_cast<double>(row[k]) * static_cast<double>(row[k]);
+        }
+    });
 }
 
 void forward(CpuState& s, const Batch& batch, std::int32_t layer_begin, std::int32_t layer_end, float* carry) {

@@ -49,6 +49,9 @@ void forward(CpuState& state, const Batch& batch, std::int32_t layer_begin, std:
 void project(CpuState& state, const ResidentMatrix& w, const float* x, float* y, std::int64_t y_stride,
              const Epilogue& epilogue);
 
+// sums[column] += x^2 over the live rows of x [n, n_cols], contiguous; each column row after row. For InputSquares.
+void add_squares(CpuState& state, const float* x, std::int64_t n_cols, double* sums);
+
 // Final norm, head and what each live row wants of them (head.cpp). Rows of cancelled sequences are dropped on the way.
 void write_outputs(CpuState& state, const Batch& batch);
 

@@ -63,10 +63,11 @@ void write_outputs(CpuState& s, const Batch& batch) {
     const Config& c = s.weights.config;
     const std::int64_t stride = panel_stride(c.n_embd), vocab_stride = panel_stride(c.n_vocab);
     Activity& a = s.act;
+    double* squares = batch.input_squares ? batch.input_squares->output : nullptr;
     std::vector<Wanted> wanted;
     for (std::size_t i = 0; i < a.rows.size(); ++i) {
         if (a.rows[i]->status) *a.rows[i]->status = RowStatus::done;
-        if (a.rows[i]->hidden || wants_head(*a.rows[i])) wanted.push_back({a.rows[i], i});
+        if (squares || a.rows[i]->hidden || wants_head(*a.rows[i])) wanted.push_back({a.rows[i], i});
     }
     a.logits.grow(kHeadRows * static_cast<std::size_t>(vocab_stride));
     std::size_t next = 0;
@@ -90,6 +91,7 @@ void write_outputs(CpuState& s, const Batch& batch) {
             a.n_prompt += row.phase == RowPhase::prompt ? 1 : 0;
             a.rows.push_back(&row);
         }
+        if (squares) add_squares(s, a.norm.data(), c.n_embd, squares);
         if (!head) continue;
         project(s, s.weights.output.view, a.norm.data(), a.logits.data(), vocab_stride, {});
         s.pool.parallel_for(a.rows.size(), [&](std::size_t i, int) {
