@@ -81,6 +81,7 @@ set(NEOX_BINDING_SOURCES
   native/binding/call.cpp
   native/binding/channel.cpp
   native/binding/environment.cpp
+  native/binding/imatrix.cpp
   native/binding/inspect.cpp
   native/binding/jobs.cpp
   native/binding/loaded_model.cpp

@@ -24,6 +24,7 @@ export {
   type PulledRevision,
   removeModel,
 } from './hub-models.js';
+export { type CollectImportanceOptions, collectImportance, mergeImportance } from './imatrix.js';
 export type { ModelInspection } from './inspection.js';
 export type { JobOptions } from './jobs.js';
 export { Model } from './model.js';

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { LoadError } from './errors.js';
 import type { NativeTokenizer } from './native-types.js';
-import type { FinishReason, JobResult, ModelConfig, TokenLogprob } from './types.js';
+import type { FinishReason, ImportanceResult, JobResult, ModelConfig, TokenLogprob } from './types.js';
 
 /** Work on a native thread that can be cancelled: `promise` then rejects with `ERR_NEOX_CANCELLED`. */
 export interface NativeJob<T> {
@@ -151,6 +151,21 @@ export interface NativeInspection {
   memory: { weightsBytes: number; kvCacheBytes: number; scratchBytes: number };
 }
 
+/** Fields of CollectOptions in native/jobs/imatrix.h. */
+export interface NativeCollectOptions {
+  model?: string;
+  output: string;
+  ids?: Int32Array;
+  dataset?: string;
+  inputs?: string[];
+  chunkSize?: number;
+  maxChunks?: number;
+  bos?: number;
+  precision?: string;
+  threads?: number;
+  processOutput?: boolean;
+}
+
 export interface NativeAddon {
   readonly errorCodes: string[];
   setOnWake(onWake: () => void): void;
@@ -179,6 +194,7 @@ export interface NativeAddon {
     onProgress?: NativeProgress,
   ): NativeJob<JobResult>;
   synthShapes(): string[];
+  collectImportance(options: NativeCollectOptions, onProgress?: NativeProgress): NativeJob<ImportanceResult>;
 }
 
 /** Every name that the addon exports; a test compares it with the addon. */
@@ -197,6 +213,7 @@ export const NATIVE_EXPORTS: readonly (keyof NativeAddon)[] = [
   'quantize',
   'synth',
   'synthShapes',
+  'collectImportance',
 ];
 
 let loaded: NativeAddon | undefined;

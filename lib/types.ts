@@ -20,6 +20,16 @@ export interface JobResult {
   fallbacks: string[];
 }
 
+/** What collecting an importance matrix tells. */
+export interface ImportanceResult {
+  /** Chunks run. */
+  chunks: number;
+  /** Tokens run. */
+  tokens: number;
+  /** Matrices in the file. */
+  entries: number;
+}
+
 /** How a loaded model runs. */
 export interface ModelInfo {
   /** From the file, else the directory's name. */

@@ -34,7 +34,7 @@ export const libLayers = [
   ['added-tokens', 'text-chunks', 'piece-decoder', 'decode-stream', 'text-stream', 'tokenizer'],
   [
     ...['sampler-options', 'sampler', 'generate-options', 'generation-config', 'chat-formats', 'chat'],
-    ...['jobs', 'convert', 'quantize', 'synth', 'load-options', 'system'],
+    ...['jobs', 'convert', 'quantize', 'imatrix', 'synth', 'load-options', 'system'],
     ...['hub-api', 'hub-download', 'hub-lock', 'hub-selection', 'hub-models', 'hub'],
   ],
   ['loaded-model', 'prompt', 'calls', 'inspection', 'generation', 'generate', 'session'],

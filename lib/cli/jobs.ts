@@ -6,7 +6,7 @@ import type { JobResult, Progress } from '../index.js';
 import type { OptionSpec } from './command.js';
 import { CliError, EXIT } from './exit-codes.js';
 import type { Io } from './io.js';
-import { withProgress } from './progress.js';
+import { type ProgressUnit, withProgress } from './progress.js';
 import { bytes, milliseconds } from './values.js';
 
 export const outputFlags: readonly OptionSpec[] = [
@@ -29,14 +29,16 @@ export interface JobControl {
  * error nor an interrupt leaves half a file.
  * @param label - what goes on: `converting`
  * @param input - the file that is read
+ * @param unit - of the progress
  */
-export async function writeModel(
+export async function writeOutput<T>(
   label: string,
   options: OutputFlags,
   io: Io,
   input: string | undefined,
-  job: (control: JobControl) => Promise<JobResult>,
-): Promise<void> {
+  unit: ProgressUnit,
+  job: (control: JobControl) => Promise<T>,
+): Promise<T> {
   const { output, force = false } = options;
   if (existsSync(output) && !force) {
     throw new CliError(EXIT.file, `'${output}' exists already; --force overwrites it.`);
@@ -45,17 +47,28 @@ export async function writeModel(
     throw new CliError(EXIT.file, `'${output}' is the input itself; give another name.`);
   }
   const begin = performance.now();
-  const { fallbacks } = await io.interrupts.during((signal) =>
-    withProgress(io, label, (onProgress) => job({ onProgress, signal })),
+  const result = await io.interrupts.during((signal) =>
+    withProgress(io, label, (onProgress) => job({ onProgress, signal }), unit),
   );
-  if (fallbacks.length > 0) {
-    const names = fallbacks.slice(0, 3).join(', ') + (fallbacks.length > 3 ? ', ...' : '');
-    await io.err.line(
-      `neox: ${fallbacks.length} tensors are F16, as their rows are no multiple of a block: ${names}`,
-    );
-  }
   const { size } = await stat(output);
   await io.err.line(`neox: wrote ${output}, ${bytes(size)} in ${milliseconds(performance.now() - begin)}`);
+  return result;
+}
+
+/** {@link writeOutput} of a model file. */
+export async function writeModel(
+  label: string,
+  options: OutputFlags,
+  io: Io,
+  input: string | undefined,
+  job: (control: JobControl) => Promise<JobResult>,
+): Promise<void> {
+  const { fallbacks } = await writeOutput(label, options, io, input, 'MiB', job);
+  if (fallbacks.length === 0) return;
+  const names = fallbacks.slice(0, 3).join(', ') + (fallbacks.length > 3 ? ', ...' : '');
+  await io.err.line(
+    `neox: ${fallbacks.length} tensors are F16, as their rows are no multiple of a block: ${names}`,
+  );
 }
 
 function isSameFile(a: string, b: string): boolean {

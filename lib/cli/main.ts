@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<CommandSpec>>> = {
   inspect: async () => (await import('./inspect.js')).inspect,
   convert: async () => (await import('./convert.js')).convert,
   quantize: async () => (await import('./quantize.js')).quantize,
+  imatrix: async () => (await import('./imatrix.js')).imatrix,
   synth: async () => (await import('./synth.js')).synth,
   bench: async () => (await import('./bench.js')).bench,
   pull: async () => (await import('./pull.js')).pull,

@@ -7,13 +7,17 @@ import type { Io, Printer } from './io.js';
 const BAR_DELAY_MS = 300; // work that ends sooner shows nothing
 const LINE_EVERY_MS = 10_000;
 
-/** Runs `work`, which reports bytes, under a label such as `converting`. */
+/** What progress counts; bytes are shown as MiB. */
+export type ProgressUnit = 'MiB' | 'tokens';
+
+/** Runs `work` under a label such as `converting`. */
 export async function withProgress<T>(
   io: Pick<Io, 'err'>,
   label: string,
   work: (onProgress: (progress: Progress) => void) => Promise<T>,
+  unit: ProgressUnit = 'MiB',
 ): Promise<T> {
-  const reporter = io.err.isTerminal ? new Bar(io.err, label) : new Lines(io.err, label);
+  const reporter = io.err.isTerminal ? new Bar(io.err, label, unit) : new Lines(io.err, label);
   try {
     return await work((progress) => reporter.report(progress));
   } finally {
@@ -24,30 +28,36 @@ export async function withProgress<T>(
 class Bar {
   readonly #err: Printer;
   readonly #label: string;
+  readonly #unit: ProgressUnit;
   readonly #begin = performance.now();
   #bar: SingleBar | undefined;
 
-  constructor(err: Printer, label: string) {
+  constructor(err: Printer, label: string, unit: ProgressUnit) {
     this.#err = err;
     this.#label = label;
+    this.#unit = unit;
   }
 
   report({ done, total }: Progress): void {
     if (this.#bar === undefined) {
       if (performance.now() - this.#begin < BAR_DELAY_MS || total <= 0) return;
       this.#bar = this.#create();
-      this.#bar.start(mebibytes(total), mebibytes(done));
+      this.#bar.start(this.#shown(total), this.#shown(done));
     }
-    this.#bar.update(mebibytes(done));
+    this.#bar.update(this.#shown(done));
   }
 
   stop(): void {
     this.#bar?.stop();
   }
 
+  #shown(count: number): number {
+    return this.#unit === 'MiB' ? Math.round(count / 2 ** 20) : count;
+  }
+
   #create(): SingleBar {
     const { SingleBar, Presets } = require('cli-progress') as typeof import('cli-progress');
-    const format = `${this.#label} {bar} {percentage} % | {value}/{total} MiB | {eta_formatted}`;
+    const format = `${this.#label} {bar} {percentage} % | {value}/{total} ${this.#unit} | {eta_formatted}`;
     // The program has its own idea of Ctrl-C, and a hidden cursor would stay hidden after the second.
     const options = { format, stream: this.#err.stream, clearOnComplete: true, gracefulExit: false };
     return new SingleBar({ ...options, hideCursor: false }, Presets.shades_classic);
@@ -71,8 +81,4 @@ class Lines {
   }
 
   stop(): void {}
-}
-
-function mebibytes(count: number): number {
-  return Math.round(count / 2 ** 20);
 }

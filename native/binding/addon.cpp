@@ -1,6 +1,7 @@
 // Registers everything; nothing else.
-#include "binding/environment.h"
 #include "binding/call.h"
+#include "binding/environment.h"
+#include "binding/imatrix.h"
 #include "binding/inspect.h"
 #include "binding/jobs.h"
 #include "binding/model.h"
@@ -76,6 +77,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     function("inspect", inspect);
     function("systemInfo", system_info);
     function("measureCeilings", measure_ceilings_task);
+    define_imatrix(env, exports);
     define_jobs(env, exports);
     return exports;
 }
@@ -85,6 +87,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
 }  // namespace neox
 
 // The macro below defines functions of the global namespace.
-static Napi::Object initialize_neox(Napi::Env env, Napi::Object exports) { return neox::initialize(env, exports); }
+static Napi::Object initialize_neox(Napi::Env env, Napi::Object exports) {
+    return neox::initialize(env, exports);
+}
 
 NODE_API_MODULE(neox, initialize_neox)
