@@ -1,6 +1,7 @@
 // The public surface: re-exports only.
 
 export { CHAT_FORMATS, type ChatFormat } from './chat-formats.js';
+export { type CompareOptions, compareModels, type ModelComparison } from './compare.js';
 export { type ConvertOptions, convert, TENSOR_TYPES } from './convert.js';
 export type { DecodeOptions, DecodeStream, DecodeStreamOptions } from './decode-stream.js';
 export { demoModelPath } from './demo.js';

@@ -39,7 +39,7 @@ export const libLayers = [
   ],
   ['loaded-model', 'prompt', 'calls', 'inspection', 'generation', 'generate', 'session'],
   ['model'],
-  ['eval'],
+  ['eval', 'compare'],
   ['index'],
 ];
 // Packages that a file of lib/ may import beside Node's own; those of a folder's files.

@@ -54,7 +54,7 @@ test('matrices add up, in both forms', async () => {
   });
   const more = { ids, contextLength: 32, inputs: [at('sum.gguf')] };
   await expect(collectImportance(tiny, at('more.gguf'), more)).resolves.toMatchObject({ chunks: 3 });
-  await expect(mergeImportance([tiny + '/config.json'], at('x'))).rejects.toBeInstanceOf(FormatError);
+  await expect(mergeImportance([`${tiny}/config.json`], at('x'))).rejects.toBeInstanceOf(FormatError);
 });
 
 test.each<[string, object]>([
