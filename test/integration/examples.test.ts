@@ -24,6 +24,7 @@ function run(name: string, input = '') {
 const outcomes: Record<string, (lines: string[]) => void> = {
   'quick-start': (lines) => expect(lines.at(-1)).toMatch(/^\d+ tokens, [\d.]+ tokens\/s$/),
   chat: (lines) => expect(lines.filter((line) => /^\(\d+ of \d+ tokens\)$/.test(line))).toHaveLength(2),
+  minigpt4: (lines) => expect(lines.at(-1)).toMatch(/^\(\d+ of \d+ positions\)$/),
   abort: (lines) => expect(lines).toEqual(['break: cancelled', 'maxTime: time', 'abort: the user went away']),
 };
 
