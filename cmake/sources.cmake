@@ -16,9 +16,14 @@ set(NEOX_CORE_SOURCES
   native/checkpoint/charsmap.cpp
   native/checkpoint/json.cpp
   native/checkpoint/json_value.cpp
+  native/checkpoint/pickle.cpp
+  native/checkpoint/pickle_call.cpp
   native/checkpoint/safetensors.cpp
   native/checkpoint/spiece.cpp
   native/checkpoint/spiece_validate.cpp
+  native/checkpoint/state_dict.cpp
+  native/checkpoint/torch.cpp
+  native/checkpoint/zip.cpp
   native/quant/dequantize_k.cpp
   native/quant/dequantize_small.cpp
   native/quant/legacy.cpp
@@ -107,13 +112,16 @@ set(NEOX_TEST_SOURCES
   test/native/load_test.cpp
   test/native/main.cpp
   test/native/model_test.cpp
+  test/native/pickle_test.cpp
   test/native/quant_test.cpp
   test/native/rng_test.cpp
   test/native/rope_table_test.cpp
   test/native/sampler_test.cpp
   test/native/source_test.cpp
   test/native/spiece_test.cpp
-  test/native/thread_pool_test.cpp)
+  test/native/thread_pool_test.cpp
+  test/native/torch_test.cpp
+  test/native/zip_test.cpp)
 
 set(NEOX_TOKENIZER_TEST_SOURCES
   test/native/tokenizer_test.cpp)

@@ -74,12 +74,13 @@ def generate(out: Path, demo_checkpoint: Path | None) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
-    from fixtures import checkpoints, importance, quants, sampler, tokenizer
+    from fixtures import checkpoints, importance, quants, sampler, tokenizer, torch_files
 
     checkpoints.generate(out)
     importance.generate(out)
     quants.generate(out)
     sampler.generate(out)
+    torch_files.generate(out)
     if demo_checkpoint is None or not (demo_checkpoint / "spiece.model").is_file():
         print(f"tokenizer fixtures skipped: no spiece.model in --demo-checkpoint {demo_checkpoint}", file=sys.stderr)
     else:

@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,21 +17,13 @@
 #include <vector>
 
 #include "base/file.h"
-#include "tensor/dtype.h"
+#include "checkpoint/stored_tensor.h"
 
 namespace neox {
 
 inline constexpr std::uint64_t kSafetensorsLargestHeader = 100'000'000;
 
-struct SafetensorsTensor {
-    std::string name;
-    std::string dtype_name;  // "F32", "BOOL"
-    std::optional<DType>
-        dtype;  // nullopt for a type that no tensor of a model has here ("U8", "BOOL", "F8_E4M3")
-    std::vector<std::uint64_t> shape;  // outermost first; empty for a scalar
-    std::uint64_t offset = 0;          // from the start of the file
-    std::uint64_t n_bytes = 0;
-};
+using SafetensorsTensor = StoredTensor;  // always contiguous
 
 // Length of the header that a file's first 8 bytes announce.
 std::uint64_t safetensors_header_length(std::span<const std::byte> first8, std::uint64_t file_size);
