@@ -49,6 +49,7 @@ set(NEOX_CORE_SOURCES
   native/model/config_hf.cpp
   native/model/cpu_backend.cpp
   native/model/cpu_weights.cpp
+  native/model/file_type.cpp
   native/model/forward.cpp
   native/model/gguf_source.cpp
   native/model/head.cpp
@@ -60,6 +61,7 @@ set(NEOX_CORE_SOURCES
   native/model/model.cpp
   native/model/rope_table.cpp
   native/model/source.cpp
+  native/model/type_mix.cpp
   native/engine/admission.cpp
   native/engine/draw.cpp
   native/engine/engine.cpp
@@ -70,9 +72,9 @@ set(NEOX_CORE_SOURCES
   native/engine/sequence.cpp
   native/engine/warpers.cpp
   native/jobs/convert.cpp
-  native/jobs/file_type.cpp
   native/jobs/imatrix.cpp
   native/jobs/metadata.cpp
+  native/jobs/output_types.cpp
   native/jobs/quantize.cpp
   native/jobs/random_weights.cpp
   native/jobs/synth.cpp
@@ -121,6 +123,7 @@ set(NEOX_TEST_SOURCES
   test/native/spiece_test.cpp
   test/native/thread_pool_test.cpp
   test/native/torch_test.cpp
+  test/native/type_mix_test.cpp
   test/native/zip_test.cpp)
 
 set(NEOX_TOKENIZER_TEST_SOURCES

@@ -2,7 +2,7 @@
 
 export { CHAT_FORMATS, type ChatFormat } from './chat-formats.js';
 export { type CompareOptions, compareModels, type ModelComparison } from './compare.js';
-export { type ConvertOptions, convert, TENSOR_TYPES } from './convert.js';
+export { type ConvertOptions, convert } from './convert.js';
 export type { DecodeOptions, DecodeStream, DecodeStreamOptions } from './decode-stream.js';
 export { demoModelPath } from './demo.js';
 export {
@@ -16,6 +16,7 @@ export {
   LoadError,
   NeoxError,
 } from './errors.js';
+export { FILE_TYPES, TENSOR_TYPES, type TypeOptions, toFileType, toTensorType } from './file-types.js';
 export { Generation } from './generation.js';
 export { type PullOptions, type PullResult, pull } from './hub.js';
 export {

@@ -6,12 +6,14 @@ import { fromNative } from './errors.js';
 import { modelNameOf, resolveModelPath } from './hub-cache.js';
 import { isCommit } from './hub-names.js';
 import { type NativeLoadOptions, native } from './native.js';
-import type { ModelConfig, Precision } from './types.js';
+import type { FileType, ModelConfig, Precision, TensorType } from './types.js';
 
 export interface ModelInspection {
   name: string;
   /** Type of most matrix elements. */
-  type: string;
+  type: TensorType;
+  /** What the whole was asked to be, or says it is; absent where it says nothing. */
+  fileType?: FileType;
   /** Bytes of tensor data that loading reads. */
   fileBytes: number;
   hasTokenizer: boolean;
@@ -19,7 +21,15 @@ export interface ModelInspection {
   config: ModelConfig;
   /** Keys of config.json with their values, and where each came from: `file` or `default`. */
   origins: { key: string; value: string; origin: string }[];
-  tensors: { name: string; type: string; shape: number[]; bytes: number }[];
+  /** As the file has them, and as loading with these options would make them. */
+  tensors: {
+    name: string;
+    type: TensorType;
+    shape: number[];
+    bytes: number;
+    loadedType: TensorType;
+    loadedBytes: number;
+  }[];
   precision: Precision;
   /** Positions that `memory` counts with. */
   contextLength: number;
@@ -38,10 +48,12 @@ export async function inspectModel(path: string, options: NativeLoadOptions): Pr
       generationConfig: __,
       eosTokenIds: ___,
       precision,
+      fileType,
       ...rest
     } = found;
     return {
-      ...rest,
+      ...(rest as Pick<ModelInspection, keyof typeof rest>),
+      ...(fileType ? { fileType: fileType as FileType } : {}),
       name: isCommit(found.name) ? own : found.name,
       precision: precision as Precision,
       chatFormat: detectChatFormat({

@@ -1,7 +1,7 @@
 // Options of Model.load and Model.inspect.
 
-import { TENSOR_TYPES } from './convert.js';
 import { NeoxError } from './errors.js';
+import { toFileType } from './file-types.js';
 import { checkJobOptions, JOB_OPTIONS } from './jobs.js';
 import type { NativeLoadOptions } from './native.js';
 import type { InspectOptions, LoadOptions } from './types.js';
@@ -32,11 +32,11 @@ export function checkInspectOptions(options: InspectOptions): NativeLoadOptions 
 function checkCommon(options: InspectOptions): NativeLoadOptions {
   const { contextLength, type, precision, kvCacheType, maxSequences, kvCacheBytes } = options;
   if (contextLength !== undefined) assertInteger('contextLength', contextLength, 1, MAX_CONTEXT);
-  if (type !== undefined) assertOneOf('type', type, TENSOR_TYPES);
   if (precision !== undefined) assertOneOf('precision', precision, ['exact', 'high', 'fast']);
   if (kvCacheType !== undefined) assertOneOf('kvCacheType', kvCacheType, ['f32', 'f16']);
   if (maxSequences !== undefined) assertInteger('maxSequences', maxSequences, 1, 65_536);
   if (kvCacheBytes !== undefined) assertInteger('kvCacheBytes', kvCacheBytes, 1);
-  const all = { contextLength, type, precision, kvCacheType, maxSequences, kvCacheBytes };
+  const fileType = type === undefined ? undefined : toFileType(type);
+  const all = { contextLength, type: fileType, precision, kvCacheType, maxSequences, kvCacheBytes };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

@@ -18,11 +18,14 @@ export class LoadedModel {
   readonly chatFormat: Readonly<ChatFormat> | undefined;
   readonly generationDefaults: Readonly<GenerateOptions>;
   readonly eosTokenIds: readonly number[];
+  /** Quantized weights were quantized again, to another type. */
+  readonly isRequantized: boolean;
   isDisposed = false;
 
   /** @throws FormatError for a tokenizer_config.json or generation_config.json that is not what it must be */
   constructor(model: NativeModel, path: string) {
-    const { chatFormat, tokenizerConfig, generationConfig, eosTokenIds, ...info } = model.info();
+    const { chatFormat, tokenizerConfig, generationConfig, eosTokenIds, fileType, isRequantized, ...info } =
+      model.info();
     const pieces = model.tokenizer();
     const { defaults, eosTokenIds: eos } = readGenerationConfig(generationConfig);
     const own = modelNameOf(path);
@@ -30,7 +33,9 @@ export class LoadedModel {
     this.native = model;
     this.config = model.config();
     // A snapshot of the cache is a folder named by its commit.
-    this.info = { ...info, name: isCommit(info.name) ? own : info.name } as ModelInfo;
+    const name = isCommit(info.name) ? own : info.name;
+    this.info = { ...info, ...(fileType ? { fileType } : {}), name } as ModelInfo;
+    this.isRequantized = isRequantized;
     this.tokenizer = pieces ? new Tokenizer(pieces, tokenizerConfig) : undefined;
     this.chatFormat = detectChatFormat({ format: chatFormat || undefined, names });
     this.generationDefaults = Object.keys(defaults).length > 0 ? defaults : cardDefaults(names);

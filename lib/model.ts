@@ -95,6 +95,12 @@ export class Model {
         'NeoxWarning',
       );
     }
+    if (model.isRequantized) {
+      process.emitWarning(
+        `'${model.info.name}' is quantized already; quantizing it again adds one error to another. Load the original.`,
+        'NeoxWarning',
+      );
+    }
     return new Model(model);
   }
 

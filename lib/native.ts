@@ -22,6 +22,9 @@ export interface NativeModelInfo {
   generationConfig: string;
   eosTokenIds: Int32Array;
   type: string;
+  /** Empty where the file says nothing of it. */
+  fileType: string;
+  isRequantized: boolean;
   weightsBytes: number;
   device: string;
   precision: string;
@@ -134,6 +137,13 @@ export interface NativeLoadOptions {
   kvCacheBytes?: number;
 }
 
+/** Fields of TypeRules in native/model/type_mix.h. */
+export interface NativeTypeRules {
+  type?: string;
+  pure?: boolean;
+  overrides?: { pattern: string; type: string }[];
+}
+
 export interface NativeInspection {
   name: string;
   chatFormat: string;
@@ -143,8 +153,17 @@ export interface NativeInspection {
   config: ModelConfig;
   eosTokenIds: Int32Array;
   origins: { key: string; value: string; origin: string }[];
-  tensors: { name: string; type: string; shape: number[]; bytes: number }[];
+  tensors: {
+    name: string;
+    type: string;
+    shape: number[];
+    bytes: number;
+    loadedType: string;
+    loadedBytes: number;
+  }[];
   type: string;
+  /** Empty where the file says nothing of it. */
+  fileType: string;
   fileBytes: number;
   contextLength: number;
   precision: string;
@@ -182,19 +201,32 @@ export interface NativeAddon {
     f32GflopPerS: number;
   }>;
   convert(
-    options: { source: string; output: string; type?: string; name?: string; chatFormat?: string },
+    options: { source: string; output: string; name?: string; chatFormat?: string } & NativeTypeRules,
     onProgress?: NativeProgress,
   ): NativeJob<JobResult>;
   quantize(
-    options: { source: string; output: string; type: string },
+    options: {
+      source: string;
+      output: string;
+      allowRequantize?: boolean;
+      dryRun?: boolean;
+    } & NativeTypeRules,
     onProgress?: NativeProgress,
   ): NativeJob<JobResult>;
   synth(
-    options: { shape: string; output: string; type: string; tokenizer?: string; seed?: number },
+    options: {
+      shape: string;
+      output: string;
+      type: string;
+      tokenizer?: string;
+      seed?: number;
+      dryRun?: boolean;
+    },
     onProgress?: NativeProgress,
   ): NativeJob<JobResult>;
   synthShapes(): string[];
   collectImportance(options: NativeCollectOptions, onProgress?: NativeProgress): NativeJob<ImportanceResult>;
+  fileTypes(): string[];
 }
 
 /** Every name that the addon exports; a test compares it with the addon. */
@@ -214,6 +246,7 @@ export const NATIVE_EXPORTS: readonly (keyof NativeAddon)[] = [
   'synth',
   'synthShapes',
   'collectImportance',
+  'fileTypes',
 ];
 
 let loaded: NativeAddon | undefined;

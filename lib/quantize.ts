@@ -1,15 +1,21 @@
 // A GGUF file to the same model in another type.
 
-import { TENSOR_TYPES } from './convert.js';
+import { checkTypeOptions, TYPE_OPTIONS, type TypeOptions } from './file-types.js';
 import { resolveModelPath } from './hub-cache.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { native } from './native.js';
-import type { JobResult, TensorType } from './types.js';
-import { assertKnownOptions, assertOneOf, assertString } from './validate.js';
+import type { FileTypeName, JobResult } from './types.js';
+import { assertBoolean, assertKnownOptions, assertString, unexpected } from './validate.js';
 
-export interface QuantizeOptions extends JobOptions {
-  /** Of the matrices. */
-  type: TensorType;
+export interface QuantizeOptions extends JobOptions, TypeOptions {
+  type: FileTypeName;
+  /**
+   * Accepts a file that is quantized already, although the errors of both types add up: quantizing the original is better.
+   * @defaultValue `false`
+   */
+  allowRequantize?: boolean;
+  /** Only tells what would be written. @defaultValue `false` */
+  dryRun?: boolean;
 }
 
 /**
@@ -19,11 +25,13 @@ export interface QuantizeOptions extends JobOptions {
 export async function quantize(file: string, output: string, options: QuantizeOptions): Promise<JobResult> {
   assertString('file', file);
   assertString('output', output);
-  assertKnownOptions('quantize', options, ['type', ...JOB_OPTIONS]);
+  assertKnownOptions('quantize', options, ['allowRequantize', 'dryRun', ...TYPE_OPTIONS, ...JOB_OPTIONS]);
   checkJobOptions(options);
-  assertOneOf('type', options.type, TENSOR_TYPES);
-  return runJob(
-    (report) => native().quantize({ source: resolveModelPath(file), output, type: options.type }, report),
-    options,
-  );
+  if (options.type === undefined) throw unexpected('a type', 'type', options.type);
+  const { allowRequantize = false, dryRun = false } = options;
+  assertBoolean('allowRequantize', allowRequantize);
+  assertBoolean('dryRun', dryRun);
+  const types = checkTypeOptions(options);
+  const job = { source: resolveModelPath(file), output, allowRequantize, dryRun, ...types };
+  return runJob((report) => native().quantize(job, report), options);
 }

@@ -1,12 +1,12 @@
 // Models of real shapes with random weights, so that speed can be tried without a download.
 
-import { TENSOR_TYPES } from './convert.js';
 import { demoModelPath } from './demo.js';
+import { toFileType } from './file-types.js';
 import { resolveModelPath } from './hub-cache.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { native } from './native.js';
-import type { JobResult, TensorType } from './types.js';
-import { assertInteger, assertKnownOptions, assertOneOf, assertString } from './validate.js';
+import type { FileTypeName, JobResult } from './types.js';
+import { assertBoolean, assertInteger, assertKnownOptions, assertOneOf, assertString } from './validate.js';
 
 /** Names of the shapes; a test compares them with the addon's. */
 export const SYNTH_SHAPES = ['3.6b', '4b', 'small', 'pythia-410m', 'tiny'] as const;
@@ -15,7 +15,7 @@ export type SynthShape = (typeof SYNTH_SHAPES)[number];
 export interface SynthOptions extends JobOptions {
   shape: SynthShape;
   /** Of the matrices. @defaultValue `'Q4_0'` */
-  type?: TensorType;
+  type?: FileTypeName;
   /**
    * A GGUF file or directory whose tokenizer is taken, filled up with unused pieces; `true` takes the demo model's, `false`
    * none.
@@ -24,6 +24,8 @@ export interface SynthOptions extends JobOptions {
   tokenizer?: boolean | string;
   /** Of the weights. @defaultValue `0` */
   seed?: number;
+  /** Only tells what would be written. @defaultValue `false` */
+  dryRun?: boolean;
 }
 
 /**
@@ -32,16 +34,14 @@ export interface SynthOptions extends JobOptions {
  */
 export async function synth(output: string, options: SynthOptions): Promise<JobResult> {
   assertString('output', output);
-  assertKnownOptions('synth', options, ['shape', 'type', 'tokenizer', 'seed', ...JOB_OPTIONS]);
+  assertKnownOptions('synth', options, ['shape', 'type', 'tokenizer', 'seed', 'dryRun', ...JOB_OPTIONS]);
   checkJobOptions(options);
-  const { shape, type = 'Q4_0', tokenizer = true, seed = 0 } = options;
+  const { shape, type = 'Q4_0', tokenizer = true, seed = 0, dryRun = false } = options;
   assertOneOf('shape', shape, SYNTH_SHAPES);
-  assertOneOf('type', type, TENSOR_TYPES);
   assertInteger('seed', seed, 0);
+  assertBoolean('dryRun', dryRun);
   if (typeof tokenizer !== 'boolean') assertString('tokenizer', tokenizer);
   const path = tokenizer === true ? demoModelPath() : tokenizer && resolveModelPath(tokenizer);
-  return runJob(
-    (report) => native().synth({ shape, output, type, tokenizer: path || '', seed }, report),
-    options,
-  );
+  const job = { shape, output, type: toFileType(type), tokenizer: path || '', seed, dryRun };
+  return runJob((report) => native().synth(job, report), options);
 }

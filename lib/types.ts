@@ -1,7 +1,8 @@
 // Option and result types shared by several files. Names are the camelCase of Hugging Face's, and so are the meanings.
 
-/** Types that weights can have in a file. */
-export type TensorType = 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q4_0';
+import type { FileType, FileTypeName, TensorType } from './weight-types.js';
+
+export type { FileType, FileTypeName, TensorType };
 
 /** Arithmetic of the network; see {@link LoadOptions.precision}. */
 export type Precision = 'exact' | 'high' | 'fast';
@@ -16,8 +17,10 @@ export interface Progress {
 export interface JobResult {
   /** Bytes of tensor data written. */
   tensorBytes: number;
-  /** Tensors that became F16 because their rows are no multiple of the type's block. */
+  /** Tensors that got another type than the asked one, because their rows are no multiple of its block. */
   fallbacks: string[];
+  /** Tensors that were quantized before and are now quantized to another type: two errors in one. */
+  requantized: string[];
 }
 
 /** What collecting an importance matrix tells. */
@@ -36,6 +39,8 @@ export interface ModelInfo {
   name: string;
   /** Type of most matrix elements. */
   type: TensorType;
+  /** What the whole was asked to be, or says it is; absent where it says nothing. */
+  fileType?: FileType;
   weightsBytes: number;
   device: 'cpu' | 'cuda';
   precision: Precision;
@@ -54,8 +59,11 @@ export interface LoadOptions {
    * @defaultValue `exact` for F32 weights, `high` for F16 and BF16, `fast` for quantized ones
    */
   precision?: Precision;
-  /** Quantizes the matrices to this type while loading. @defaultValue as the file has them */
-  type?: TensorType;
+  /**
+   * Quantizes the matrices while loading, in memory. Quantizing what is quantized already is a warning.
+   * @defaultValue as the file has them
+   */
+  type?: FileTypeName;
   /** `auto` takes the best device that works. @defaultValue `'auto'` */
   device?: 'auto' | 'cpu' | 'cuda';
   /** Threads of the engine, 1 to 256. @defaultValue the physical cores that this process may use */

@@ -68,7 +68,8 @@ function build(spec: CommandSpec, values: Record<string, unknown>): Program {
     program.addOption(option.makeOptionMandatory(each.required === true));
   }
   const examples = spec.examples.map(({ command, note }) => `  ${note ? `# ${note}\n  ` : ''}${command}\n`);
-  return program.addHelpText('after', `\nExamples:\n${examples.join('')}`);
+  const notes = spec.notes === undefined ? '' : `\n${spec.notes}\n`;
+  return program.addHelpText('after', `\nExamples:\n${examples.join('')}${notes}`);
 }
 
 /** `--max-new-tokens <n>` is `maxNewTokens`. */

@@ -1,10 +1,7 @@
 // What a test of `neox bench` must read and compute at least, to compare it with the machine's ceilings.
 
-import type { ModelInspection, TensorType } from '../index.js';
+import type { ModelInspection } from '../index.js';
 import type { BenchTest } from './bench-measure.js';
-
-/** Bits per element, block scales included. */
-const BITS: Readonly<Record<TensorType, number>> = { F32: 32, F16: 16, BF16: 16, Q8_0: 8.5, Q4_0: 4.5 };
 
 export interface ModelCost {
   nParams: number;
@@ -17,22 +14,16 @@ export interface ModelCost {
   kvBytes: number;
 }
 
-/** @param type - what the matrices are quantized to while loading, if they are */
-export function modelCost(
-  found: ModelInspection,
-  type: TensorType | undefined,
-  kvCacheType: 'f32' | 'f16',
-): ModelCost {
+/** @param found - inspected with the type that loading makes */
+export function modelCost(found: ModelInspection, kvCacheType: 'f32' | 'f16'): ModelCost {
   const cost = { nParams: 0, stepBytes: 0, rowElements: 0, headElements: 0 };
-  for (const { name, shape, bytes, ...tensor } of found.tensors) {
+  for (const { name, shape, loadedBytes } of found.tensors) {
     const elements = shape.reduce((all, size) => all * size, 1);
-    const isMatrix = shape.length > 1;
     cost.nParams += elements;
     if (/(^token_embd|embed_in)\.weight$/.test(name)) continue;
-    cost.stepBytes +=
-      isMatrix && type !== undefined && type !== tensor.type ? (elements * BITS[type]) / 8 : bytes;
+    cost.stepBytes += loadedBytes;
     if (/(^output|embed_out)\.weight$/.test(name)) cost.headElements += elements;
-    else if (isMatrix) cost.rowElements += elements;
+    else if (shape.length > 1) cost.rowElements += elements;
   }
   const { numHiddenLayers, hiddenSize } = found.config;
   return { ...cost, kvBytes: 2 * numHiddenLayers * hiddenSize * (kvCacheType === 'f32' ? 4 : 2) };

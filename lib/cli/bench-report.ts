@@ -2,7 +2,7 @@
 
 import { cpus } from 'node:os';
 import { basename } from 'node:path';
-import { type Ceilings, type Model, type ModelInspection, systemInfo, type TensorType } from '../index.js';
+import { type Ceilings, type Model, type ModelInspection, systemInfo } from '../index.js';
 import { bytesPerToken, modelCost, promptOperations } from './bench-cost.js';
 import { type BenchTest, testName } from './bench-measure.js';
 import { bytes, count, rate } from './values.js';
@@ -11,7 +11,6 @@ export interface BenchInput {
   model: Model;
   found: ModelInspection;
   path: string;
-  type: TensorType | undefined;
   test: BenchTest;
   time: Date;
   /** Nanoseconds. */
@@ -21,15 +20,14 @@ export interface BenchInput {
 
 export type BenchRecord = ReturnType<typeof makeRecord>;
 
-export function makeRecord({ model, found, path, type, test, time, samples, ceilings }: BenchInput) {
+export function makeRecord({ model, found, path, test, time, samples, ceilings }: BenchInput) {
   const { version, isa } = systemInfo();
   const { threads, precision, kvCacheType, device } = model.info;
-  const cost = modelCost(found, type, kvCacheType);
+  const cost = modelCost(found, kvCacheType);
   const tokens = test.nPrompt + test.nGen;
   const speeds = samples.map((ns) => (1e9 * tokens) / ns);
   const median = medianOf(speeds);
   const isPrompt = test.nPrompt > 0;
-  const weightType = type ?? found.type;
   return {
     build_commit: `gpt-neox ${version}`,
     build_number: 0,
@@ -37,7 +35,7 @@ export function makeRecord({ model, found, path, type, test, time, samples, ceil
     gpu_info: '',
     backends: device.toUpperCase(),
     model_filename: path,
-    model_type: `gptneox ${count(cost.nParams)} ${weightType}`,
+    model_type: `gptneox ${count(cost.nParams)} ${found.fileType ?? found.type}`,
     model_size: model.info.weightsBytes,
     model_n_params: cost.nParams,
     n_threads: threads,

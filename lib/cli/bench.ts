@@ -71,7 +71,10 @@ export const bench: CommandSpec<Options> = {
   async run(_args, options, io) {
     const tests = listTests(options.nPrompt ?? [512], options.nGen ?? [128], options.depth ?? [0]);
     if (tests.length === 0) throw new UsageError('Nothing to measure: -p and -n are both 0.');
-    const found = await Model.inspect(modelPath(options));
+    const found = await Model.inspect(
+      modelPath(options),
+      options.type === undefined ? {} : { type: options.type },
+    );
     const records: BenchRecord[] = [];
     for (const threads of options.threads ?? [undefined]) {
       records.push(...(await measureAll(tests, threads, options, found, io)));
@@ -104,7 +107,6 @@ async function measureAll(
         model,
         found,
         path: modelPath(options),
-        type: options.type,
         test,
         time,
         samples,

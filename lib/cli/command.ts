@@ -33,6 +33,8 @@ export interface CommandSpec<Options = unknown> {
   arguments?: readonly ArgumentSpec[];
   options: readonly OptionSpec[];
   examples: readonly Example[];
+  /** What help says after the examples. */
+  notes?: string;
   /** Resolves with the exit code; 0 where it resolves with nothing. Never ends the process. */
   run(args: string[], options: Options, io: Io): Promise<number | undefined>;
 }

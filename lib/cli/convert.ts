@@ -1,11 +1,11 @@
 // `neox convert`: a Hugging Face directory to GGUF.
 
-import { CHAT_FORMATS, convert as convertModel, TENSOR_TYPES, type TensorType } from '../index.js';
+import { CHAT_FORMATS, convert as convertModel } from '../index.js';
 import type { CommandSpec } from './command.js';
 import { type OutputFlags, outputFlags, writeModel } from './jobs.js';
+import { type TypeFlags, typeFlag, typeFlags, typeNotes, typeOptions } from './type-options.js';
 
-interface Options extends OutputFlags {
-  type?: TensorType;
+interface Options extends OutputFlags, TypeFlags {
   name?: string;
   chatFormat?: string;
 }
@@ -16,7 +16,8 @@ export const convert: CommandSpec<Options> = {
   arguments: [{ syntax: '<directory>', help: 'with config.json, model.safetensors and spiece.model' }],
   options: [
     ...outputFlags,
-    { flags: '--type <type>', help: 'type of the matrices', choices: TENSOR_TYPES, defaultText: 'as stored' },
+    { ...typeFlag, defaultText: 'as stored' },
+    ...typeFlags,
     { flags: '--name <name>', help: "the model's name in the file", defaultText: "the directory's" },
     {
       flags: '--chat-format <name>',
@@ -27,11 +28,17 @@ export const convert: CommandSpec<Options> = {
   ],
   examples: [
     { command: 'neox convert japanese-gpt-neox-3.6b -o rinna-3.6b.gguf' },
-    { command: 'neox convert japanese-gpt-neox-3.6b --type Q8_0 -o rinna-3.6b.Q8_0.gguf' },
+    { command: 'neox convert japanese-gpt-neox-3.6b --type Q4_K_M -o rinna-3.6b.Q4_K_M.gguf' },
   ],
+  notes: typeNotes,
 
   async run([directory = ''], options, io) {
-    const { output, force: _, ...settings } = options;
+    const { output, name, chatFormat } = options;
+    const settings = {
+      ...typeOptions(options),
+      ...(name === undefined ? {} : { name }),
+      ...(chatFormat === undefined ? {} : { chatFormat }),
+    };
     await writeModel('converting', options, io, directory, (control) =>
       convertModel(directory, output, { ...settings, ...control }),
     );

@@ -63,12 +63,27 @@ export async function writeModel(
   input: string | undefined,
   job: (control: JobControl) => Promise<JobResult>,
 ): Promise<void> {
-  const { fallbacks } = await writeOutput(label, options, io, input, 'MiB', job);
-  if (fallbacks.length === 0) return;
-  const names = fallbacks.slice(0, 3).join(', ') + (fallbacks.length > 3 ? ', ...' : '');
-  await io.err.line(
-    `neox: ${fallbacks.length} tensors are F16, as their rows are no multiple of a block: ${names}`,
-  );
+  await reportTypes(await writeOutput(label, options, io, input, 'MiB', job), io);
+}
+
+/** Tells which tensors got another type than asked for, and which were quantized twice. */
+export async function reportTypes({ fallbacks, requantized }: JobResult, io: Io): Promise<void> {
+  if (fallbacks.length > 0) {
+    const names = shortened(fallbacks);
+    await io.err.line(
+      `neox: ${fallbacks.length} tensors have another type, as their rows are no multiple of its block: ${names}`,
+    );
+  }
+  if (requantized.length > 0) {
+    const names = shortened(requantized);
+    await io.err.line(
+      `neox: ${requantized.length} tensors were quantized before, so the errors add up: ${names}`,
+    );
+  }
+}
+
+function shortened(names: readonly string[]): string {
+  return names.slice(0, 3).join(', ') + (names.length > 3 ? ', ...' : '');
 }
 
 function isSameFile(a: string, b: string): boolean {

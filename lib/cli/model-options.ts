@@ -1,9 +1,10 @@
 // The flags with which every command that runs a model loads it.
 
-import { demoModelPath, type LoadOptions, Model, TENSOR_TYPES } from '../index.js';
+import { demoModelPath, type LoadOptions, Model } from '../index.js';
 import type { OptionSpec } from './command.js';
 import type { Io } from './io.js';
 import { withProgress } from './progress.js';
+import { fileType } from './type-options.js';
 import { integer } from './values.js';
 
 export const modelOption: OptionSpec = {
@@ -21,7 +22,12 @@ export const loadFlags: readonly OptionSpec[] = [
     defaultText: "the checkpoint's",
     parse: integer(1),
   },
-  { flags: '--type <type>', help: 'quantize while loading', choices: TENSOR_TYPES, defaultText: 'as stored' },
+  {
+    flags: '--type <type>',
+    help: 'quantize while loading: Q8_0, Q4_K_M, ... (see neox quantize --help)',
+    defaultText: 'as stored',
+    parse: fileType,
+  },
   {
     flags: '--precision <precision>',
     help: 'arithmetic',

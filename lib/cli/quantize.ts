@@ -1,11 +1,15 @@
 // `neox quantize`: a GGUF file to a smaller one.
 
-import { quantize as quantizeModel, TENSOR_TYPES, type TensorType } from '../index.js';
+import { type FileType, quantize as quantizeModel } from '../index.js';
 import type { CommandSpec } from './command.js';
-import { type OutputFlags, outputFlags, writeModel } from './jobs.js';
+import { type OutputFlags, outputFlags, reportTypes, writeModel } from './jobs.js';
+import { type TypeFlags, typeFlag, typeFlags, typeNotes, typeOptions } from './type-options.js';
+import { bytes } from './values.js';
 
-interface Options extends OutputFlags {
-  type: TensorType;
+interface Options extends OutputFlags, TypeFlags {
+  type: FileType;
+  allowRequantize?: boolean;
+  dryRun?: boolean;
 }
 
 export const quantize: CommandSpec<Options> = {
@@ -14,13 +18,31 @@ export const quantize: CommandSpec<Options> = {
   arguments: [{ syntax: '<file>', help: 'a .gguf file' }],
   options: [
     ...outputFlags,
-    { flags: '--type <type>', help: 'type of the matrices', choices: TENSOR_TYPES, required: true },
+    { ...typeFlag, help: 'type of the matrices; see the table below', required: true },
+    ...typeFlags,
+    { flags: '--allow-requantize', help: 'take a file that is quantized already; the errors add up' },
+    { flags: '--dry-run', help: 'only tell the size' },
   ],
-  examples: [{ command: 'neox quantize rinna-3.6b.gguf --type Q4_0 -o rinna-3.6b.Q4_0.gguf' }],
+  examples: [
+    { command: 'neox quantize rinna-3.6b.gguf --type Q4_K_M -o rinna-3.6b.Q4_K_M.gguf' },
+    {
+      command: "neox quantize rinna-3.6b.gguf --type Q4_0 --tensor-type 'blk\\.[0-3]\\.=Q8_0' -o mixed.gguf",
+      note: 'the first four layers in Q8_0',
+    },
+  ],
+  notes: typeNotes,
 
   async run([file = ''], options, io) {
+    const { output, type, allowRequantize = false, dryRun = false } = options;
+    const settings = { ...typeOptions(options), type, allowRequantize, dryRun };
+    if (dryRun) {
+      const result = await quantizeModel(file, output, settings);
+      await reportTypes(result, io);
+      await io.err.line(`neox: ${output} would have ${bytes(result.tensorBytes)} of tensors`);
+      return undefined;
+    }
     await writeModel('quantizing', options, io, file, (control) =>
-      quantizeModel(file, options.output, { type: options.type, ...control }),
+      quantizeModel(file, output, { ...settings, ...control }),
     );
     return undefined;
   },

@@ -1,19 +1,14 @@
 // `neox synth`: a model of a real shape with random weights, to try speed without a download.
 
-import {
-  SYNTH_SHAPES,
-  type SynthShape,
-  synth as synthModel,
-  TENSOR_TYPES,
-  type TensorType,
-} from '../index.js';
+import { type FileType, SYNTH_SHAPES, type SynthShape, synth as synthModel } from '../index.js';
 import type { CommandSpec } from './command.js';
 import { type OutputFlags, outputFlags, writeModel } from './jobs.js';
+import { typeFlag, typeNotes } from './type-options.js';
 import { integer } from './values.js';
 
 interface Options extends OutputFlags {
   shape: SynthShape;
-  type?: TensorType;
+  type?: FileType;
   tokenizer?: string;
   noTokenizer?: boolean;
   seed?: number;
@@ -24,7 +19,7 @@ export const synth: CommandSpec<Options> = {
   summary: 'write a GGUF file of a named shape with random weights',
   options: [
     { flags: '--shape <shape>', help: 'whose sizes to take', choices: SYNTH_SHAPES, required: true },
-    { flags: '--type <type>', help: 'type of the matrices', choices: TENSOR_TYPES, defaultText: 'Q4_0' },
+    { ...typeFlag, defaultText: 'Q4_0' },
     ...outputFlags,
     {
       flags: '--tokenizer <path>',
@@ -40,6 +35,7 @@ export const synth: CommandSpec<Options> = {
       note: 'the speed of rinna/japanese-gpt-neox-3.6b on this machine',
     },
   ],
+  notes: typeNotes,
 
   async run(_args, options, io) {
     const { shape, type = 'Q4_0', noTokenizer = false, seed = 0 } = options;

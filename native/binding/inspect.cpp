@@ -15,8 +15,8 @@ namespace {
 
 struct Inspection {
     std::unique_ptr<TensorSource> source;
-    DType dtype = DType::F32;
-    std::uint64_t file_bytes = 0;
+    LoadPlan plan;
+    std::optional<FileType> file_type;
     BackendOptions backend{};
     MemoryEstimate memory{};
 };
@@ -33,10 +33,15 @@ Napi::Array to_js_origins(Napi::Env env, const std::vector<ConfigOrigin>& origin
     return list;
 }
 
-Napi::Array to_js_tensors(Napi::Env env, const std::vector<Tensor>& tensors) {
-    Napi::Array list = Napi::Array::New(env, tensors.size());
-    for (std::uint32_t i = 0; i < tensors.size(); ++i) {
-        const Tensor& tensor = tensors[i];
+std::uint64_t bytes_of(DType dtype, const Tensor& tensor) {
+    return row_bytes(dtype, tensor.n_cols()) * tensor.n_rows();
+}
+
+Napi::Array to_js_tensors(Napi::Env env, const std::vector<Tensor>& tensors, const LoadPlan& plan) {
+    Napi::Array list = Napi::Array::New(env, plan.tensors.size());
+    for (std::uint32_t i = 0; i < plan.tensors.size(); ++i) {
+        const Tensor& tensor = tensors[plan.tensors[i].index];
+        const DType loaded = plan.tensors[i].spec.dtype;
         Napi::Array shape = Napi::Array::New(env);
         if (tensor.n_rows() > 1) shape.Set(shape.Length(), to_number(env, tensor.n_rows()));
         shape.Set(shape.Length(), to_number(env, tensor.n_cols()));
@@ -44,7 +49,9 @@ Napi::Array to_js_tensors(Napi::Env env, const std::vector<Tensor>& tensors) {
         entry.Set("name", tensor.name);
         entry.Set("type", dtype_info(tensor.dtype).name);
         entry.Set("shape", shape);
-        entry.Set("bytes", to_number(env, row_bytes(tensor.dtype, tensor.n_cols()) * tensor.n_rows()));
+        entry.Set("bytes", to_number(env, bytes_of(tensor.dtype, tensor)));
+        entry.Set("loadedType", dtype_info(loaded).name);
+        entry.Set("loadedBytes", to_number(env, bytes_of(loaded, tensor)));
         list.Set(i, entry);
     }
     return list;
@@ -62,9 +69,10 @@ Napi::Value to_js(Napi::Env env, const Inspection& found) {
     object.Set("config", to_js_config(env, parsed.config));
     object.Set("eosTokenIds", to_int32_array(env, parsed.eos_ids));
     object.Set("origins", to_js_origins(env, parsed.origins));
-    object.Set("tensors", to_js_tensors(env, found.source->tensors()));
-    object.Set("type", dtype_info(found.dtype).name);
-    object.Set("fileBytes", to_number(env, found.file_bytes));
+    object.Set("tensors", to_js_tensors(env, found.source->tensors(), found.plan));
+    object.Set("type", dtype_info(found.plan.dtype).name);
+    object.Set("fileType", found.file_type ? file_type_info(*found.file_type).name : "");
+    object.Set("fileBytes", to_number(env, found.plan.n_bytes));
     object.Set("contextLength", found.backend.n_ctx);
     object.Set("precision", precision_name(found.backend.precision));
     object.Set("memory", to_js_memory(env, found.memory));
@@ -80,12 +88,11 @@ Napi::Value inspect(const Napi::CallbackInfo& info) {
         auto work = [path, options](TaskControl&) -> TaskResult {
             auto found = std::make_shared<Inspection>();
             found->source = open_source(path);
-            const LoadPlan plan = plan_load(*found->source, options.type);
-            found->dtype = plan.dtype;
-            found->file_bytes = plan.n_bytes;
+            found->plan = plan_load(*found->source, options.type);
+            found->file_type = options.type ? options.type : found->source->file_type();
             const Config& config = found->source->config();
-            found->backend = backend_options(config, plan.dtype, options);
-            check(cpu_device().estimate(&config, &found->backend, plan.dtype, &found->memory));
+            found->backend = backend_options(config, found->plan.dtype, options);
+            found->memory = estimate_memory(cpu_device(), config, found->backend, found->plan);
             return [found](Napi::Env env) -> Napi::Value { return to_js(env, *found); };
         };
         return Environment::of(info.Env()).tasks.start(info.Env(), std::move(work));

@@ -17,15 +17,39 @@ std::string required_string(Napi::Object object, const char* name) {
     return read_string(object.Get(name), name);
 }
 
-std::optional<DType> type_member(Napi::Object object) {
+std::optional<FileType> type_member(Napi::Object object) {
     const auto name = string_member(object, "type");
     if (!name) return std::nullopt;
-    const auto type = dtype_from_name(*name);
+    const auto type = file_type_from_name(*name);
     if (!type) fail(ErrorCode::invalid_argument, "Unknown type '", *name, "'.");
     return type;
 }
 
-// Starts `job(options, control)`, whose result has n_bytes and fallbacks.
+// { type, pure, overrides: [{ pattern, type }] }
+TypeRules type_rules(Napi::Object object) {
+    TypeRules rules;
+    rules.type = type_member(object);
+    rules.is_pure = member(object, "pure", false);
+    const Napi::Value list = object.Get("overrides");
+    if (!list.IsArray()) return rules;
+    const Napi::Array overrides = list.As<Napi::Array>();
+    for (std::uint32_t i = 0; i < overrides.Length(); ++i) {
+        const Napi::Object entry = read_object(overrides.Get(i), "overrides");
+        const std::string name = required_string(entry, "type");
+        const auto dtype = dtype_from_name(name);
+        if (!dtype) fail(ErrorCode::invalid_argument, "Unknown tensor type '", name, "'.");
+        rules.overrides.push_back({required_string(entry, "pattern"), *dtype});
+    }
+    return rules;
+}
+
+Napi::Array to_js_names(Napi::Env env, const std::vector<std::string>& names) {
+    Napi::Array list = Napi::Array::New(env, names.size());
+    for (std::uint32_t i = 0; i < names.size(); ++i) list.Set(i, names[i]);
+    return list;
+}
+
+// Starts `job(options, control)`, which gives a WrittenFile.
 template <class Options, class Job>
 Napi::Value start(const Napi::CallbackInfo& info, Options options, Job job) {
     auto work = [options = std::move(options), job](TaskControl& control) -> TaskResult {
@@ -35,11 +59,10 @@ Napi::Value start(const Napi::CallbackInfo& info, Options options, Job job) {
             control.progress(done, total);
         };
         return [result = job(options, job_control)](Napi::Env env) -> Napi::Value {
-            Napi::Array fallbacks = Napi::Array::New(env);
-            for (const std::string& name : result.fallbacks) fallbacks.Set(fallbacks.Length(), name);
             Napi::Object object = Napi::Object::New(env);
             object.Set("tensorBytes", to_number(env, result.n_bytes));
-            object.Set("fallbacks", fallbacks);
+            object.Set("fallbacks", to_js_names(env, result.fallbacks));
+            object.Set("requantized", to_js_names(env, result.requantized));
             return object;
         };
     };
@@ -52,7 +75,7 @@ Napi::Value convert_job(const Napi::CallbackInfo& info) {
         ConvertOptions options;
         options.source = required_string(object, "source");
         options.output = required_string(object, "output");
-        options.type = type_member(object);
+        options.types = type_rules(object);
         options.name = string_member(object, "name").value_or("");
         options.chat_format = string_member(object, "chatFormat").value_or("");
         return start(info, std::move(options),
@@ -66,9 +89,12 @@ Napi::Value quantize_job(const Napi::CallbackInfo& info) {
         QuantizeOptions options;
         options.source = required_string(object, "source");
         options.output = required_string(object, "output");
-        options.type = type_member(object).value_or(options.type);
-        return start(info, std::move(options),
-                     [](const QuantizeOptions& o, const JobControl& control) { return quantize(o, control); });
+        options.types = type_rules(object);
+        options.allow_requantize = member(object, "allowRequantize", false);
+        options.dry_run = member(object, "dryRun", false);
+        return start(info, std::move(options), [](const QuantizeOptions& o, const JobControl& control) {
+            return quantize(o, control);
+        });
     });
 }
 
@@ -80,6 +106,7 @@ Napi::Value synth_job(const Napi::CallbackInfo& info) {
         options.output = required_string(object, "output");
         options.type = type_member(object).value_or(options.type);
         options.tokenizer = string_member(object, "tokenizer").value_or("");
+        options.dry_run = member(object, "dryRun", false);
         options.seed = static_cast<std::uint64_t>(member(object, "seed", std::int64_t{0}));
         return start(info, std::move(options),
                      [](const SynthOptions& o, const JobControl& control) { return synth(o, control); });
@@ -90,7 +117,18 @@ Napi::Value synth_job(const Napi::CallbackInfo& info) {
 Napi::Value synth_shapes(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
         Napi::Array names = Napi::Array::New(info.Env());
-        for (const Shape& shape : shapes()) names.Set(names.Length(), Napi::String::New(info.Env(), shape.name));
+        for (const Shape& shape : shapes())
+            names.Set(names.Length(), Napi::String::New(info.Env(), shape.name));
+        return names;
+    });
+}
+
+// fileTypes(): the names of the types that a file can be asked to be.
+Napi::Value file_type_names(const Napi::CallbackInfo& info) {
+    return guard(info.Env(), [&]() -> Napi::Value {
+        Napi::Array names = Napi::Array::New(info.Env());
+        for (const FileTypeInfo& type : file_types())
+            names.Set(names.Length(), Napi::String::New(info.Env(), type.name));
         return names;
     });
 }
@@ -101,6 +139,7 @@ void define_jobs(Napi::Env env, Napi::Object exports) {
     exports.Set("convert", Napi::Function::New(env, convert_job, "convert"));
     exports.Set("quantize", Napi::Function::New(env, quantize_job, "quantize"));
     exports.Set("synth", Napi::Function::New(env, synth_job, "synth"));
+    exports.Set("fileTypes", Napi::Function::New(env, file_type_names, "fileTypes"));
     exports.Set("synthShapes", Napi::Function::New(env, synth_shapes, "synthShapes"));
 }
 

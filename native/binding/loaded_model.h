@@ -15,19 +15,19 @@ namespace neox {
 
 // Values that lib/ has checked.
 struct HostOptions {
-    std::optional<DType> type;
+    std::optional<FileType> type;
     std::optional<Precision> precision;
     std::optional<KvType> kv_type;
-    int n_threads = 0;                  // 0: default_thread_count()
-    std::int64_t n_ctx = 0;             // 0: the checkpoint's
+    int n_threads = 0;       // 0: default_thread_count()
+    std::int64_t n_ctx = 0;  // 0: the checkpoint's
     std::int64_t max_sequences = 4;
-    std::uint64_t kv_cache_bytes = 0;   // 0: max_sequences x n_ctx positions
+    std::uint64_t kv_cache_bytes = 0;  // 0: max_sequences x n_ctx positions
 };
 
 inline constexpr std::int64_t kMaxContext = std::int64_t{1} << 20;
 
 struct LoadedModel {
-    std::shared_ptr<const Model> model;  // outlives the engine, whose backend reads the weights
+    std::shared_ptr<const Model> model;          // outlives the engine, whose backend reads the weights
     std::shared_ptr<const Tokenizer> tokenizer;  // null: none in the checkpoint
     BackendOptions backend{};
     std::unique_ptr<Engine> engine;
@@ -39,7 +39,8 @@ struct LoadedModel {
 BackendOptions backend_options(const Config& config, DType dtype, const HostOptions& options);
 
 // Loads and starts the engine. Wherever the last reference is dropped, the memory is given back on a thread of its own.
-std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const HostOptions& options, TaskControl& control);
+std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const HostOptions& options,
+                                              TaskControl& control);
 
 // Ends the engine's calls with ERR_NEOX_DISPOSED and gives back KV cache and weights (those that nobody else uses).
 // Not on the JavaScript thread.

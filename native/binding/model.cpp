@@ -49,12 +49,14 @@ Napi::Value optional_id(Napi::Env env, std::int32_t id) {
 
 }  // namespace
 
-const char* precision_name(Precision precision) { return kPrecisionNames[static_cast<std::int32_t>(precision)]; }
+const char* precision_name(Precision precision) {
+    return kPrecisionNames[static_cast<std::int32_t>(precision)];
+}
 
 HostOptions read_host_options(Napi::Object object) {
     HostOptions options;
     if (const auto name = string_member(object, "type")) {
-        options.type = dtype_from_name(*name);
+        options.type = file_type_from_name(*name);
         if (!options.type) fail(ErrorCode::invalid_argument, "Unknown type '", *name, "'.");
     }
     if (const auto name = string_member(object, "precision")) options.precision = precision_from_name(*name);
@@ -147,6 +149,8 @@ Napi::Value ModelObject::information(const Napi::CallbackInfo& info) {
         object.Set("generationConfig", model.text.generation_config);
         object.Set("eosTokenIds", to_int32_array(env, model.parsed.eos_ids));
         object.Set("type", dtype_info(model.dtype).name);
+        object.Set("fileType", model.file_type ? file_type_info(*model.file_type).name : "");
+        object.Set("isRequantized", model.is_requantized);
         object.Set("weightsBytes", to_number(env, model.weights->bytes()));
         object.Set("device", model.weights->device().name);
         object.Set("precision", precision_name(loaded.backend.precision));
@@ -208,10 +212,11 @@ Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
         loaded_->is_disposed = true;
         Napi::MemoryManagement::AdjustExternalMemory(info.Env(), -std::exchange(reported_bytes_, 0));
-        return Environment::of(info.Env()).tasks.start(info.Env(), [loaded = loaded_](TaskControl&) -> TaskResult {
-            neox::dispose(*loaded);
-            return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
-        });
+        return Environment::of(info.Env())
+            .tasks.start(info.Env(), [loaded = loaded_](TaskControl&) -> TaskResult {
+                neox::dispose(*loaded);
+                return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+            });
     });
 }
 

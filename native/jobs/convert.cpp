@@ -3,15 +3,14 @@
 #include <utility>
 
 #include "base/file.h"
-#include "jobs/file_type.h"
 #include "jobs/metadata.h"
 #include "jobs/write_tensors.h"
 #include "model/hf_source.h"
 
 namespace neox {
 
-ConvertResult convert(const ConvertOptions& options, const JobControl& control) {
-    if (options.type) check_file_type(*options.type);
+WrittenFile convert(const ConvertOptions& options, const JobControl& control) {
+    if (options.types.type) check_file_type(*options.types.type);
     if (!is_directory(options.source))
         fail(is_regular_file(options.source) ? ErrorCode::invalid_argument : ErrorCode::file_not_found, "'",
              options.source, "' is not a directory with a Hugging Face checkpoint.");
@@ -22,16 +21,8 @@ ConvertResult convert(const ConvertOptions& options, const JobControl& control) 
 
     GgufFile file;
     set_model_keys(file, texts.name, source->parsed());
-    ConvertResult result;
-    std::vector<std::size_t> origin;
-    for (const Tensor& tensor : source->tensors()) {
-        if (falls_back(tensor, options.type)) result.fallbacks.push_back(tensor.name);
-        Tensor written = tensor;
-        written.dtype = type_in_file(tensor, options.type);
-        origin.push_back(file.tensors.size());
-        file.tensors.push_back(std::move(written));
-    }
-    set_file_type(file, options.type);
+    file.tensors = source->tensors();
+    WrittenFile result = assign_types(file, options.types, source->config().n_layer);
     if (texts.spiece.empty()) {
         set_no_tokenizer_keys(file, source->parsed());
     } else {
@@ -43,7 +34,7 @@ ConvertResult convert(const ConvertOptions& options, const JobControl& control) 
 
     GgufWriter writer(options.output, std::move(file));
     result.n_bytes = writer.data_bytes();
-    write_converted(writer, *source, origin, control);
+    write_converted(writer, *source, control);
     control.check();
     writer.commit();
     return result;

@@ -3,37 +3,33 @@
 #include <utility>
 
 #include "base/file.h"
-#include "jobs/file_type.h"
 #include "jobs/write_tensors.h"
 #include "model/gguf_source.h"
-#include "quant/quant.h"
 
 namespace neox {
 
-QuantizeResult quantize(const QuantizeOptions& options, const JobControl& control) {
-    check_file_type(options.type);
+WrittenFile quantize(const QuantizeOptions& options, const JobControl& control) {
+    if (options.types.type) check_file_type(*options.types.type);
     if (is_directory(options.source))
         fail(ErrorCode::invalid_argument, "'", options.source,
              "' is a directory; convert it to a GGUF file first.");
     const std::unique_ptr<TensorSource> source = open_gguf_source(options.source);
     GgufFile file = read_gguf(File(options.source));
     file.tensors = source->tensors();  // one authority for the shapes, should the file have changed meanwhile
-    QuantizeResult result;
-    std::vector<std::size_t> origin;
-    for (Tensor& tensor : file.tensors) {
-        if (falls_back(tensor, options.type)) result.fallbacks.push_back(tensor.name);
-        const DType type = type_in_file(tensor, options.type);
-        if (type != tensor.dtype && !can_dequantize(tensor.dtype))
-            fail(ErrorCode::unsupported, "Tensor '", tensor.name, "' has type ",
-                 dtype_info(tensor.dtype).name, ", which cannot be read yet.");
-        tensor.dtype = type;
-        origin.push_back(origin.size());
+    WrittenFile result = assign_types(file, options.types, source->config().n_layer);
+    if (!result.requantized.empty() && !options.allow_requantize)
+        fail(ErrorCode::invalid_argument, "'", options.source, "' is quantized already (tensor '",
+             result.requantized.front(), "' and ", result.requantized.size() - 1,
+             " more would change from one quantized type to another), so the errors would add up. Quantize "
+             "the "
+             "original, or allow this with allowRequantize (--allow-requantize).");
+    if (options.dry_run) {
+        result.n_bytes = tensor_bytes(file);
+        return result;
     }
-    set_file_type(file, options.type);
-
     GgufWriter writer(options.output, std::move(file));
     result.n_bytes = writer.data_bytes();
-    write_converted(writer, *source, origin, control);
+    write_converted(writer, *source, control);
     control.check();
     writer.commit();
     return result;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/file.h"
-#include "jobs/file_type.h"
 #include "jobs/metadata.h"
 #include "jobs/random_weights.h"
 #include "jobs/write_tensors.h"
@@ -83,7 +82,7 @@ void take_special_ids(const SpieceModel& model, ParsedConfig& parsed) {
 
 std::span<const Shape> shapes() { return kShapes; }
 
-SynthResult synth(const SynthOptions& options, const JobControl& control) {
+WrittenFile synth(const SynthOptions& options, const JobControl& control) {
     check_file_type(options.type);
     const Shape& shape = find_shape(options.shape);
     ParsedConfig parsed = config_of(shape);
@@ -96,18 +95,20 @@ SynthResult synth(const SynthOptions& options, const JobControl& control) {
 
     GgufFile file;
     set_model_keys(file, text(shape.name, " with random weights"), parsed);
-    SynthResult result;
     for (const ExpectedTensor& expected : expected_tensors(parsed.config)) {
         Tensor tensor;
         tensor.name = expected.name;
         tensor.n_dims = expected.n_rows == 1 ? 1 : 2;
         tensor.shape[0] = expected.n_cols;
         tensor.shape[1] = expected.n_rows;
-        if (falls_back(tensor, options.type)) result.fallbacks.push_back(tensor.name);
-        tensor.dtype = type_in_file(tensor, options.type);
+        tensor.dtype = DType::F32;
         file.tensors.push_back(std::move(tensor));
     }
-    set_file_type(file, options.type);
+    WrittenFile result = assign_types(file, {.type = options.type}, parsed.config.n_layer);
+    if (options.dry_run) {
+        result.n_bytes = tensor_bytes(file);
+        return result;
+    }
     if (options.tokenizer.empty())
         set_no_tokenizer_keys(file, parsed);
     else

@@ -4,11 +4,9 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "jobs/control.h"
-#include "model/config.h"
-#include "tensor/dtype.h"
+#include "jobs/output_types.h"
 
 namespace neox {
 
@@ -24,20 +22,16 @@ std::span<const Shape> shapes();
 struct SynthOptions {
     std::string shape{};  // a name of shapes()
     std::string output{};
-    DType type = DType::Q4_0;
+    FileType type = FileType::Q4_0;
     // A GGUF file or a Hugging Face directory whose tokenizer is taken, with unused pieces "[PAD<id>]" up to
     // the shape's vocabulary; empty: no tokenizer.
     std::string tokenizer{};
     std::uint64_t seed = 0;
-};
-
-struct SynthResult {
-    std::uint64_t n_bytes = 0;  // of tensor data
-    std::vector<std::string> fallbacks;
+    bool dry_run = false;  // tells the result, writes nothing
 };
 
 // Throws ERR_NEOX_INVALID_ARGUMENT for an unknown shape or a tokenizer larger than its vocabulary,
 // ERR_NEOX_NO_TOKENIZER for a base without one, and what convert() throws.
-SynthResult synth(const SynthOptions& options, const JobControl& control = {});
+WrittenFile synth(const SynthOptions& options, const JobControl& control = {});
 
 }  // namespace neox

@@ -63,22 +63,21 @@ void write_tensors(GgufWriter& writer, const MakeRows& make_rows, const JobContr
     if (control.on_progress) control.on_progress(total, total);
 }
 
-void write_converted(GgufWriter& writer, const TensorSource& source, const std::vector<std::size_t>& origin,
-                     const JobControl& control) {
+void write_converted(GgufWriter& writer, const TensorSource& source, const JobControl& control) {
     const std::vector<Tensor>& tensors = writer.file().tensors;
     const auto make_rows = [&](std::size_t index, std::uint64_t row_begin, std::uint64_t n_rows,
                                std::byte* dst) {
         const Tensor& to = tensors[index];
-        const Tensor& from = source.tensors()[origin[index]];
+        const Tensor& from = source.tensors()[index];
         if (from.dtype == to.dtype) {
-            source.read_rows(origin[index], row_begin, n_rows, dst);
+            source.read_rows(index, row_begin, n_rows, dst);
             return;
         }
         const std::uint64_t from_stride = row_bytes(from.dtype, from.n_cols());
         const std::uint64_t to_stride = row_bytes(to.dtype, to.n_cols());
         const auto n_cols = static_cast<std::int64_t>(from.n_cols());
         std::vector<std::byte> stored(static_cast<std::size_t>(n_rows * from_stride));
-        source.read_rows(origin[index], row_begin, n_rows, stored.data());
+        source.read_rows(index, row_begin, n_rows, stored.data());
         std::vector<float> row(from.n_cols());
         for (std::uint64_t i = 0; i < n_rows; ++i) {
             dequantize_row(from.dtype, stored.data() + i * from_stride, n_cols, row.data());

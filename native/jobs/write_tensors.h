@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <vector>
 
 #include "gguf/gguf.h"
 #include "jobs/control.h"
@@ -22,9 +21,8 @@ using MakeRows =
 // more. Does not commit.
 void write_tensors(GgufWriter& writer, const MakeRows& make_rows, const JobControl& control);
 
-// As above, from a source: tensor i of the file is tensor origin[i] of the source, converted to the file's
-// type. ERR_NEOX_FORMAT_VALUE for a value that the type cannot hold.
-void write_converted(GgufWriter& writer, const TensorSource& source, const std::vector<std::size_t>& origin,
-                     const JobControl& control);
+// As above, from a source whose tensors are those of the file in the same order, converted to the file's
+// types. ERR_NEOX_FORMAT_VALUE for a value that the type cannot hold.
+void write_converted(GgufWriter& writer, const TensorSource& source, const JobControl& control);
 
 }  // namespace neox

@@ -14,15 +14,14 @@
 namespace neox {
 
 struct Status {
-    std::int32_t code;      // ErrorCode; 0 is success
-    char message[508];      // NUL-terminated
+    std::int32_t code;  // ErrorCode; 0 is success
+    char message[508];  // NUL-terminated
 };
 
 // Throws the Error that a Status describes, if any.
 void check(const Status& status);
 // Runs fn() and turns what it throws into a Status.
-template <class F>
-Status guarded(F&& fn) noexcept;
+template <class F> Status guarded(F&& fn) noexcept;
 Status make_status(ErrorCode code, const char* message) noexcept;
 
 enum class Precision : std::int32_t { exact = 0, high = 1, fast = 2 };
@@ -31,9 +30,9 @@ struct BackendOptions {
     Precision precision;
     KvType kv_type;
     std::int32_t n_threads;
-    std::int32_t n_kv_blocks;   // capacity of the KV pool; its memory is touched only when used
-    std::int32_t n_ctx;         // longest position + 1 that will be asked for
-    std::int32_t max_rows;      // most rows of one batch
+    std::int32_t n_kv_blocks;  // capacity of the KV pool; its memory is touched only when used
+    std::int32_t n_ctx;        // longest position + 1 that will be asked for
+    std::int32_t max_rows;     // most rows of one batch
 };
 
 struct MemoryEstimate {
@@ -48,7 +47,8 @@ struct Backend {
     // Runs layers [layer_begin, layer_end) over the batch; layer_begin 0 starts from tokens or embeddings, layer_end
     // n_layer ends with the outputs. `carry` [n_rows, n_embd] holds the residual stream between ranges: it is read when
     // layer_begin > 0 and written when layer_end < n_layer, and may be null otherwise. The only entry to the network.
-    Status (*forward)(void* self, const Batch* batch, std::int32_t layer_begin, std::int32_t layer_end, float* carry);
+    Status (*forward)(void* self, const Batch* batch, std::int32_t layer_begin, std::int32_t layer_end,
+                      float* carry);
     std::size_t kv_block_bytes;  // of one block over all layers
     // Copies the first n_positions of block `from` to block `to`, all layers.
     Status (*kv_copy)(void* self, std::int32_t from, std::int32_t to, std::int32_t n_positions);
@@ -59,22 +59,22 @@ struct Backend {
 
 // Roles of the tensors of a GPT-NeoX model, in GGUF's words. Hugging Face's names beside them.
 enum class Role : std::int32_t {
-    token_embd,       // gpt_neox.embed_in.weight
-    attn_norm,        // layers.N.input_layernorm
+    token_embd,  // gpt_neox.embed_in.weight
+    attn_norm,   // layers.N.input_layernorm
     attn_norm_bias,
-    attn_qkv,         // layers.N.attention.query_key_value, rows reordered to Q | K | V
+    attn_qkv,  // layers.N.attention.query_key_value, rows reordered to Q | K | V
     attn_qkv_bias,
-    attn_output,      // layers.N.attention.dense
+    attn_output,  // layers.N.attention.dense
     attn_output_bias,
-    ffn_norm,         // layers.N.post_attention_layernorm
+    ffn_norm,  // layers.N.post_attention_layernorm
     ffn_norm_bias,
-    ffn_up,           // layers.N.mlp.dense_h_to_4h
+    ffn_up,  // layers.N.mlp.dense_h_to_4h
     ffn_up_bias,
-    ffn_down,         // layers.N.mlp.dense_4h_to_h
+    ffn_down,  // layers.N.mlp.dense_4h_to_h
     ffn_down_bias,
-    output_norm,      // gpt_neox.final_layer_norm
+    output_norm,  // gpt_neox.final_layer_norm
     output_norm_bias,
-    output,           // embed_out.weight
+    output,  // embed_out.weight
 };
 
 // A slice of rows of one tensor in GGUF row layout. Slices of one tensor begin at multiples of 16 rows.
@@ -82,11 +82,20 @@ struct Upload {
     Role role;
     std::int32_t layer;
     DType dtype;
-    std::int64_t n_rows;       // of the whole tensor
+    std::int64_t n_rows;  // of the whole tensor
     std::int64_t n_cols;
     std::int64_t row_begin;
     std::int64_t row_count;
     const std::byte* rows;
+};
+
+// A tensor as a device will hold it.
+struct TensorSpec {
+    Role role;
+    std::int32_t layer;  // -1: of no layer
+    DType dtype;
+    std::int64_t n_rows;
+    std::int64_t n_cols;
 };
 
 // A kind of device. Weights are made once and shared by every backend over them.
@@ -104,13 +113,14 @@ struct Device {
     void (*destroy_weights)(void* weights);
     // `weights` must outlive the backend.
     Status (*create_backend)(const void* weights, const BackendOptions* options, Backend* backend);
-    Status (*estimate)(const Config* config, const BackendOptions* options, DType dtype, MemoryEstimate* estimate);
+    // The memory of a model of these tensors with a backend of these options.
+    Status (*estimate)(const Config* config, const BackendOptions* options, const TensorSpec* tensors,
+                       std::size_t n_tensors, MemoryEstimate* estimate);
 };
 
 const Device& cpu_device();
 
-template <class F>
-Status guarded(F&& fn) noexcept {
+template <class F> Status guarded(F&& fn) noexcept {
     try {
         fn();
         return Status{0, {0}};

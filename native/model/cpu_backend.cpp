@@ -16,9 +16,15 @@ CpuState& state_of(void* self) { return *static_cast<CpuState*>(self); }
 
 std::unique_ptr<CpuState> make_state(const CpuWeights& weights, const BackendOptions& options) {
     const Config& c = weights.config;
-    std::unique_ptr<CpuState> s(new CpuState{weights, active_kernels(), ThreadPool(options.n_threads),
+    std::unique_ptr<CpuState> s(new CpuState{weights,
+                                             active_kernels(),
+                                             ThreadPool(options.n_threads),
                                              KvMemory(c, options.kv_type, options.n_kv_blocks),
-                                             RopeTable(c, options.n_ctx), options, {}, {}, {}});
+                                             RopeTable(c, options.n_ctx),
+                                             options,
+                                             {},
+                                             {},
+                                             {}});
     const std::size_t n = static_cast<std::size_t>(options.max_rows);
     const std::size_t n_embd = static_cast<std::size_t>(panel_stride(c.n_embd));
     s->act.x.reset(n * n_embd);
@@ -36,7 +42,8 @@ Status create_weights(const Config* config, void** weights) {
     return guarded([&] { *weights = new CpuWeights(*config); });
 }
 
-Status declare(void* weights, Role role, std::int32_t layer, DType dtype, std::int64_t n_rows, std::int64_t n_cols) {
+Status declare(void* weights, Role role, std::int32_t layer, DType dtype, std::int64_t n_rows,
+               std::int64_t n_cols) {
     return guarded([&] { weights_of(weights).declare(role, layer, dtype, n_rows, n_cols); });
 }
 
@@ -48,7 +55,8 @@ Status embed(const void* weights, std::int32_t token, float* out) {
     return guarded([&] {
         const CpuWeights& w = *static_cast<const CpuWeights*>(weights);
         if (token < 0 || token >= w.config.n_vocab)
-            fail(ErrorCode::invalid_argument, "Token id ", token, " is outside the vocabulary of ", w.config.n_vocab, ".");
+            fail(ErrorCode::invalid_argument, "Token id ", token, " is outside the vocabulary of ",
+                 w.config.n_vocab, ".");
         w.embed(token, out);
     });
 }
@@ -61,7 +69,8 @@ Status create_backend(const void* weights, const BackendOptions* options, Backen
     return guarded([&] {
         std::unique_ptr<CpuState> state = make_state(*static_cast<const CpuWeights*>(weights), *options);
         backend->kv_block_bytes = state->kv.block_bytes();
-        backend->forward = [](void* self, const Batch* batch, std::int32_t begin, std::int32_t end, float* carry) {
+        backend->forward = [](void* self, const Batch* batch, std::int32_t begin, std::int32_t end,
+                              float* carry) {
             return guarded([&] { forward(state_of(self), *batch, begin, end, carry); });
         };
         backend->kv_copy = [](void* self, std::int32_t from, std::int32_t to, std::int32_t n_positions) {
@@ -78,20 +87,19 @@ Status create_backend(const void* weights, const BackendOptions* options, Backen
     });
 }
 
-Status estimate(const Config* config, const BackendOptions* options, DType dtype, MemoryEstimate* out) {
+Status estimate(const Config* config, const BackendOptions* options, const TensorSpec* tensors,
+                std::size_t n_tensors, MemoryEstimate* out) {
     return guarded([&] {
         const Config& c = *config;
         out->weights_bytes = 0;
-        for (const ExpectedTensor& t : expected_tensors(c)) {
-            const bool is_vector = t.n_rows == 1;
-            out->weights_bytes = checked_add(
-                out->weights_bytes,
-                checked_mul(row_bytes(is_vector ? DType::F32 : dtype, t.n_cols), t.n_rows, t.name.c_str()), "weights");
-        }
+        for (std::size_t i = 0; i < n_tensors; ++i)
+            out->weights_bytes =
+                checked_add(out->weights_bytes, CpuWeights::tensor_bytes(tensors[i]), "weights");
         const std::uint64_t element = options->kv_type == KvType::f32 ? 4 : 2;
-        out->kv_bytes = static_cast<std::uint64_t>(c.n_layer) * 2 * static_cast<std::uint64_t>(c.n_embd) * kKvBlock *
-                        element * static_cast<std::uint64_t>(options->n_kv_blocks);
-        const std::uint64_t per_row = 8 * static_cast<std::uint64_t>(c.n_embd) + static_cast<std::uint64_t>(c.n_ff);
+        out->kv_bytes = static_cast<std::uint64_t>(c.n_layer) * 2 * static_cast<std::uint64_t>(c.n_embd) *
+                        kKvBlock * element * static_cast<std::uint64_t>(options->n_kv_blocks);
+        const std::uint64_t per_row =
+            8 * static_cast<std::uint64_t>(c.n_embd) + static_cast<std::uint64_t>(c.n_ff);
         out->scratch_bytes = 4 * (static_cast<std::uint64_t>(options->max_rows) * per_row +
                                   16 * static_cast<std::uint64_t>(c.n_vocab));
     });

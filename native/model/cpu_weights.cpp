@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/checked.h"
 #include "quant/quant.h"
 
 namespace neox {
@@ -38,7 +39,8 @@ AlignedBuffer<float>* CpuWeights::vector(Role role, std::int32_t layer) {
     }
 }
 
-void CpuWeights::declare(Role role, std::int32_t layer, DType dtype, std::int64_t n_rows, std::int64_t n_cols) {
+void CpuWeights::declare(Role role, std::int32_t layer, DType dtype, std::int64_t n_rows,
+                         std::int64_t n_cols) {
     if (role == Role::token_embd) {
         token_embd_dtype_ = dtype;
         token_embd_row_ = row_bytes(dtype, static_cast<std::uint64_t>(n_cols));
@@ -49,12 +51,24 @@ void CpuWeights::declare(Role role, std::int32_t layer, DType dtype, std::int64_
         bytes_ += static_cast<std::uint64_t>(n_cols) * sizeof(float);
     } else {
         OwnedMatrix* m = matrix(role, layer);
-        if (!m) fail(ErrorCode::internal, "Role ", static_cast<int>(role), " has no place in the CPU weights.");
+        if (!m)
+            fail(ErrorCode::internal, "Role ", static_cast<int>(role), " has no place in the CPU weights.");
         const std::size_t panel_bytes = resident_panel_bytes(dtype, n_cols);
-        m->memory = PageBuffer(panel_bytes * static_cast<std::size_t>((n_rows + kPanelRows - 1) / kPanelRows));
+        m->memory =
+            PageBuffer(panel_bytes * static_cast<std::size_t>((n_rows + kPanelRows - 1) / kPanelRows));
         m->view = {dtype, n_rows, n_cols, panel_bytes, m->memory.data()};
         bytes_ += m->memory.size();
     }
+}
+
+std::uint64_t CpuWeights::tensor_bytes(const TensorSpec& tensor) {
+    const auto n_rows = static_cast<std::uint64_t>(tensor.n_rows),
+               n_cols = static_cast<std::uint64_t>(tensor.n_cols);
+    if (tensor.role == Role::token_embd)
+        return checked_mul(row_bytes(tensor.dtype, n_cols), n_rows, "embedding");
+    if (tensor.n_rows == 1) return checked_mul(n_cols, sizeof(float), "vector");
+    const std::uint64_t n_panels = (n_rows + kPanelRows - 1) / kPanelRows;
+    return checked_mul(resident_panel_bytes(tensor.dtype, tensor.n_cols), n_panels, "matrix");
 }
 
 void CpuWeights::upload(const Upload& slice) {
@@ -67,20 +81,22 @@ void CpuWeights::upload(const Upload& slice) {
     } else {
         OwnedMatrix* m = matrix(slice.role, slice.layer);
         if (!m || slice.row_begin % kPanelRows != 0)
-            fail(ErrorCode::internal, "A slice of rows from ", slice.row_begin, " cannot be laid out in panels.");
+            fail(ErrorCode::internal, "A slice of rows from ", slice.row_begin,
+                 " cannot be laid out in panels.");
         std::byte* panel =
             m->memory.data() + static_cast<std::size_t>(slice.row_begin / kPanelRows) * m->view.panel_bytes;
         for (std::int64_t row = 0; row < slice.row_count; row += kPanelRows, panel += m->view.panel_bytes) {
             const int n = static_cast<int>(std::min<std::int64_t>(kPanelRows, slice.row_count - row));
-            layout_panel(slice.dtype, slice.n_cols, slice.rows + static_cast<std::uint64_t>(row) * stride, stride, n,
-                         panel);
+            layout_panel(slice.dtype, slice.n_cols, slice.rows + static_cast<std::uint64_t>(row) * stride,
+                         stride, n, panel);
         }
     }
 }
 
 void CpuWeights::embed(std::int32_t token, float* out) const {
-    dequantize_row(token_embd_dtype_, token_embd_.data() + static_cast<std::uint64_t>(token) * token_embd_row_,
-                   config.n_embd, out);
+    dequantize_row(token_embd_dtype_,
+                   token_embd_.data() + static_cast<std::uint64_t>(token) * token_embd_row_, config.n_embd,
+                   out);
 }
 
 }  // namespace neox

@@ -39,6 +39,8 @@ public:
     void declare(Role role, std::int32_t layer, DType dtype, std::int64_t n_rows, std::int64_t n_cols);
     void upload(const Upload& slice);
     std::uint64_t bytes() const { return bytes_; }
+    // What declare() adds to bytes().
+    static std::uint64_t tensor_bytes(const TensorSpec& tensor);
 
     // The embedding of one token, as f32 [n_embd].
     void embed(std::int32_t token, float* out) const;

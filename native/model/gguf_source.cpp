@@ -15,6 +15,8 @@ public:
             parsed_ = config_from_gguf(gguf_);
             check_tensors(parsed_.config, gguf_.tensors);
             text_ = text_from_gguf(gguf_);
+            if (const auto number = gguf_.find_u32("general.file_type"))
+                if (const FileTypeInfo* info = find_file_type(*number)) file_type_ = info->type;
         } catch (const Error& e) {
             throw Error(e.code(), neox::text("'", path, "': ", e.what()));
         }
@@ -23,6 +25,7 @@ public:
     const ParsedConfig& parsed() const override { return parsed_; }
     const ModelText& text() const override { return text_; }
     std::string identity() const override { return identity_text(file_.identity()); }
+    std::optional<FileType> file_type() const override { return file_type_; }
     const std::vector<Tensor>& tensors() const override { return gguf_.tensors; }
 
     void read_rows(std::size_t index, std::uint64_t row_begin, std::uint64_t n_rows,
@@ -39,6 +42,7 @@ private:
     GgufFile gguf_;
     ParsedConfig parsed_;
     ModelText text_;
+    std::optional<FileType> file_type_;
 };
 
 }  // namespace

@@ -49,11 +49,12 @@ std::map<std::string, Place, std::less<>> places(const Config& config) {
     return map;
 }
 
-bool is_vector(const Tensor& tensor) { return tensor.n_rows() == 1; }
-
-DType resident_type(const Tensor& tensor, Role role, std::optional<DType> type) {
-    const DType dtype = type && !is_vector(tensor) ? *type : tensor.dtype;
-    const bool usable = role == Role::token_embd || is_vector(tensor) ? can_dequantize(dtype) : is_resident_dtype(dtype);
+DType resident_type(const Tensor& tensor, Role role, std::optional<FileType> type, const TypeMix& mix) {
+    const DType dtype = is_vector(tensor) ? tensor.dtype
+                        : type            ? type_that_runs(mix.choose(tensor).dtype)
+                                          : tensor.dtype;
+    const bool usable =
+        role == Role::token_embd || is_vector(tensor) ? can_dequantize(dtype) : is_resident_dtype(dtype);
     if (!usable)
         fail(ErrorCode::unsupported, "Tensor ", tensor.name, " has type ", dtype_info(dtype).name,
              ", which cannot be run yet.");
@@ -61,14 +62,14 @@ DType resident_type(const Tensor& tensor, Role role, std::optional<DType> type) 
         if (!can_dequantize(tensor.dtype) || !can_quantize(dtype))
             fail(ErrorCode::unsupported, "Tensor ", tensor.name, " cannot be converted from ",
                  dtype_info(tensor.dtype).name, " to ", dtype_info(dtype).name, ".");
-        (void)row_bytes(dtype, tensor.n_cols());
     }
     return dtype;
 }
 
 }  // namespace
 
-LoadPlan plan_load(const TensorSource& source, std::optional<DType> type) {
+LoadPlan plan_load(const TensorSource& source, std::optional<FileType> type) {
+    const TypeMix mix({.type = type}, source.config().n_layer);
     const auto known = places(source.config());
     LoadPlan plan;
     std::map<DType, std::uint64_t> elements;
@@ -77,16 +78,22 @@ LoadPlan plan_load(const TensorSource& source, std::optional<DType> type) {
         const Tensor& tensor = tensors[index];
         const auto place = known.find(tensor.name);
         if (place == known.end()) continue;
-        const DType dtype = resident_type(tensor, place->second.role, type);
+        const DType dtype = resident_type(tensor, place->second.role, type, mix);
         if (!is_vector(tensor)) elements[dtype] += tensor.n_elements();
+        if (dtype != tensor.dtype && is_quantized(dtype) && is_quantized(tensor.dtype))
+            plan.is_requantized = true;
         const std::uint64_t stride = row_bytes(tensor.dtype, tensor.n_cols());
-        const std::uint64_t step = std::max<std::uint64_t>(kSliceBytes / std::max<std::uint64_t>(stride, 1) / 16, 1) * 16;
+        const std::uint64_t step =
+            std::max<std::uint64_t>(kSliceBytes / std::max<std::uint64_t>(stride, 1) / 16, 1) * 16;
         for (std::uint64_t row = 0; row < tensor.n_rows(); row += step) {
             const std::uint64_t n_rows = std::min(step, tensor.n_rows() - row);
             plan.slices.push_back({plan.tensors.size(), row, n_rows, n_rows * stride});
             plan.n_bytes += n_rows * stride;
         }
-        plan.tensors.push_back({index, place->second.role, place->second.layer, dtype});
+        plan.tensors.push_back(
+            {index,
+             {place->second.role, place->second.layer, dtype, static_cast<std::int64_t>(tensor.n_rows()),
+              static_cast<std::int64_t>(tensor.n_cols())}});
     }
     std::uint64_t most = 0;
     for (const auto& [dtype, n] : elements)
@@ -95,6 +102,15 @@ LoadPlan plan_load(const TensorSource& source, std::optional<DType> type) {
             plan.dtype = dtype;
         }
     return plan;
+}
+
+MemoryEstimate estimate_memory(const Device& device, const Config& config, const BackendOptions& options,
+                               const LoadPlan& plan) {
+    std::vector<TensorSpec> specs;
+    for (const PlannedTensor& tensor : plan.tensors) specs.push_back(tensor.spec);
+    MemoryEstimate estimate{};
+    check(device.estimate(&config, &options, specs.data(), specs.size(), &estimate));
+    return estimate;
 }
 
 }  // namespace neox

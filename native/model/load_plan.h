@@ -7,14 +7,13 @@
 
 #include "model/backend.h"
 #include "model/source.h"
+#include "model/type_mix.h"
 
 namespace neox {
 
 struct PlannedTensor {
     std::size_t index;  // into TensorSource::tensors()
-    Role role;
-    std::int32_t layer;
-    DType dtype;        // to be resident in
+    TensorSpec spec;    // to be resident as
 };
 
 struct LoadSlice {
@@ -28,11 +27,16 @@ struct LoadPlan {
     std::vector<PlannedTensor> tensors;
     std::vector<LoadSlice> slices;  // a few MiB each, in file order
     std::uint64_t n_bytes = 0;
-    DType dtype = DType::F32;       // that most matrix elements will have
+    DType dtype = DType::F32;     // that most matrix elements will have
+    bool is_requantized = false;  // a quantized tensor becomes another quantized type
 };
 
-// Throws ERR_NEOX_UNSUPPORTED for a tensor whose type cannot be resident, ERR_NEOX_FORMAT_SHAPE when its rows are no
-// multiple of `type`'s block.
-LoadPlan plan_load(const TensorSource& source, std::optional<DType> type);
+// `type` quantizes while loading, by the rules of model/type_mix.h; vectors stay as they are. Throws ERR_NEOX_UNSUPPORTED
+// for a tensor whose type cannot be resident.
+LoadPlan plan_load(const TensorSource& source, std::optional<FileType> type);
+
+// The memory that loading by this plan takes on a device.
+MemoryEstimate estimate_memory(const Device& device, const Config& config, const BackendOptions& options,
+                               const LoadPlan& plan);
 
 }  // namespace neox

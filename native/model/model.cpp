@@ -42,38 +42,36 @@ void load_slice(const TensorSource& source, const Device& device, void* handle, 
     raw.resize(stride * slice.n_rows);
     source.read_rows(tensor.index, slice.row_begin, slice.n_rows, raw.data());
     const std::byte* rows = raw.data();
-    if (tensor.dtype != file.dtype) {
-        const std::uint64_t to = row_bytes(tensor.dtype, file.n_cols());
+    const TensorSpec& spec = tensor.spec;
+    if (spec.dtype != file.dtype) {
+        const std::uint64_t to = row_bytes(spec.dtype, file.n_cols());
         const std::int64_t n_cols = static_cast<std::int64_t>(file.n_cols());
         std::vector<float> row(file.n_cols());
         converted.resize(to * slice.n_rows);
         for (std::uint64_t i = 0; i < slice.n_rows; ++i) {
             dequantize_row(file.dtype, raw.data() + i * stride, n_cols, row.data());
-            quantize_row(tensor.dtype, row.data(), n_cols, converted.data() + i * to);
+            quantize_row(spec.dtype, row.data(), n_cols, converted.data() + i * to);
         }
         rows = converted.data();
     }
-    const Upload upload{tensor.role,
-                        tensor.layer,
-                        tensor.dtype,
-                        static_cast<std::int64_t>(file.n_rows()),
-                        static_cast<std::int64_t>(file.n_cols()),
+    const Upload upload{spec.role,
+                        spec.layer,
+                        spec.dtype,
+                        spec.n_rows,
+                        spec.n_cols,
                         static_cast<std::int64_t>(slice.row_begin),
                         static_cast<std::int64_t>(slice.n_rows),
                         rows};
     check(device.upload(handle, &upload));
 }
 
-std::shared_ptr<const Weights> read_weights(const TensorSource& source, const LoadPlan& plan, const Device& device,
-                                            const LoadOptions& options) {
+std::shared_ptr<const Weights> read_weights(const TensorSource& source, const LoadPlan& plan,
+                                            const Device& device, const LoadOptions& options) {
     void* handle = nullptr;
     check(device.create_weights(&source.config(), &handle));
     auto weights = std::make_shared<const Weights>(device, handle);
-    for (const PlannedTensor& t : plan.tensors) {
-        const Tensor& file = source.tensors()[t.index];
-        check(device.declare(handle, t.role, t.layer, t.dtype, static_cast<std::int64_t>(file.n_rows()),
-                             static_cast<std::int64_t>(file.n_cols())));
-    }
+    for (const auto& [index, spec] : plan.tensors)
+        check(device.declare(handle, spec.role, spec.layer, spec.dtype, spec.n_rows, spec.n_cols));
     ThreadPool pool(options.n_threads > 0 ? options.n_threads : default_thread_count());
     struct Scratch {
         std::vector<std::byte> raw, converted;
@@ -135,17 +133,21 @@ std::shared_ptr<const Weights> share_weights(const std::string& key, const Tenso
 
 }  // namespace
 
-std::shared_ptr<const Model> load_model(const std::string& path, const Device& device, const LoadOptions& options) {
+std::shared_ptr<const Model> load_model(const std::string& path, const Device& device,
+                                        const LoadOptions& options) {
     const std::unique_ptr<TensorSource> source = open_source(path);
     const LoadPlan plan = plan_load(*source, options.type);
     auto model = std::make_shared<Model>();
     model->parsed = source->parsed();
     model->text = source->text();
     model->dtype = plan.dtype;
+    model->file_type = options.type ? options.type : source->file_type();
+    model->is_requantized = plan.is_requantized;
     model->file_bytes = plan.n_bytes;
 
-    const std::string key = text(device.name, " ", options.type ? dtype_info(*options.type).name : "as stored", " ",
-                                 source->identity());
+    const std::string key =
+        text(device.name, " ", options.type ? file_type_info(*options.type).name : "as stored", " ",
+             source->identity());
     model->weights = share_weights(key, *source, plan, device, options);
     return model;
 }

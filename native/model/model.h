@@ -11,6 +11,7 @@
 
 #include "model/backend.h"
 #include "model/config.h"
+#include "model/file_type.h"
 #include "model/source.h"
 
 namespace neox {
@@ -33,16 +34,19 @@ private:
 };
 
 struct LoadOptions {
-    std::optional<DType> type;  // quantizes the matrices while loading
-    int n_threads = 0;          // 0: default_thread_count()
-    std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;  // bytes read; called on the loading thread
+    std::optional<FileType> type;  // quantizes the matrices while loading
+    int n_threads = 0;             // 0: default_thread_count()
+    std::function<void(std::uint64_t done, std::uint64_t total)>
+        on_progress;  // bytes read; called on the loading thread
     const std::atomic<bool>* cancel = nullptr;
 };
 
 struct Model {
     ParsedConfig parsed;
     ModelText text;
-    DType dtype = DType::F32;        // of most matrix elements
+    DType dtype = DType::F32;           // of most matrix elements
+    std::optional<FileType> file_type;  // asked for, else what the file says of itself
+    bool is_requantized = false;        // from one quantized type to another
     std::uint64_t file_bytes = 0;
     std::shared_ptr<const Weights> weights;
 
@@ -50,7 +54,8 @@ struct Model {
 };
 
 // Loads or shares. Throws ERR_NEOX_FILE_NOT_FOUND, a format code, ERR_NEOX_OUT_OF_MEMORY, ERR_NEOX_CANCELLED.
-std::shared_ptr<const Model> load_model(const std::string& path, const Device& device, const LoadOptions& options);
+std::shared_ptr<const Model> load_model(const std::string& path, const Device& device,
+                                        const LoadOptions& options);
 
 // The precision that a model of this type takes when none is asked for.
 Precision default_precision(DType dtype);

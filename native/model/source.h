@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/config.h"
+#include "model/file_type.h"
 #include "tensor/tensor.h"
 
 namespace neox {
@@ -31,11 +33,14 @@ public:
     virtual const ModelText& text() const = 0;
     // Names the very files (device, inode, size, modification time): equal strings, equal contents. For sharing weights.
     virtual std::string identity() const = 0;
+    // What the file says of itself; nullopt where it says nothing that is known.
+    virtual std::optional<FileType> file_type() const { return std::nullopt; }
     const Config& config() const { return parsed().config; }
     virtual const std::vector<Tensor>& tensors() const = 0;
     // Reads rows [row_begin, row_begin + n_rows) of tensors()[index] as the file stores them (its dtype), row_bytes()
     // apart. Throws ERR_NEOX_IO or ERR_NEOX_FORMAT_TRUNCATED when the file has become shorter.
-    virtual void read_rows(std::size_t index, std::uint64_t row_begin, std::uint64_t n_rows, std::byte* dst) const = 0;
+    virtual void read_rows(std::size_t index, std::uint64_t row_begin, std::uint64_t n_rows,
+                           std::byte* dst) const = 0;
 };
 
 // Opens a .gguf file or a Hugging Face directory. Reads headers only. Throws ERR_NEOX_FILE_NOT_FOUND, ERR_NEOX_IO or one

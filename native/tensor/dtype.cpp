@@ -1,5 +1,6 @@
 #include "tensor/dtype.h"
 
+#include "base/ascii.h"
 #include "base/checked.h"
 
 namespace neox {
@@ -15,15 +16,6 @@ constexpr DTypeInfo kDTypes[] = {
     {DType::BF16, "BF16", 1, 2},
 };
 
-char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-    if (a.size() != b.size()) return false;
-    for (std::size_t i = 0; i < a.size(); ++i)
-        if (upper(a[i]) != upper(b[i])) return false;
-    return true;
-}
-
 }  // namespace
 
 const DTypeInfo* find_dtype(std::int32_t number) {
@@ -37,6 +29,8 @@ const DTypeInfo& dtype_info(DType dtype) {
     if (!info) fail(ErrorCode::unsupported, "Unknown tensor type ", static_cast<std::int32_t>(dtype), ".");
     return *info;
 }
+
+bool is_quantized(DType dtype) { return dtype_info(dtype).block_length > 1; }
 
 std::optional<DType> dtype_from_name(std::string_view name) {
     for (const DTypeInfo& info : kDTypes)

@@ -32,7 +32,7 @@ enum class DType : std::int32_t {
 
 struct DTypeInfo {
     DType dtype;
-    const char* name;          // "Q4_0"
+    const char* name;           // "Q4_0"
     std::int32_t block_length;  // elements of one block; rows are multiples of it
     std::int32_t block_bytes;
 };
@@ -41,6 +41,8 @@ struct DTypeInfo {
 const DTypeInfo* find_dtype(std::int32_t number);
 // Throws ERR_NEOX_UNSUPPORTED for a value outside the table.
 const DTypeInfo& dtype_info(DType dtype);
+// Whether elements share scales in blocks.
+bool is_quantized(DType dtype);
 // "Q4_0", in any case -> DType::Q4_0.
 std::optional<DType> dtype_from_name(std::string_view name);
 

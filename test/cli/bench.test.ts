@@ -68,22 +68,17 @@ describe('bench', () => {
 });
 
 test('the cost of a step counts every weight but the embedding, and of a prompt the head once', () => {
-  const tensor = (name: string, shape: number[], type: string, bytes: number) => ({
-    name,
-    shape,
-    type,
-    bytes,
-  });
+  const tensor = (name: string, shape: number[], loadedBytes: number) => ({ name, shape, loadedBytes });
   const found = {
     config: { numHiddenLayers: 2, hiddenSize: 64 },
     tensors: [
-      tensor('token_embd.weight', [128, 64], 'F16', 16384),
-      tensor('blk.0.ffn_up.weight', [256, 64], 'F16', 32768),
-      tensor('blk.0.ffn_up.bias', [256], 'F32', 1024),
-      tensor('output.weight', [128, 64], 'F16', 16384),
+      tensor('token_embd.weight', [128, 64], 16384),
+      tensor('blk.0.ffn_up.weight', [256, 64], 32768),
+      tensor('blk.0.ffn_up.bias', [256], 1024),
+      tensor('output.weight', [128, 64], 16384),
     ],
   } as unknown as ModelInspection;
-  const cost = modelCost(found, undefined, 'f16');
+  const cost = modelCost(found, 'f16');
   expect(cost).toEqual({
     nParams: 128 * 64 * 2 + 256 * 64 + 256,
     stepBytes: 32768 + 1024 + 16384,
@@ -91,7 +86,7 @@ test('the cost of a step counts every weight but the embedding, and of a prompt 
     headElements: 128 * 64,
     kvBytes: 2 * 2 * 64 * 2,
   });
-  expect(modelCost(found, 'Q8_0', 'f32').stepBytes).toBe(((32768 + 16384) / 16) * 8.5 + 1024);
+  expect(modelCost(found, 'f32').kvBytes).toBe(2 * cost.kvBytes);
   expect(bytesPerToken(cost, { nPrompt: 0, nGen: 8, depth: 100 })).toBe(cost.stepBytes + 512 * 104);
   expect(promptOperations(cost, { nPrompt: 10, nGen: 0, depth: 0 })).toBe(2 * (10 * 256 * 64 + 128 * 64));
 });

@@ -1,6 +1,7 @@
 // The addon's raw exports against their declarations, and misuse that must be an error and not a crash.
 
 import { ERROR_CODES, fromNative, NeoxError } from '../../lib/errors.js';
+import { FILE_TYPES } from '../../lib/file-types.js';
 import { NATIVE_EXPORTS, type NativeCall, type NativeSession, native } from '../../lib/native.js';
 import { SYNTH_SHAPES } from '../../lib/synth.js';
 import { checkpointPath } from '../integration/fixtures.js';
@@ -24,6 +25,7 @@ test('the error codes are those that errors.ts declares, in the same order', () 
 
 test('the shapes are those that synth.ts declares', () => {
   expect(native().synthShapes()).toEqual([...SYNTH_SHAPES]);
+  expect(native().fileTypes()).toEqual([...FILE_TYPES]);
 });
 
 test('a native error becomes a NeoxError with its code and cause', async () => {

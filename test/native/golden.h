@@ -55,8 +55,7 @@ public:
     std::vector<std::byte> bytes(const std::string& name) const { return read<std::byte>(name); }
 
 private:
-    template <class T>
-    std::vector<T> read(const std::string& name) const {
+    template <class T> std::vector<T> read(const std::string& name) const {
         const auto& tensor = tensors_.at(name);
         std::vector<std::byte> bytes(tensor.n_bytes);
         file_.read_at(tensor.offset, bytes);
@@ -76,7 +75,7 @@ struct EngineSetup {
     std::int32_t max_rows = 512;
     std::int32_t n_ctx = 256;
     std::int32_t n_kv_blocks = 32;
-    std::optional<neox::DType> type{};
+    std::optional<neox::FileType> type{};
 };
 
 // A loaded checkpoint and an engine over it.

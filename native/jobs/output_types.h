@@ -1,0 +1,31 @@
+// The types of the tensors of a file to be written, and what the caller is told of them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gguf/gguf.h"
+#include "model/type_mix.h"
+
+namespace neox {
+
+struct WrittenFile {
+    std::uint64_t n_bytes = 0;             // of tensor data
+    std::vector<std::string> fallbacks;    // tensors whose rows the asked type does not fit: they got another
+    std::vector<std::string> requantized;  // tensors that were quantized before, to another type
+};
+
+// Gives each tensor of `file`, which come with the types that they have, those of the rules, and sets
+// general.file_type and, where a tensor is quantized, general.quantization_version. Where the rules keep the
+// matrices' types, the one of most elements names the file. ERR_NEOX_UNSUPPORTED for a type that cannot be
+// read or written.
+WrittenFile assign_types(GgufFile& file, const TypeRules& rules, std::int32_t n_layer);
+
+// Bytes of all tensors, padding left out.
+std::uint64_t tensor_bytes(const GgufFile& file);
+
+// Throws ERR_NEOX_UNSUPPORTED for a type whose matrices cannot be written.
+void check_file_type(FileType type);
+
+}  // namespace neox
