@@ -20,4 +20,5 @@ endif()
 
 if(NEOX_BENCH_SOURCES)
   neox_program(neox_bench ${NEOX_BENCH_SOURCES})
+  target_link_libraries(neox_bench PRIVATE ${CMAKE_DL_LIBS})
 endif()

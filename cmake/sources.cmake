@@ -26,7 +26,7 @@ set(NEOX_CORE_SOURCES
   native/checkpoint/zip.cpp
   native/quant/dequantize_k.cpp
   native/quant/dequantize_small.cpp
-  native/quant/legacy.cpp
+  native/quant/pack.cpp
   native/quant/quant.cpp
   native/kernels/ceiling.cpp
   native/kernels/cpu_features.cpp
@@ -36,12 +36,15 @@ set(NEOX_CORE_SOURCES
   native/kernels/quantize_rows.cpp
   native/kernels/avx2/matmul_f32.cpp
   native/kernels/avx2/matmul_int8.cpp
+  native/kernels/avx2/search_codes.cpp
   native/kernels/avx2/table.cpp
   native/kernels/avx512vnni/matmul_f32.cpp
   native/kernels/avx512vnni/matmul_int8.cpp
+  native/kernels/avx512vnni/search_codes.cpp
   native/kernels/avx512vnni/table.cpp
   native/kernels/scalar/matmul_f32.cpp
   native/kernels/scalar/matmul_int8.cpp
+  native/kernels/scalar/search_codes.cpp
   native/kernels/scalar/table.cpp
   native/model/backend.cpp
   native/model/config.cpp
@@ -116,6 +119,7 @@ set(NEOX_TEST_SOURCES
   test/native/model_test.cpp
   test/native/pickle_test.cpp
   test/native/quant_test.cpp
+  test/native/quantize_rows_test.cpp
   test/native/rng_test.cpp
   test/native/rope_table_test.cpp
   test/native/sampler_test.cpp
@@ -130,4 +134,5 @@ set(NEOX_TOKENIZER_TEST_SOURCES
   test/native/tokenizer_test.cpp)
 
 set(NEOX_BENCH_SOURCES
-  test/bench/kernels_bench.cpp)
+  test/bench/kernels_bench.cpp
+  test/bench/quantize_bench.cpp)

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/thread_pool.h"
+#include "kernels/quantize_rows.h"
 #include "quant/quant.h"
 
 namespace neox {
@@ -83,7 +84,7 @@ void write_converted(GgufWriter& writer, const TensorSource& source, const JobCo
             dequantize_row(from.dtype, stored.data() + i * from_stride, n_cols, row.data());
             if (to.dtype == DType::F16) check_f16_range(to, row);
             try {
-                quantize_row(to.dtype, row.data(), n_cols, dst + i * to_stride);
+                quantize_rows(to.dtype, row.data(), 1, n_cols, nullptr, dst + i * to_stride);
             } catch (const Error& e) {
                 throw Error(e.code(), text("Tensor '", to.name, "', row ", row_begin + i, ": ", e.what()));
             }

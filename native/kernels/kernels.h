@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "quant/codes.h"
 #include "tensor/dtype.h"
 
 namespace neox {
@@ -65,6 +66,26 @@ struct AttentionArgs {
     float* out;                          // [head_dim]
 };
 
+// Blocks to be quantized by one call: 16 sub-blocks at a time, or as many as are left.
+struct CodeSearch {
+    DType dtype;                     // one that has block codes (quant/codes.h)
+    int n_blocks;                    // 1 to code_search_blocks(dtype)
+    const float* x[16];              // each block's values, finite, at most 65504 in magnitude
+    const float* const* importance;  // each block's, in [0, 1], or nullptr
+    float mean_square[16];           // of the row of each block; read with importance only
+    BlockCodes* codes;               // [n_blocks]
+};
+inline constexpr int code_search_blocks(DType dtype) {
+    switch (dtype) {
+        case DType::Q2_K:
+        case DType::Q3_K:
+        case DType::Q6_K: return 1;
+        case DType::Q4_K:
+        case DType::Q5_K: return 2;
+        default: return 16;
+    }
+}
+
 struct Kernels {
     const char* name;                              // "scalar", "avx2", "avx512vnni"
     bool (*supported)(const CpuFeatures& cpu);
@@ -76,6 +97,10 @@ struct Kernels {
     void (*quantize_q8)(const float* x, std::int64_t n, std::int8_t* q, float* scale, std::int32_t* sum);
     void (*quantize_q15)(const float* x, std::int64_t n, std::int8_t* high, std::int8_t* low, float* scale,
                          std::int32_t* sum);
+
+    // The codes with (nearly) the least weighted error; kernels/quantize_rows.h says which weights. Bit-equal on
+    // every instruction set, and a block's codes depend on that block alone.
+    void (*search_codes)(const CodeSearch& search);
 
     // y = (x - mean) / sqrt(var + eps) * weight + bias, biased variance. n > 0. x and y may be the same.
     void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, std::int64_t n, float* y);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "kernels/quantize_rows.h"
 #include "model/load_plan.h"
 #include "quant/quant.h"
 
@@ -50,7 +51,7 @@ void load_slice(const TensorSource& source, const Device& device, void* handle, 
         converted.resize(to * slice.n_rows);
         for (std::uint64_t i = 0; i < slice.n_rows; ++i) {
             dequantize_row(file.dtype, raw.data() + i * stride, n_cols, row.data());
-            quantize_row(spec.dtype, row.data(), n_cols, converted.data() + i * to);
+            quantize_rows(spec.dtype, row.data(), 1, n_cols, nullptr, converted.data() + i * to);
         }
         rows = converted.data();
     }

@@ -1,5 +1,5 @@
-// Blocks to f32: x receives the block's elements. Products and sums are rounded one by one, in the order in which
-// gguf-py computes them.
+// Blocks to f32: x receives the block's elements. Products and sums are rounded one by one, in the order in
+// which gguf-py computes them.
 #pragma once
 
 #include "quant/blocks.h"

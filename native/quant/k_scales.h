@@ -1,4 +1,5 @@
-// The packed scales of the K types, both ways: where the bits of BlockQ3_K::scales and of BlockQ4_K::scales lie.
+// The packed scales of the K types, both ways: where the bits of BlockQ3_K::scales and of BlockQ4_K::scales
+// lie.
 #pragma once
 
 #include <cstdint>

@@ -1,12 +1,13 @@
 #include "quant/quant.h"
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
 #include "base/half.h"
 #include "quant/dequantize.h"
-#include "quant/legacy.h"
 
 static_assert(std::endian::native == std::endian::little, "GGUF is read and written as little endian.");
 
@@ -47,6 +48,29 @@ template <class Block> void decode_blocks(const std::byte* src, std::int64_t n, 
     }
 }
 
+// Scale: the largest magnitude is 127. Rounding: to nearest, ties away from zero.
+void quantize_q8_0(const float* src, std::int64_t n, std::byte* dst) {
+    constexpr int kLength = kSmallBlockLength;
+    for (std::int64_t i = 0; i < n; i += kLength, src += kLength, dst += sizeof(BlockQ8_0)) {
+        float largest = 0.0f;
+        for (int j = 0; j < kLength; ++j) largest = std::max(largest, std::fabs(src[j]));
+        const float d = largest / 127.0f;
+        // Where d is too small to have an inverse in float, the block's scale is 0 in f16 anyway.
+        const float inverse = d == 0.0f ? 0.0f : 1.0f / d;
+        const float id = std::isfinite(inverse) ? inverse : 0.0f;
+        BlockQ8_0 block;
+        block.d = f32_to_f16(d);
+        for (int j = 0; j < kLength; ++j) {
+            // A subnormal d can make the quotient exceed 127.
+            const float q = std::clamp(src[j] * id, -128.0f, 127.0f);
+            const int whole = static_cast<int>(q);
+            const float rest = q - static_cast<float>(whole);  // exact
+            block.qs[j] = static_cast<std::int8_t>(whole + (rest >= 0.5f ? 1 : 0) - (rest <= -0.5f ? 1 : 0));
+        }
+        std::memcpy(dst, &block, sizeof(block));
+    }
+}
+
 }  // namespace
 
 bool can_dequantize(DType dtype) {
@@ -60,15 +84,27 @@ bool can_dequantize(DType dtype) {
     }
 }
 
-bool can_quantize(DType dtype) {
+bool can_quantize(DType dtype) { return can_dequantize(dtype); }
+
+bool needs_code_search(DType dtype) {
     switch (dtype) {
         case DType::F32:
         case DType::F16:
         case DType::BF16:
-        case DType::Q8_0:
-        case DType::Q4_0: return true;
-        default: return false;
+        case DType::Q8_0: return false;
+        default: return can_quantize(dtype);
     }
+}
+
+void check_quantizable(const float* x, std::int64_t n) {
+    constexpr float kLargestF16 = 65504.0f;
+    bool is_good = true;
+    for (std::int64_t i = 0; i < n; ++i) is_good &= std::fabs(x[i]) <= kLargestF16;
+    if (is_good) return;
+    for (std::int64_t i = 0; i < n; ++i)
+        if (!(std::fabs(x[i]) <= kLargestF16))
+            fail(ErrorCode::format_value, "Column ", i, " of a row is ", x[i],
+                 "; only finite values up to 65504 can be quantized.");
 }
 
 void dequantize_row(DType dtype, const std::byte* src, std::int64_t n, float* dst) {
@@ -99,11 +135,13 @@ void quantize_row(DType dtype, const float* src, std::int64_t n, std::byte* dst)
         case DType::F32: std::memcpy(dst, src, static_cast<std::size_t>(n) * sizeof(float)); return;
         case DType::F16: encode<std::uint16_t>(src, n, dst, f32_to_f16); return;
         case DType::BF16: encode<std::uint16_t>(src, n, dst, f32_to_bf16); return;
-        case DType::Q8_0: quantize_q8_0(src, n, dst); return;
-        case DType::Q4_0: quantize_q4_0(src, n, dst); return;
+        case DType::Q8_0:
+            check_quantizable(src, n);
+            quantize_q8_0(src, n, dst);
+            return;
         default:
-            fail(ErrorCode::unsupported, "Tensors of type ", dtype_info(dtype).name,
-                 " cannot be written yet.");
+            fail(ErrorCode::unsupported, "Type ", dtype_info(dtype).name,
+                 " holds no weights, or needs a search for its scales.");
     }
 }
 

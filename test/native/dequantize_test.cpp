@@ -15,9 +15,9 @@ namespace {
 
 using namespace neox;
 
-constexpr DType kWeightTypes[] = {DType::F16,    DType::BF16, DType::Q4_0, DType::Q4_1, DType::Q5_0,
-                                  DType::Q5_1,   DType::Q8_0, DType::Q2_K, DType::Q3_K, DType::Q4_K,
-                                  DType::Q5_K,   DType::Q6_K, DType::IQ4_NL};
+constexpr DType kWeightTypes[] = {DType::F16,  DType::BF16, DType::Q4_0,  DType::Q4_1, DType::Q5_0,
+                                  DType::Q5_1, DType::Q8_0, DType::Q2_K,  DType::Q3_K, DType::Q4_K,
+                                  DType::Q5_K, DType::Q6_K, DType::IQ4_NL};
 
 TEST(dequantize_equals_gguf_py_on_random_blocks) {
     const golden::Tensors tensors(golden::fixture("quants.safetensors"));

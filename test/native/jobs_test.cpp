@@ -9,6 +9,7 @@
 #include "jobs/convert.h"
 #include "jobs/quantize.h"
 #include "jobs/synth.h"
+#include "kernels/quantize_rows.h"
 #include "model/source.h"
 #include "quant/quant.h"
 #include "scratch.h"
@@ -98,7 +99,8 @@ TEST(convert_quantizes_matrices_and_keeps_vectors) {
             CHECK(tensor.dtype == expected);
             const std::vector<float> values = floats(*from, i);
             std::vector<std::byte> bytes(tensor.n_bytes);
-            quantize_row(expected, values.data(), static_cast<std::int64_t>(values.size()), bytes.data());
+            quantize_rows(expected, values.data(), 1, static_cast<std::int64_t>(values.size()), nullptr,
+                          bytes.data());
             CHECK(stored(*to, i) == bytes);
         }
         const GgufFile file = read_gguf(File(folder / "m.gguf"));

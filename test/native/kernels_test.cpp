@@ -14,6 +14,7 @@
 #include "kernels/cpu_features.h"
 #include "kernels/dispatch.h"
 #include "kernels/matmul.h"
+#include "kernels/quantize_rows.h"
 #include "quant/quant.h"
 
 using namespace neox;
@@ -75,9 +76,7 @@ Matrix make_matrix(DType dtype, std::int64_t n_rows, std::int64_t n_cols, std::u
     const std::vector<float> source = random_rows(n_rows, n_cols, seed);
     const std::size_t stride = row_bytes(dtype, static_cast<std::uint64_t>(n_cols));
     m.rows.resize(stride * static_cast<std::size_t>(n_rows));
-    for (std::int64_t row = 0; row < n_rows; ++row)
-        quantize_row(dtype, source.data() + row * n_cols, n_cols,
-                     m.rows.data() + static_cast<std::size_t>(row) * stride);
+    quantize_rows(dtype, source.data(), n_rows, n_cols, nullptr, m.rows.data());
     lay_out(m);
     return m;
 }

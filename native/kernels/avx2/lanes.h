@@ -75,6 +75,7 @@ NEOX_INLINE F32x16 abs(F32x16 a) {
     const __m256 sign = _mm256_set1_ps(-0.0f);
     return {_mm256_andnot_ps(sign, a.low), _mm256_andnot_ps(sign, a.high)};
 }
+NEOX_INLINE F32x16 sqrt(F32x16 a) { return {_mm256_sqrt_ps(a.low), _mm256_sqrt_ps(a.high)}; }
 // a < b ? yes : no.
 NEOX_INLINE F32x16 select_less(F32x16 a, F32x16 b, F32x16 yes, F32x16 no) {
     return {_mm256_blendv_ps(no.low, yes.low, _mm256_cmp_ps(a.low, b.low, _CMP_LT_OQ)),
@@ -225,6 +226,17 @@ NEOX_INLINE I32x16 round_to_i32(F32x16 a) {  // to nearest, ties to even
     const int mode = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
     return {_mm256_cvtps_epi32(_mm256_round_ps(a.low, mode)),
             _mm256_cvtps_epi32(_mm256_round_ps(a.high, mode))};
+}
+// table[index], index in [0, 16).
+NEOX_INLINE __m256 lookup_half(__m256 first, __m256 second, __m256i index) {
+    const __m256 is_second = _mm256_castsi256_ps(_mm256_slli_epi32(index, 28));  // bit 3 becomes the sign
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(first, index), _mm256_permutevar8x32_ps(second, index),
+                            is_second);
+}
+NEOX_INLINE F32x16 lookup(const float* table, I32x16 index) {
+    const F32x16 values = load(table);
+    return {lookup_half(values.low, values.high, index.low),
+            lookup_half(values.low, values.high, index.high)};
 }
 NEOX_INLINE I32x16 bits_of(F32x16 a) { return {_mm256_castps_si256(a.low), _mm256_castps_si256(a.high)}; }
 NEOX_INLINE F32x16 f32_of_bits(I32x16 a) { return {_mm256_castsi256_ps(a.low), _mm256_castsi256_ps(a.high)}; }

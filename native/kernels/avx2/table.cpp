@@ -19,6 +19,7 @@ NEOX_TARGET_END
 namespace neox {
 namespace avx2 {
 
+void search_codes(const CodeSearch& search);
 MatmulFn find_matmul_f32(DType weights);
 MatmulFn find_matmul_int8(DType weights, Arithmetic activations);
 
@@ -37,6 +38,7 @@ const Kernels& avx2_kernels() {
         .matmul = avx2::find_matmul,
         .quantize_q8 = avx2::quantize_q8,
         .quantize_q15 = avx2::quantize_q15,
+        .search_codes = avx2::search_codes,
         .layer_norm = avx2::layer_norm,
         .rope = avx2::rope,
         .attention = avx2::attention,

@@ -60,6 +60,7 @@ NEOX_INLINE F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fnmadd_ps
 NEOX_INLINE F32x16 max(F32x16 a, F32x16 b) { return {_mm512_max_ps(a.v, b.v)}; }
 NEOX_INLINE F32x16 min(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.v, b.v)}; }
 NEOX_INLINE F32x16 abs(F32x16 a) { return {_mm512_abs_ps(a.v)}; }
+NEOX_INLINE F32x16 sqrt(F32x16 a) { return {_mm512_sqrt_ps(a.v)}; }
 // a < b ? yes : no.
 NEOX_INLINE F32x16 select_less(F32x16 a, F32x16 b, F32x16 yes, F32x16 no) {
     return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), no.v, yes.v)};
@@ -160,6 +161,10 @@ NEOX_INLINE void store_i8(std::int8_t* p, I32x16 a) {  // values in -128..127
 NEOX_INLINE F32x16 to_f32(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
 NEOX_INLINE I32x16 round_to_i32(F32x16 a) {  // to nearest, ties to even
     return {_mm512_cvt_roundps_epi32(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+// table[index], index in [0, 16).
+NEOX_INLINE F32x16 lookup(const float* table, I32x16 index) {
+    return {_mm512_permutexvar_ps(index.v, _mm512_loadu_ps(table))};
 }
 NEOX_INLINE I32x16 bits_of(F32x16 a) { return {_mm512_castps_si512(a.v)}; }
 NEOX_INLINE F32x16 f32_of_bits(I32x16 a) { return {_mm512_castsi512_ps(a.v)}; }

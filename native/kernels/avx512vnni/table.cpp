@@ -19,6 +19,7 @@ NEOX_TARGET_END
 namespace neox {
 namespace avx512vnni {
 
+void search_codes(const CodeSearch& search);
 MatmulFn find_matmul_f32(DType weights);
 MatmulFn find_matmul_int8(DType weights, Arithmetic activations);
 
@@ -40,6 +41,7 @@ const Kernels& avx512vnni_kernels() {
         .matmul = avx512vnni::find_matmul,
         .quantize_q8 = avx512vnni::quantize_q8,
         .quantize_q15 = avx512vnni::quantize_q15,
+        .search_codes = avx512vnni::search_codes,
         .layer_norm = avx512vnni::layer_norm,
         .rope = avx512vnni::rope,
         .attention = avx512vnni::attention,

@@ -85,6 +85,9 @@ NEOX_INLINE F32x16 min(const F32x16& a, const F32x16& b) {
 NEOX_INLINE F32x16 abs(const F32x16& a) {
     return each_lane<F32x16>([&](int i) { return std::fabs(a.v[i]); });
 }
+NEOX_INLINE F32x16 sqrt(const F32x16& a) {
+    return each_lane<F32x16>([&](int i) { return std::sqrt(a.v[i]); });
+}
 // a < b ? yes : no.
 NEOX_INLINE F32x16 select_less(const F32x16& a, const F32x16& b, const F32x16& yes, const F32x16& no) {
     return each_lane<F32x16>([&](int i) { return a.v[i] < b.v[i] ? yes.v[i] : no.v[i]; });
@@ -204,6 +207,10 @@ NEOX_INLINE I32x16 round_to_i32(const F32x16& a) {
         }
         return x >= -0x1p31f && x < 0x1p31f ? static_cast<std::int32_t>(std::nearbyint(x)) : INT32_MIN;
     });
+}
+// table[index], index in [0, 16).
+NEOX_INLINE F32x16 lookup(const float* table, const I32x16& index) {
+    return each_lane<F32x16>([&](int i) { return table[index.v[i]]; });
 }
 NEOX_INLINE I32x16 bits_of(const F32x16& a) { return std::bit_cast<I32x16>(a); }
 NEOX_INLINE F32x16 f32_of_bits(const I32x16& a) { return std::bit_cast<F32x16>(a); }

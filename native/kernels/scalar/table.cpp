@@ -13,6 +13,7 @@
 namespace neox {
 namespace scalar {
 
+void search_codes(const CodeSearch& search);
 MatmulFn find_matmul_f32(DType weights);
 MatmulFn find_matmul_int8(DType weights, Arithmetic activations);
 
@@ -31,6 +32,7 @@ const Kernels& scalar_kernels() {
         .matmul = scalar::find_matmul,
         .quantize_q8 = scalar::quantize_q8,
         .quantize_q15 = scalar::quantize_q15,
+        .search_codes = scalar::search_codes,
         .layer_norm = scalar::layer_norm,
         .rope = scalar::rope,
         .attention = scalar::attention,

@@ -1,0 +1,13 @@
+// The search for codes for AVX-512.
+#include "kernels/target.h"
+
+#if NEOX_X86_64
+
+#include "kernels/avx512vnni/lanes.h"
+#include "kernels/kernels.h"
+
+NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
+#include "kernels/generic/search_codes.h"
+NEOX_TARGET_END
+
+#endif
