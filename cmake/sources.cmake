@@ -81,6 +81,8 @@ set(NEOX_CORE_SOURCES
   native/jobs/quantize.cpp
   native/jobs/random_weights.cpp
   native/jobs/synth.cpp
+  native/jobs/tensor_errors.cpp
+  native/jobs/tensor_importance.cpp
   native/jobs/write_tensors.cpp)
 
 set(NEOX_TOKENIZER_SOURCES
@@ -125,6 +127,7 @@ set(NEOX_TEST_SOURCES
   test/native/sampler_test.cpp
   test/native/source_test.cpp
   test/native/spiece_test.cpp
+  test/native/tensor_errors_test.cpp
   test/native/thread_pool_test.cpp
   test/native/torch_test.cpp
   test/native/type_mix_test.cpp

@@ -3,13 +3,15 @@
 import { detectChatFormat, resolveChatFormat } from './chat.js';
 import { checkTypeOptions, TYPE_OPTIONS, type TypeOptions } from './file-types.js';
 import { modelNameOf, resolveModelPath } from './hub-cache.js';
+import type { JobResult } from './job-types.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { native } from './native.js';
-import type { JobResult } from './types.js';
+import { checkRoundingOptions, ROUNDING_OPTIONS } from './rounding-options.js';
+import type { RoundingOptions } from './types.js';
 import { assertKnownOptions, assertString } from './validate.js';
 
 /** Without a `type`, the matrices keep the checkpoint's. */
-export interface ConvertOptions extends JobOptions, TypeOptions {
+export interface ConvertOptions extends JobOptions, TypeOptions, RoundingOptions {
   /** The model's name in the file. @defaultValue the directory's name */
   name?: string;
   /** Name of one of `CHAT_FORMATS`. @defaultValue by the directory's own name, whatever `name` says */
@@ -28,9 +30,15 @@ export async function convert(
 ): Promise<JobResult> {
   assertString('directory', directory);
   assertString('output', output);
-  assertKnownOptions('convert', options, ['name', 'chatFormat', ...TYPE_OPTIONS, ...JOB_OPTIONS]);
+  assertKnownOptions('convert', options, [
+    'name',
+    'chatFormat',
+    ...TYPE_OPTIONS,
+    ...ROUNDING_OPTIONS,
+    ...JOB_OPTIONS,
+  ]);
   checkJobOptions(options);
-  const types = checkTypeOptions(options);
+  const types = { ...checkTypeOptions(options), ...checkRoundingOptions(options) };
   if (options.name !== undefined) assertString('name', options.name);
   if (options.chatFormat !== undefined) assertString('chatFormat', options.chatFormat);
   const ownName = modelNameOf(directory);

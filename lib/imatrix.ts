@@ -1,9 +1,11 @@
 // Importance matrices: how large what enters each column of a model's matrices is on a text. `quantize` weighs errors with it.
 
+import { resolveModelPath } from './hub-cache.js';
+import type { ImportanceResult } from './job-types.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { native } from './native.js';
 import { Tokenizer } from './tokenizer.js';
-import type { ImportanceResult, LoadOptions, TokenIds } from './types.js';
+import type { LoadOptions, TokenIds } from './types.js';
 import {
   assertBoolean,
   assertInteger,
@@ -46,7 +48,7 @@ const OPTIONS = [
 /**
  * Runs a text through a model and writes its importance matrix: llama.cpp's GGUF form, or its legacy form where `output`
  * ends in `.dat`. Progress counts tokens. The file appears only when all of it is written.
- * @param path - a .gguf file or a Hugging Face directory
+ * @param path - a .gguf file, a Hugging Face directory, or the name of a pulled repository
  * @throws FormatError, ArgumentError; `ERR_NEOX_NAN` for a network whose values are not finite
  */
 export async function collectImportance(
@@ -62,7 +64,7 @@ export async function collectImportance(
   options.signal?.throwIfAborted();
   const { ids, bos } = await readTokens(path, options);
   const job = {
-    model: path,
+    model: resolveModelPath(path),
     output,
     ids,
     inputs: [...inputs],

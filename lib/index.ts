@@ -28,6 +28,7 @@ export {
 } from './hub-models.js';
 export { type CollectImportanceOptions, collectImportance, mergeImportance } from './imatrix.js';
 export type { ModelInspection } from './inspection.js';
+export type * from './job-types.js';
 export type { JobOptions } from './jobs.js';
 export { Model } from './model.js';
 export { type QuantizeOptions, quantize } from './quantize.js';

@@ -2,8 +2,9 @@
 
 import { join } from 'node:path';
 import { LoadError } from './errors.js';
+import type { ImportanceResult, JobResult } from './job-types.js';
 import type { NativeTokenizer } from './native-types.js';
-import type { FinishReason, ImportanceResult, JobResult, ModelConfig, TokenLogprob } from './types.js';
+import type { FinishReason, ModelConfig, RoundingOptions, TokenLogprob } from './types.js';
 
 /** Work on a native thread that can be cancelled: `promise` then rejects with `ERR_NEOX_CANCELLED`. */
 export interface NativeJob<T> {
@@ -201,7 +202,8 @@ export interface NativeAddon {
     f32GflopPerS: number;
   }>;
   convert(
-    options: { source: string; output: string; name?: string; chatFormat?: string } & NativeTypeRules,
+    options: { source: string; output: string; name?: string; chatFormat?: string } & NativeTypeRules &
+      RoundingOptions,
     onProgress?: NativeProgress,
   ): NativeJob<JobResult>;
   quantize(
@@ -210,7 +212,8 @@ export interface NativeAddon {
       output: string;
       allowRequantize?: boolean;
       dryRun?: boolean;
-    } & NativeTypeRules,
+    } & NativeTypeRules &
+      RoundingOptions,
     onProgress?: NativeProgress,
   ): NativeJob<JobResult>;
   synth(

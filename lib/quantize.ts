@@ -2,12 +2,14 @@
 
 import { checkTypeOptions, TYPE_OPTIONS, type TypeOptions } from './file-types.js';
 import { resolveModelPath } from './hub-cache.js';
+import type { JobResult } from './job-types.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { native } from './native.js';
-import type { FileTypeName, JobResult } from './types.js';
+import { checkRoundingOptions, ROUNDING_OPTIONS } from './rounding-options.js';
+import type { FileTypeName, RoundingOptions } from './types.js';
 import { assertBoolean, assertKnownOptions, assertString, unexpected } from './validate.js';
 
-export interface QuantizeOptions extends JobOptions, TypeOptions {
+export interface QuantizeOptions extends JobOptions, TypeOptions, RoundingOptions {
   type: FileTypeName;
   /**
    * Accepts a file that is quantized already, although the errors of both types add up: quantizing the original is better.
@@ -25,13 +27,19 @@ export interface QuantizeOptions extends JobOptions, TypeOptions {
 export async function quantize(file: string, output: string, options: QuantizeOptions): Promise<JobResult> {
   assertString('file', file);
   assertString('output', output);
-  assertKnownOptions('quantize', options, ['allowRequantize', 'dryRun', ...TYPE_OPTIONS, ...JOB_OPTIONS]);
+  assertKnownOptions('quantize', options, [
+    'allowRequantize',
+    'dryRun',
+    ...TYPE_OPTIONS,
+    ...ROUNDING_OPTIONS,
+    ...JOB_OPTIONS,
+  ]);
   checkJobOptions(options);
   if (options.type === undefined) throw unexpected('a type', 'type', options.type);
   const { allowRequantize = false, dryRun = false } = options;
   assertBoolean('allowRequantize', allowRequantize);
   assertBoolean('dryRun', dryRun);
-  const types = checkTypeOptions(options);
+  const types = { ...checkTypeOptions(options), ...checkRoundingOptions(options) };
   const job = { source: resolveModelPath(file), output, allowRequantize, dryRun, ...types };
   return runJob((report) => native().quantize(job, report), options);
 }

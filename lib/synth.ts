@@ -3,9 +3,10 @@
 import { demoModelPath } from './demo.js';
 import { toFileType } from './file-types.js';
 import { resolveModelPath } from './hub-cache.js';
+import type { JobResult } from './job-types.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { native } from './native.js';
-import type { FileTypeName, JobResult } from './types.js';
+import type { FileTypeName } from './types.js';
 import { assertBoolean, assertInteger, assertKnownOptions, assertOneOf, assertString } from './validate.js';
 
 /** Names of the shapes; a test compares them with the addon's. */

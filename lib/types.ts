@@ -13,24 +13,15 @@ export interface Progress {
   total: number;
 }
 
-/** What a job that wrote a model file tells. */
-export interface JobResult {
-  /** Bytes of tensor data written. */
-  tensorBytes: number;
-  /** Tensors that got another type than the asked one, because their rows are no multiple of its block. */
-  fallbacks: string[];
-  /** Tensors that were quantized before and are now quantized to another type: two errors in one. */
-  requantized: string[];
-}
-
-/** What collecting an importance matrix tells. */
-export interface ImportanceResult {
-  /** Chunks run. */
-  chunks: number;
-  /** Tokens run. */
-  tokens: number;
-  /** Matrices in the file. */
-  entries: number;
+/** How `convert` and `quantize` round values to a smaller type, and what is told of it. */
+export interface RoundingOptions {
+  /**
+   * An importance matrix of this model, from `collectImportance` or llama.cpp: errors count as much as their column matters.
+   * @defaultValue none: all columns count the same
+   */
+  imatrix?: string;
+  /** Measures what became of each matrix, for `JobResult.tensors`. @defaultValue `false` */
+  report?: boolean;
 }
 
 /** How a loaded model runs. */

@@ -29,12 +29,25 @@ export const isaIncludes = [
 
 // A file of lib/ may import from its own layer and from those before it.
 export const libLayers = [
-  ['errors', 'weight-types', 'types', 'validate', 'native-types', 'unicode', 'trie', 'text-filter'],
+  [
+    ...['errors', 'weight-types', 'types', 'job-types', 'validate', 'native-types', 'unicode', 'trie'],
+    'text-filter',
+  ],
   ['native', 'demo', 'hub-names', 'hub-cache', 'known-files'],
   ['added-tokens', 'text-chunks', 'piece-decoder', 'decode-stream', 'text-stream', 'tokenizer'],
   [
     ...['sampler-options', 'sampler', 'generate-options', 'generation-config', 'chat-formats', 'chat'],
-    ...['jobs', 'file-types', 'convert', 'quantize', 'imatrix', 'synth', 'load-options', 'system'],
+    ...[
+      'jobs',
+      'file-types',
+      'convert',
+      'rounding-options',
+      'quantize',
+      'imatrix',
+      'synth',
+      'load-options',
+      'system',
+    ],
     ...['hub-api', 'hub-download', 'hub-lock', 'hub-selection', 'hub-models', 'hub'],
   ],
   ['loaded-model', 'prompt', 'calls', 'inspection', 'generation', 'generate', 'session'],

@@ -2,10 +2,11 @@
 
 import { CHAT_FORMATS, convert as convertModel } from '../index.js';
 import type { CommandSpec } from './command.js';
-import { type OutputFlags, outputFlags, writeModel } from './jobs.js';
+import { outputFlags } from './jobs.js';
+import { type QualityFlags, qualityFlags, roundingOptions, writeMeasured } from './quality.js';
 import { type TypeFlags, typeFlag, typeFlags, typeNotes, typeOptions } from './type-options.js';
 
-interface Options extends OutputFlags, TypeFlags {
+interface Options extends QualityFlags, TypeFlags {
   name?: string;
   chatFormat?: string;
 }
@@ -18,6 +19,7 @@ export const convert: CommandSpec<Options> = {
     ...outputFlags,
     { ...typeFlag, defaultText: 'as stored' },
     ...typeFlags,
+    ...qualityFlags,
     { flags: '--name <name>', help: "the model's name in the file", defaultText: "the directory's" },
     {
       flags: '--chat-format <name>',
@@ -36,10 +38,11 @@ export const convert: CommandSpec<Options> = {
     const { output, name, chatFormat } = options;
     const settings = {
       ...typeOptions(options),
+      ...roundingOptions(options),
       ...(name === undefined ? {} : { name }),
       ...(chatFormat === undefined ? {} : { chatFormat }),
     };
-    await writeModel('converting', options, io, directory, (control) =>
+    await writeMeasured('converting', directory, options, io, (control) =>
       convertModel(directory, output, { ...settings, ...control }),
     );
     return undefined;

@@ -66,8 +66,8 @@ export async function writeModel(
   await reportTypes(await writeOutput(label, options, io, input, 'MiB', job), io);
 }
 
-/** Tells which tensors got another type than asked for, and which were quantized twice. */
-export async function reportTypes({ fallbacks, requantized }: JobResult, io: Io): Promise<void> {
+/** Tells which tensors got another type than asked for, were quantized twice, or without importance. */
+export async function reportTypes({ fallbacks, requantized, unweighted }: JobResult, io: Io): Promise<void> {
   if (fallbacks.length > 0) {
     const names = shortened(fallbacks);
     await io.err.line(
@@ -78,6 +78,12 @@ export async function reportTypes({ fallbacks, requantized }: JobResult, io: Io)
     const names = shortened(requantized);
     await io.err.line(
       `neox: ${requantized.length} tensors were quantized before, so the errors add up: ${names}`,
+    );
+  }
+  if (unweighted.length > 0) {
+    const names = shortened(unweighted);
+    await io.err.line(
+      `neox: ${unweighted.length} tensors are not in the importance matrix and were quantized without: ${names}`,
     );
   }
 }

@@ -49,6 +49,25 @@ Napi::Array to_js_names(Napi::Env env, const std::vector<std::string>& names) {
     return list;
 }
 
+Napi::Array to_js_errors(Napi::Env env, const std::vector<TensorError>& errors) {
+    Napi::Array list = Napi::Array::New(env, errors.size());
+    for (std::uint32_t i = 0; i < errors.size(); ++i) {
+        const TensorError& error = errors[i];
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("name", error.name);
+        object.Set("type", dtype_info(error.dtype).name);
+        object.Set("elements", to_number(env, error.n_elements));
+        object.Set("bitsPerWeight", error.bits_per_weight);
+        object.Set("rms", error.rms);
+        object.Set("rmse", error.rmse);
+        object.Set("relativeError", error.rms > 0.0 ? error.rmse / error.rms : 0.0);
+        object.Set("maxError", error.max_error);
+        if (error.weighted_error) object.Set("weightedError", *error.weighted_error);
+        list.Set(i, object);
+    }
+    return list;
+}
+
 // Starts `job(options, control)`, which gives a WrittenFile.
 template <class Options, class Job>
 Napi::Value start(const Napi::CallbackInfo& info, Options options, Job job) {
@@ -63,6 +82,8 @@ Napi::Value start(const Napi::CallbackInfo& info, Options options, Job job) {
             object.Set("tensorBytes", to_number(env, result.n_bytes));
             object.Set("fallbacks", to_js_names(env, result.fallbacks));
             object.Set("requantized", to_js_names(env, result.requantized));
+            object.Set("unweighted", to_js_names(env, result.unweighted));
+            object.Set("tensors", to_js_errors(env, result.errors));
             return object;
         };
     };
@@ -76,6 +97,8 @@ Napi::Value convert_job(const Napi::CallbackInfo& info) {
         options.source = required_string(object, "source");
         options.output = required_string(object, "output");
         options.types = type_rules(object);
+        options.imatrix = string_member(object, "imatrix").value_or("");
+        options.measure_errors = member(object, "report", false);
         options.name = string_member(object, "name").value_or("");
         options.chat_format = string_member(object, "chatFormat").value_or("");
         return start(info, std::move(options),
@@ -90,6 +113,8 @@ Napi::Value quantize_job(const Napi::CallbackInfo& info) {
         options.source = required_string(object, "source");
         options.output = required_string(object, "output");
         options.types = type_rules(object);
+        options.imatrix = string_member(object, "imatrix").value_or("");
+        options.measure_errors = member(object, "report", false);
         options.allow_requantize = member(object, "allowRequantize", false);
         options.dry_run = member(object, "dryRun", false);
         return start(info, std::move(options), [](const QuantizeOptions& o, const JobControl& control) {

@@ -22,7 +22,9 @@ WrittenFile convert(const ConvertOptions& options, const JobControl& control) {
     GgufFile file;
     set_model_keys(file, texts.name, source->parsed());
     file.tensors = source->tensors();
-    WrittenFile result = assign_types(file, options.types, source->config().n_layer);
+    TypeRules types = options.types;
+    types.has_importance = !options.imatrix.empty();
+    WrittenFile result = assign_types(file, types, source->config().n_layer);
     if (texts.spiece.empty()) {
         set_no_tokenizer_keys(file, source->parsed());
     } else {
@@ -32,9 +34,11 @@ WrittenFile convert(const ConvertOptions& options, const JobControl& control) {
     }
     set_own_keys(file, source->parsed(), texts);
 
+    const TensorImportance importance(options.imatrix, file, *source);
+    result.unweighted = importance.missing();
     GgufWriter writer(options.output, std::move(file));
     result.n_bytes = writer.data_bytes();
-    write_converted(writer, *source, control);
+    write_converted(writer, *source, importance, options.measure_errors ? &result.errors : nullptr, control);
     control.check();
     writer.commit();
     return result;

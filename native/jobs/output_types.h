@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gguf/gguf.h"
+#include "jobs/tensor_errors.h"
 #include "model/type_mix.h"
 
 namespace neox {
@@ -14,6 +15,8 @@ struct WrittenFile {
     std::uint64_t n_bytes = 0;             // of tensor data
     std::vector<std::string> fallbacks;    // tensors whose rows the asked type does not fit: they got another
     std::vector<std::string> requantized;  // tensors that were quantized before, to another type
+    std::vector<std::string> unweighted;   // matrices of layers that the importance matrix lacks
+    std::vector<TensorError> errors;       // where asked for, of the matrices whose types changed
 };
 
 // Gives each tensor of `file`, which come with the types that they have, those of the rules, and sets

@@ -16,20 +16,24 @@ WrittenFile quantize(const QuantizeOptions& options, const JobControl& control) 
     const std::unique_ptr<TensorSource> source = open_gguf_source(options.source);
     GgufFile file = read_gguf(File(options.source));
     file.tensors = source->tensors();  // one authority for the shapes, should the file have changed meanwhile
-    WrittenFile result = assign_types(file, options.types, source->config().n_layer);
+    TypeRules types = options.types;
+    types.has_importance = !options.imatrix.empty();
+    WrittenFile result = assign_types(file, types, source->config().n_layer);
     if (!result.requantized.empty() && !options.allow_requantize)
         fail(ErrorCode::invalid_argument, "'", options.source, "' is quantized already (tensor '",
              result.requantized.front(), "' and ", result.requantized.size() - 1,
              " more would change from one quantized type to another), so the errors would add up. Quantize "
              "the "
              "original, or allow this with allowRequantize (--allow-requantize).");
+    const TensorImportance importance(options.imatrix, file, *source);
+    result.unweighted = importance.missing();
     if (options.dry_run) {
         result.n_bytes = tensor_bytes(file);
         return result;
     }
     GgufWriter writer(options.output, std::move(file));
     result.n_bytes = writer.data_bytes();
-    write_converted(writer, *source, control);
+    write_converted(writer, *source, importance, options.measure_errors ? &result.errors : nullptr, control);
     control.check();
     writer.commit();
     return result;

@@ -10,8 +10,10 @@ namespace neox {
 
 struct QuantizeOptions {
     std::string source;
-    std::string output;  // may be the source: it is replaced when all is written
-    TypeRules types{};
+    std::string output;     // may be the source: it is replaced when all is written
+    TypeRules types{};      // has_importance follows from imatrix
+    std::string imatrix{};  // importance matrix, see model/imatrix.h; empty: every column counts the same
+    bool measure_errors = false;  // fills WrittenFile::errors
     // Quantizing what is quantized adds one error to another; unless this is set it is
     // ERR_NEOX_INVALID_ARGUMENT.
     bool allow_requantize = false;

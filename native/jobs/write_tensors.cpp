@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <memory>
+#include <span>
 
 #include "base/thread_pool.h"
 #include "kernels/quantize_rows.h"
+#include "model/type_mix.h"
 #include "quant/quant.h"
 
 namespace neox {
@@ -31,12 +34,45 @@ std::vector<Slice> cut(const std::vector<Tensor>& tensors) {
     return slices;
 }
 
+constexpr std::uint64_t kBatchElements = 32768;  // of f32 at a time
+
 // The largest finite f16 is 65504; from 65520 on a value rounds to infinity.
-void check_f16_range(const Tensor& tensor, const std::vector<float>& row) {
-    for (const float v : row)
+void check_f16_range(const Tensor& tensor, std::span<const float> values) {
+    for (const float v : values)
         if (std::isfinite(v) && std::fabs(v) >= 65520.0f)
             fail(ErrorCode::format_value, "Tensor '", tensor.name, "' holds ", v,
                  ", which F16 cannot represent; choose F32 or BF16.");
+}
+
+// Rows of a tensor of the source, in the type of `to`, a few at a time.
+void convert_rows(const TensorSource& source, std::size_t index, const Tensor& to,
+                  std::span<const float> importance, TensorErrors* errors, std::uint64_t row_begin,
+                  std::uint64_t n_rows, std::byte* dst) {
+    const DType from = source.tensors()[index].dtype;
+    const std::uint64_t from_stride = row_bytes(from, to.n_cols()),
+                        to_stride = row_bytes(to.dtype, to.n_cols());
+    const auto n_cols = static_cast<std::int64_t>(to.n_cols());
+    std::vector<std::byte> stored(static_cast<std::size_t>(n_rows * from_stride));
+    source.read_rows(index, row_begin, n_rows, stored.data());
+    const std::uint64_t batch = std::min(n_rows, std::max<std::uint64_t>(1, kBatchElements / to.n_cols()));
+    std::vector<float> rows(static_cast<std::size_t>(batch * to.n_cols()));
+    TensorErrors::Sums sums;
+    for (std::uint64_t i = 0; i < n_rows; i += batch) {
+        const std::uint64_t n = std::min(batch, n_rows - i);
+        const auto n_elements = static_cast<std::int64_t>(n) * n_cols;
+        dequantize_row(from, stored.data() + i * from_stride, n_elements, rows.data());
+        if (to.dtype == DType::F16)
+            check_f16_range(to, std::span(rows).first(static_cast<std::size_t>(n_elements)));
+        try {
+            quantize_rows(to.dtype, rows.data(), static_cast<std::int64_t>(n), n_cols,
+                          importance.empty() ? nullptr : importance.data(), dst + i * to_stride);
+        } catch (const Error& e) {
+            throw Error(e.code(),
+                        text("Tensor '", to.name, "', from row ", row_begin + i, " on: ", e.what()));
+        }
+        if (errors) errors->measure(n, rows.data(), dst + i * to_stride, sums);
+    }
+    if (errors) errors->take(row_begin, sums);
 }
 
 }  // namespace
@@ -64,33 +100,24 @@ void write_tensors(GgufWriter& writer, const MakeRows& make_rows, const JobContr
     if (control.on_progress) control.on_progress(total, total);
 }
 
-void write_converted(GgufWriter& writer, const TensorSource& source, const JobControl& control) {
+void write_converted(GgufWriter& writer, const TensorSource& source, const TensorImportance& importance,
+                     std::vector<TensorError>* errors, const JobControl& control) {
     const std::vector<Tensor>& tensors = writer.file().tensors;
+    std::vector<std::unique_ptr<TensorErrors>> measured(tensors.size());
+    for (std::size_t i = 0; errors && i < tensors.size(); ++i)
+        if (tensors[i].dtype != source.tensors()[i].dtype && !is_vector(tensors[i]))
+            measured[i] = std::make_unique<TensorErrors>(tensors[i], importance.of(i));
     const auto make_rows = [&](std::size_t index, std::uint64_t row_begin, std::uint64_t n_rows,
                                std::byte* dst) {
-        const Tensor& to = tensors[index];
-        const Tensor& from = source.tensors()[index];
-        if (from.dtype == to.dtype) {
+        if (source.tensors()[index].dtype == tensors[index].dtype)
             source.read_rows(index, row_begin, n_rows, dst);
-            return;
-        }
-        const std::uint64_t from_stride = row_bytes(from.dtype, from.n_cols());
-        const std::uint64_t to_stride = row_bytes(to.dtype, to.n_cols());
-        const auto n_cols = static_cast<std::int64_t>(from.n_cols());
-        std::vector<std::byte> stored(static_cast<std::size_t>(n_rows * from_stride));
-        source.read_rows(index, row_begin, n_rows, stored.data());
-        std::vector<float> row(from.n_cols());
-        for (std::uint64_t i = 0; i < n_rows; ++i) {
-            dequantize_row(from.dtype, stored.data() + i * from_stride, n_cols, row.data());
-            if (to.dtype == DType::F16) check_f16_range(to, row);
-            try {
-                quantize_rows(to.dtype, row.data(), 1, n_cols, nullptr, dst + i * to_stride);
-            } catch (const Error& e) {
-                throw Error(e.code(), text("Tensor '", to.name, "', row ", row_begin + i, ": ", e.what()));
-            }
-        }
+        else
+            convert_rows(source, index, tensors[index], importance.of(index), measured[index].get(),
+                         row_begin, n_rows, dst);
     };
     write_tensors(writer, make_rows, control);
+    for (const auto& tensor : measured)
+        if (tensor) errors->push_back(tensor->result());
 }
 
 }  // namespace neox

@@ -5,9 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "gguf/gguf.h"
 #include "jobs/control.h"
+#include "jobs/tensor_errors.h"
+#include "jobs/tensor_importance.h"
 #include "model/source.h"
 
 namespace neox {
@@ -22,7 +25,9 @@ using MakeRows =
 void write_tensors(GgufWriter& writer, const MakeRows& make_rows, const JobControl& control);
 
 // As above, from a source whose tensors are those of the file in the same order, converted to the file's
-// types. ERR_NEOX_FORMAT_VALUE for a value that the type cannot hold.
-void write_converted(GgufWriter& writer, const TensorSource& source, const JobControl& control);
+// types. Where `errors` is given it gets what that did to the matrices whose types changed, in file order.
+// ERR_NEOX_FORMAT_VALUE for a value that the type cannot hold.
+void write_converted(GgufWriter& writer, const TensorSource& source, const TensorImportance& importance,
+                     std::vector<TensorError>* errors, const JobControl& control);
 
 }  // namespace neox
