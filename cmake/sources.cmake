@@ -23,6 +23,7 @@ set(NEOX_CORE_SOURCES
   native/checkpoint/spiece_validate.cpp
   native/checkpoint/state_dict.cpp
   native/checkpoint/torch.cpp
+  native/checkpoint/weight_index.cpp
   native/checkpoint/zip.cpp
   native/quant/dequantize_k.cpp
   native/quant/dequantize_small.cpp
@@ -56,6 +57,7 @@ set(NEOX_CORE_SOURCES
   native/model/forward.cpp
   native/model/gguf_source.cpp
   native/model/head.cpp
+  native/model/hf_files.cpp
   native/model/hf_source.cpp
   native/model/imatrix.cpp
   native/model/kv_memory.cpp
@@ -112,6 +114,7 @@ set(NEOX_TEST_SOURCES
   test/native/engine_test.cpp
   test/native/file_test.cpp
   test/native/gguf_test.cpp
+  test/native/hf_files_test.cpp
   test/native/imatrix_test.cpp
   test/native/jobs_test.cpp
   test/native/kernels_ops_test.cpp

@@ -20,7 +20,7 @@ export interface ConvertOptions extends JobOptions, TypeOptions, RoundingOptions
 
 /**
  * Writes `output`, the tokenizer in it byte for byte. The file appears only when all of it is written.
- * @param directory - with config.json, model.safetensors and, if the model has one, spiece.model
+ * @param directory - with config.json, model.safetensors or pytorch_model.bin (or shards of either) and, if the model has one, spiece.model
  * @throws FormatError, ArgumentError; `ERR_NEOX_IO`
  */
 export async function convert(

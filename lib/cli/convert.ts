@@ -14,7 +14,12 @@ interface Options extends QualityFlags, TypeFlags {
 export const convert: CommandSpec<Options> = {
   name: 'convert',
   summary: 'write a Hugging Face checkpoint as one GGUF file, its tokenizer with it',
-  arguments: [{ syntax: '<directory>', help: 'with config.json, model.safetensors and spiece.model' }],
+  arguments: [
+    {
+      syntax: '<directory>',
+      help: 'with config.json, model.safetensors or pytorch_model.bin, and spiece.model',
+    },
+  ],
   options: [
     ...outputFlags,
     { ...typeFlag, defaultText: 'as stored' },

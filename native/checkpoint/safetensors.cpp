@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 
 #include "base/checked.h"
 #include "checkpoint/json.h"
@@ -13,7 +12,6 @@ namespace {
 constexpr std::size_t kMostTensors = 1'000'000;
 constexpr std::size_t kLongestName = 4096;
 constexpr std::size_t kMostDimensions = 8;
-constexpr std::size_t kMostFiles = 1000;
 
 struct ElementType {
     const char* name;
@@ -86,18 +84,6 @@ void check_metadata(const JsonValue& metadata) {
         value.as_string("__metadata__ " + key);
 }
 
-// A shard's name must name a file of the checkpoint's own folder.
-void check_file_name(const std::string& name) {
-    const bool plain = !name.empty() && name.size() <= 255 && name.front() != '.' &&
-                       std::all_of(name.begin(), name.end(), [](char c) {
-                           const auto u = static_cast<unsigned char>(c);
-                           return u > 0x20 && u != 0x7F && c != '/' && c != '\\' && c != ':';
-                       });
-    if (!plain || !name.ends_with(".safetensors"))
-        fail(ErrorCode::format_value, "The index names the file ", json_quote(name),
-             "; a plain name ending in .safetensors was expected.");
-}
-
 }  // namespace
 
 std::uint64_t safetensors_header_length(std::span<const std::byte> first8, std::uint64_t file_size) {
@@ -158,34 +144,15 @@ std::vector<SafetensorsTensor> read_safetensors(const File& file) {
     try {
         std::byte first8[8];
         file.read_at(0, first8);
+        if (std::memcmp(first8, "version ", sizeof first8) == 0)
+            fail(ErrorCode::format_magic,
+                 "This is a pointer of Git LFS, not the file itself; fetch it with 'git lfs pull'.");
         std::string header(static_cast<std::size_t>(safetensors_header_length(first8, file.size())), '\0');
         file.read_at(8, {reinterpret_cast<std::byte*>(header.data()), header.size()});
         return parse_safetensors(header, file.size());
     } catch (const Error& e) {
         throw Error(e.code(), text("'", file.path(), "': ", e.what()));
     }
-}
-
-SafetensorsIndex parse_safetensors_index(std::string_view json) {
-    JsonLimits limits;
-    limits.max_bytes = std::size_t{64} << 20;
-    limits.max_depth = 8;
-    limits.max_values = kMostTensors;
-    const JsonValue root = parse_json(json, "The index", limits);
-    const JsonValue* map = root.find("weight_map");
-    if (!map) fail(ErrorCode::format_missing, "The index has no weight_map.");
-    SafetensorsIndex index;
-    std::map<std::string, std::size_t> known;
-    for (const auto& [tensor, file] : map->as_object("weight_map")) {
-        const std::string& name = file.as_string("weight_map");
-        check_file_name(name);
-        const auto [found, is_new] = known.emplace(name, index.files.size());
-        if (is_new) index.files.push_back(name);
-        if (index.files.size() > kMostFiles)
-            fail(ErrorCode::format_limit, "The index names more than ", kMostFiles, " files.");
-        index.tensors.emplace_back(tensor, found->second);
-    }
-    return index;
 }
 
 }  // namespace neox

@@ -13,7 +13,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -30,13 +29,5 @@ std::uint64_t safetensors_header_length(std::span<const std::byte> first8, std::
 // The tensors in the order of their data. `header` is the JSON text. Pure.
 std::vector<SafetensorsTensor> parse_safetensors(std::string_view header, std::uint64_t file_size);
 std::vector<SafetensorsTensor> read_safetensors(const File& file);
-
-// The files of a sharded checkpoint, from the text of model.safetensors.index.json: names without any folder,
-// unique.
-struct SafetensorsIndex {
-    std::vector<std::string> files;
-    std::vector<std::pair<std::string, std::size_t>> tensors;  // name and index into files
-};
-SafetensorsIndex parse_safetensors_index(std::string_view json);
 
 }  // namespace neox

@@ -103,7 +103,7 @@ void read_rope(const JsonValue& json, Fields& fields, Config& config) {
         config.n_rot = static_cast<std::int32_t>(config.head_dim() * rotary_pct);
     const JsonValue* scaling = json.find_set("rope_scaling");
     const char* key = "rope_scaling";
-    if (!scaling && parameters && parameters->find_set("rope_type")) {
+    if (!scaling && parameters && (parameters->find_set("rope_type") || parameters->find_set("type"))) {
         scaling = parameters;
         key = "rope_parameters";
     }

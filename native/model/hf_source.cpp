@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <cstring>
-#include <unordered_map>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/json.h"
-#include "checkpoint/safetensors.h"
 #include "gguf/gguf.h"
+#include "model/hf_files.h"
 #include "model/source_check.h"
 
 namespace neox {
 namespace {
 
-constexpr std::uint64_t kLargestIndex = std::uint64_t{64} << 20;
 constexpr std::uint64_t kLargestSpiece = kGgufMostElements;  // it becomes an array of bytes
 
 // Where the bytes of one tensor come from.
@@ -22,11 +20,6 @@ struct Place {
     enum class Kind { plain, qkv_weight, qkv_bias, zeros } kind = Kind::plain;
     std::size_t file = 0;
     std::uint64_t offset = 0;
-};
-
-struct Found {
-    std::size_t file;
-    SafetensorsTensor tensor;
 };
 
 class HfSource final : public TensorSource {
@@ -38,17 +31,17 @@ public:
         } catch (const Error& e) {
             throw Error(e.code(), neox::text("'", join_path(folder, "config.json"), "': ", e.what()));
         }
-        open_files();
+        WeightFiles weights = open_weight_files(folder);
         try {
             const JsonValue* bias = json.find_set("attention_bias");
             const JsonValue* tied = json.find_set("tie_word_embeddings");
-            place_tensors(!bias || bias->as_bool("attention_bias"),
+            place_tensors(weights, !bias || bias->as_bool("attention_bias"),
                           tied && tied->as_bool("tie_word_embeddings"));
         } catch (const Error& e) {
             throw Error(e.code(), neox::text("'", folder, "': ", e.what()));
         }
+        files_ = std::move(weights.files);
         text_ = text_from_folder(folder);
-        found_.clear();
     }
 
     const ParsedConfig& parsed() const override { return parsed_; }
@@ -64,15 +57,13 @@ public:
 
 private:
     JsonValue read_config();
-    void open_files();
-    void place_tensors(bool has_attention_bias, bool is_tied);
-    void place(const ExpectedTensor& expected, bool has_attention_bias, bool is_tied);
-    const Found* find(const std::string& name) const;
+    void place_tensors(const WeightFiles& weights, bool has_attention_bias, bool is_tied);
+    void place(const WeightFiles& weights, const ExpectedTensor& expected, bool has_attention_bias,
+               bool is_tied);
 
     std::string folder_;
     std::string config_identity_;
     std::vector<File> files_;
-    std::unordered_map<std::string, Found> found_;  // by Hugging Face's name, until the tensors are placed
     std::vector<Tensor> tensors_;
     std::vector<Place> places_;
     ParsedConfig parsed_;
@@ -86,56 +77,34 @@ JsonValue HfSource::read_config() {
     return parse_json(read_text_file(path, JsonLimits{}.max_bytes), "'" + path + "'");
 }
 
-void HfSource::open_files() {
-    const std::string single = join_path(folder_, "model.safetensors");
-    const std::string index_path = join_path(folder_, "model.safetensors.index.json");
-    SafetensorsIndex index;
-    if (is_regular_file(single)) {
-        index.files = {"model.safetensors"};
-    } else if (is_regular_file(index_path)) {
-        index = parse_safetensors_index(read_text_file(index_path, kLargestIndex));
-    } else {
-        for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
-            if (is_regular_file(join_path(folder_, name)))
-                fail(ErrorCode::unsupported, "'", folder_, "' has its weights in ", name,
-                     " only, which is not read; save it as safetensors first, in Python: "
-                     "AutoModelForCausalLM.from_pretrained(folder).save_pretrained(new_folder, "
-                     "safe_serialization=True).");
-        fail(ErrorCode::file_not_found, "'", folder_,
-             "' has neither model.safetensors nor model.safetensors.index.json.");
-    }
-    for (const std::string& name : index.files) {
-        const std::size_t number = files_.size();
-        files_.emplace_back(join_path(folder_, name));
-        for (SafetensorsTensor& tensor : read_safetensors(files_.back())) {
-            const std::string key = tensor.name;
-            if (!found_.emplace(key, Found{number, std::move(tensor)}).second)
-                fail(ErrorCode::format_duplicate, "Tensor '", key, "' is in two files of '", folder_, "'.");
-        }
-    }
-    for (const auto& [name, number] : index.tensors) {
-        const auto found = found_.find(name);
-        if (found == found_.end() || found->second.file != number)
-            fail(ErrorCode::format_missing, "Tensor '", name, "' is not in '", index.files[number],
-                 "', where the index of '", folder_, "' puts it.");
-    }
-}
-
 // The base model alone is saved without the prefix.
-const Found* HfSource::find(const std::string& name) const {
+const WeightTensor* find_weight(const WeightFiles& weights, const std::string& name) {
     for (const char* prefix : {"gpt_neox.", ""}) {
-        const auto found = found_.find(prefix + name);
-        if (found != found_.end()) return &found->second;
+        const auto found = weights.tensors.find(prefix + name);
+        if (found != weights.tensors.end()) return &found->second;
     }
     return nullptr;
 }
 
-void HfSource::place_tensors(bool has_attention_bias, bool is_tied) {
-    for (const ExpectedTensor& expected : expected_tensors(parsed_.config))
-        place(expected, has_attention_bias, is_tied);
+// Weights are read row by row from one place.
+void check_readable(const StoredTensor& stored) {
+    if (!stored.dtype ||
+        (*stored.dtype != DType::F32 && *stored.dtype != DType::F16 && *stored.dtype != DType::BF16))
+        fail(ErrorCode::unsupported, "Tensor '", stored.name, "' has dtype ", stored.dtype_name,
+             ", which is not supported for weights; F32, F16 and BF16 are.");
+    if (!stored.is_contiguous)
+        fail(ErrorCode::unsupported, "Tensor '", stored.name,
+             "' is a view whose elements do not lie one after the other (a transpose, a slice of columns); "
+             "save it anew after .contiguous().");
 }
 
-void HfSource::place(const ExpectedTensor& expected, bool has_attention_bias, bool is_tied) {
+void HfSource::place_tensors(const WeightFiles& weights, bool has_attention_bias, bool is_tied) {
+    for (const ExpectedTensor& expected : expected_tensors(parsed_.config))
+        place(weights, expected, has_attention_bias, is_tied);
+}
+
+void HfSource::place(const WeightFiles& weights, const ExpectedTensor& expected, bool has_attention_bias,
+                     bool is_tied) {
     const std::string name =
         hf_tensor_name(is_tied && expected.name == "output.weight" ? "token_embd.weight" : expected.name);
     const bool is_attention_bias =
@@ -146,18 +115,15 @@ void HfSource::place(const ExpectedTensor& expected, bool has_attention_bias, bo
     tensor.n_dims =
         expected.name.ends_with(".bias") || expected.name.find("_norm.") != std::string::npos ? 1 : 2;
     Place where;
-    const Found* found = find(name);
+    const WeightTensor* found = find_weight(weights, name);
     if (is_attention_bias && !has_attention_bias) {
         where.kind = Place::Kind::zeros;
         tensor.shape[0] = expected.n_cols;
     } else if (!found) {
         fail(ErrorCode::format_missing, "Tensor '", name, "' is missing.");
     } else {
-        const SafetensorsTensor& stored = found->tensor;
-        if (!stored.dtype ||
-            (*stored.dtype != DType::F32 && *stored.dtype != DType::F16 && *stored.dtype != DType::BF16))
-            fail(ErrorCode::unsupported, "Tensor '", name, "' has dtype ", stored.dtype_name,
-                 ", which is not supported for weights; F32, F16 and BF16 are.");
+        const StoredTensor& stored = found->stored;
+        check_readable(stored);
         if (stored.shape.size() != static_cast<std::size_t>(tensor.n_dims))
             fail(ErrorCode::format_shape, "Tensor '", name, "' has ", stored.shape.size(), " dimensions; ",
                  tensor.n_dims, " were expected.");

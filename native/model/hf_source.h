@@ -1,5 +1,4 @@
-// A Hugging Face directory (config.json, model.safetensors or its shards, spiece.model ...) as a source of
-// tensors.
+// A Hugging Face directory (config.json, the weights of hf_files.h, spiece.model ...) as a source of tensors.
 #pragma once
 
 #include <memory>
@@ -12,7 +11,7 @@ namespace neox {
 // Tensors come in the order of expected_tensors(), in the checkpoint's dtype. Buffers of old checkpoints
 // (attention.bias, attention.masked_bias, rotary_emb.inv_freq) and tensors of other names are passed over, as
 // transformers does. A missing bias of an attention without biases is zeros; a tied head is the embedding.
-// ERR_NEOX_UNSUPPORTED for a directory whose weights are in pytorch_model.bin only.
+// ERR_NEOX_UNSUPPORTED for a tensor of another dtype than F32, F16 and BF16, or one that is not contiguous.
 std::unique_ptr<TensorSource> open_hf_source(const std::string& folder);
 
 // The texts of the directory, without its tensors or its configuration.

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "checkpoint/json.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/weight_index.h"
 #include "scratch.h"
 
 namespace {
@@ -226,7 +227,7 @@ TEST(safetensors_index_names_plain_files_only) {
     const auto index = [](const std::string& file) {
         return parse_safetensors_index(R"({"metadata":{},"weight_map":{"t":)" + json_quote(file) + "}}");
     };
-    const SafetensorsIndex good = index("model-00001-of-00002.safetensors");
+    const WeightIndex good = index("model-00001-of-00002.safetensors");
     CHECK_EQ(good.files.size(), 1);
     CHECK_EQ(good.tensors[0].first, "t");
     for (const char* bad :

@@ -44,11 +44,15 @@ TEST(config_defaults_are_those_of_transformers) {
 }
 
 TEST(config_reads_rope_in_every_spelling) {
-    for (const char* text :
-         {R"("rope_scaling": {"type": "linear", "factor": 4.0})",
-          R"("rope_scaling": {"rope_type": "linear", "factor": 4})",
-          R"("rope_scaling": {"type": "linear", "rope_type": "dynamic", "factor": 4})",
-          R"("rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})"}) {
+    for (
+        const char* text :
+        {R"("rope_scaling": {"type": "linear", "factor": 4.0})",
+         R"("rope_scaling": {"rope_type": "linear", "factor": 4})",
+         R"("rope_scaling": {"type": "linear", "rope_type": "dynamic", "factor": 4})",
+         R"("rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0})",
+         R"("rope_parameters": {"type": "linear", "factor": 4.0})",
+         R"("rope_scaling": null, "rope_parameters": {"rope_type": "linear", "factor": 4.0})",
+         R"("rope_scaling": {"type": "linear", "factor": 4}, "rope_parameters": {"rope_type": "default"})"}) {
         const Config c = hf(text).config;
         CHECK(c.rope_scaling == RopeScaling::linear);
         CHECK_EQ(c.rope_factor, 4.0f);
@@ -63,13 +67,37 @@ TEST(config_reads_rope_in_every_spelling) {
     CHECK_EQ(v5.rope_base, 500.0f);
     CHECK_EQ(v5.n_rot, 96);
     CHECK_EQ(hf(R"("rotary_emb_base": 20000, "rope_theta": 1)").config.rope_base, 20000.0f);
-    CHECK_THROWS(hf(R"("rope_scaling": {"type": "yarn", "factor": 4})"), unsupported);
+    CHECK_EQ(hf(R"("rope_theta": 500, "partial_rotary_factor": 0.5)").config.rope_base, 500.0f);
+    CHECK_EQ(hf(R"("rotary_pct": 0.5, "rope_parameters": {"partial_rotary_factor": 1.0})").config.n_rot, 48);
+    CHECK_EQ(hf(R"("rope_scaling": {"type": "dynamic", "factor": 0.5})").config.rope_factor, 0.5f);
+    for (const char* type : {"yarn", "longrope", "su", "llama3", "ntk"})
+        for (const char* key : {"rope_scaling", "rope_parameters"})
+            CHECK_THROWS(hf("\"" + std::string(key) + R"(": {"rope_type": ")" + type + R"(", "factor": 4})"),
+                         unsupported);
+    CHECK_THROWS(hf(R"("rope_scaling": {})"), format_missing);
     CHECK_THROWS(hf(R"("rope_scaling": {"type": "linear"})"), format_missing);
     CHECK_THROWS(hf(R"("rope_scaling": {"factor": 2})"), format_missing);
     CHECK_THROWS(hf(R"("rope_scaling": 4)"), format_type);
     for (const char* bad : {"0", "-1", "NaN", "Infinity", "1e999"})
         CHECK_THROWS(hf(std::string(R"("rope_scaling": {"type": "linear", "factor": )") + bad + "}"),
                      format_value);
+}
+
+TEST(config_errors_name_key_value_and_range) {
+    const auto message = [](const char* members) -> std::string {
+        try {
+            hf(members);
+        } catch (const Error& e) {
+            return e.what();
+        }
+        return "";
+    };
+    CHECK_EQ(message(R"("num_hidden_layers": 0)"), "num_hidden_layers is 0; 1 to 512 was expected.");
+    CHECK_EQ(message(R"("layer_norm_eps": -1)"),
+             "layer_norm_eps is -1; a finite number not below 0 was expected.");
+    CHECK_EQ(message(R"("rope_scaling": {"type": "yarn", "factor": 4})"),
+             "rope_scaling has type 'yarn', which is not supported; linear and dynamic are.");
+    CHECK_EQ(message(R"("torch_dtype": "float16", "dtype": 7, "attention_dropout": "x")"), "");
 }
 
 TEST(config_refuses_bad_values) {
@@ -312,7 +340,7 @@ TEST(folders_without_readable_weights_say_why) {
     scratch::write(folder / "config.json", Checkpoint().config + "}");
     CHECK_THROWS(open_source(folder.path()), file_not_found);
     scratch::write(folder / "pytorch_model.bin", "x");
-    CHECK_THROWS(open_source(folder.path()), unsupported);
+    CHECK_THROWS(open_source(folder.path()), format_magic);
     CHECK_THROWS(open_source(folder / "absent.gguf"), file_not_found);
 }
 
