@@ -12,7 +12,11 @@ function(neox_program name)
 endfunction()
 
 neox_program(neox_test ${NEOX_TEST_SOURCES})
-target_compile_definitions(neox_test PRIVATE NEOX_FIXTURES="${CMAKE_CURRENT_SOURCE_DIR}/test/fixtures")
+set_source_files_properties(test/native/fixtures.cpp PROPERTIES
+  COMPILE_DEFINITIONS NEOX_FIXTURES="${CMAKE_CURRENT_SOURCE_DIR}/test/fixtures")
+if(NOT MSVC)
+  target_compile_options(neox_test PRIVATE -O1) # they compile often and run for seconds
+endif()
 if(TARGET neox_tokenizer)
   target_sources(neox_test PRIVATE ${NEOX_TOKENIZER_TEST_SOURCES})
   target_link_libraries(neox_test PRIVATE neox_tokenizer)

@@ -85,6 +85,7 @@ set(NEOX_CORE_SOURCES
   native/jobs/synth.cpp
   native/jobs/tensor_errors.cpp
   native/jobs/tensor_importance.cpp
+  native/jobs/verify.cpp
   native/jobs/write_tensors.cpp)
 
 set(NEOX_TOKENIZER_SOURCES
@@ -113,6 +114,7 @@ set(NEOX_TEST_SOURCES
   test/native/engine_endings_test.cpp
   test/native/engine_test.cpp
   test/native/file_test.cpp
+  test/native/fixtures.cpp
   test/native/gguf_test.cpp
   test/native/hf_files_test.cpp
   test/native/imatrix_test.cpp
@@ -134,6 +136,7 @@ set(NEOX_TEST_SOURCES
   test/native/thread_pool_test.cpp
   test/native/torch_test.cpp
   test/native/type_mix_test.cpp
+  test/native/verify_test.cpp
   test/native/zip_test.cpp)
 
 set(NEOX_TOKENIZER_TEST_SOURCES

@@ -44,3 +44,4 @@ export {
 } from './system.js';
 export { type EncodeOptions, Tokenizer } from './tokenizer.js';
 export type * from './types.js';
+export { type Verification, type VerifiedFile, verify } from './verify.js';

@@ -186,6 +186,13 @@ export interface NativeCollectOptions {
   processOutput?: boolean;
 }
 
+export interface NativeVerification {
+  tensors: number;
+  elements: number;
+  tensorBytes: number;
+  badTensors: { name: string; nan: number; infinite: number; row: number; column: number }[];
+}
+
 export interface NativeAddon {
   readonly errorCodes: string[];
   setOnWake(onWake: () => void): void;
@@ -227,6 +234,7 @@ export interface NativeAddon {
     },
     onProgress?: NativeProgress,
   ): NativeJob<JobResult>;
+  verify(path: string, onProgress?: NativeProgress): NativeJob<NativeVerification>;
   synthShapes(): string[];
   collectImportance(options: NativeCollectOptions, onProgress?: NativeProgress): NativeJob<ImportanceResult>;
   fileTypes(): string[];
@@ -247,6 +255,7 @@ export const NATIVE_EXPORTS: readonly (keyof NativeAddon)[] = [
   'convert',
   'quantize',
   'synth',
+  'verify',
   'synthShapes',
   'collectImportance',
   'fileTypes',

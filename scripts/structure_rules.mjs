@@ -45,6 +45,7 @@ export const libLayers = [
       'quantize',
       'imatrix',
       'synth',
+      'verify',
       'load-options',
       'system',
     ],

@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<CommandSpec>>> = {
   tokenize: async () => (await import('./tokenize.js')).tokenize,
   detokenize: async () => (await import('./detokenize.js')).detokenize,
   inspect: async () => (await import('./inspect.js')).inspect,
+  verify: async () => (await import('./verify.js')).verify,
   convert: async () => (await import('./convert.js')).convert,
   quantize: async () => (await import('./quantize.js')).quantize,
   imatrix: async () => (await import('./imatrix.js')).imatrix,

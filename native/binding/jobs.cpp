@@ -8,6 +8,7 @@
 #include "jobs/convert.h"
 #include "jobs/quantize.h"
 #include "jobs/synth.h"
+#include "jobs/verify.h"
 
 namespace neox {
 
@@ -112,11 +113,15 @@ Napi::Value quantize_job(const Napi::CallbackInfo& info) {
         QuantizeOptions options;
         options.source = required_string(object, "source");
         options.output = required_string(object, "output");
+<<<<<<< HEAD
         options.types = type_rules(object);
         options.imatrix = string_member(object, "imatrix").value_or("");
         options.measure_errors = member(object, "report", false);
         options.allow_requantize = member(object, "allowRequantize", false);
         options.dry_run = member(object, "dryRun", false);
+=======
+        options.type = type_member(object).value_or(options.type);
+>>>>>>> 960215c (jobs, lib: neox verify)
         return start(info, std::move(options), [](const QuantizeOptions& o, const JobControl& control) {
             return quantize(o, control);
         });
@@ -138,12 +143,46 @@ Napi::Value synth_job(const Napi::CallbackInfo& info) {
     });
 }
 
+// verify(path): counts of what was read, and the tensors with numbers that are not finite.
+Napi::Value verify_job(const Napi::CallbackInfo& info) {
+    return guard(info.Env(), [&]() -> Napi::Value {
+        const std::string path = read_string(info[0], "path");
+        auto work = [path](TaskControl& control) -> TaskResult {
+            JobControl job_control;
+            job_control.cancel = &control.cancel;
+            job_control.on_progress = [&control](std::uint64_t done, std::uint64_t total) {
+                control.progress(done, total);
+            };
+            return [result = verify(path, job_control)](Napi::Env env) -> Napi::Value {
+                Napi::Array bad = Napi::Array::New(env);
+                for (const BadTensor& tensor : result.bad) {
+                    Napi::Object entry = Napi::Object::New(env);
+                    entry.Set("name", tensor.name);
+                    entry.Set("nan", to_number(env, tensor.n_nan));
+                    entry.Set("infinite", to_number(env, tensor.n_infinite));
+                    entry.Set("row", to_number(env, tensor.row));
+                    entry.Set("column", to_number(env, tensor.column));
+                    bad.Set(bad.Length(), entry);
+                }
+                Napi::Object object = Napi::Object::New(env);
+                object.Set("tensors", to_number(env, result.n_tensors));
+                object.Set("elements", to_number(env, result.n_elements));
+                object.Set("tensorBytes", to_number(env, result.n_bytes));
+                object.Set("badTensors", bad);
+                return object;
+            };
+        };
+        return Environment::of(info.Env()).tasks.start_job(info.Env(), info[1], std::move(work));
+    });
+}
+
 // synthShapes(): the names that synth() knows.
 Napi::Value synth_shapes(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
         Napi::Array names = Napi::Array::New(info.Env());
         for (const Shape& shape : shapes())
             names.Set(names.Length(), Napi::String::New(info.Env(), shape.name));
+<<<<<<< HEAD
         return names;
     });
 }
@@ -154,6 +193,8 @@ Napi::Value file_type_names(const Napi::CallbackInfo& info) {
         Napi::Array names = Napi::Array::New(info.Env());
         for (const FileTypeInfo& type : file_types())
             names.Set(names.Length(), Napi::String::New(info.Env(), type.name));
+=======
+>>>>>>> 960215c (jobs, lib: neox verify)
         return names;
     });
 }
@@ -164,7 +205,11 @@ void define_jobs(Napi::Env env, Napi::Object exports) {
     exports.Set("convert", Napi::Function::New(env, convert_job, "convert"));
     exports.Set("quantize", Napi::Function::New(env, quantize_job, "quantize"));
     exports.Set("synth", Napi::Function::New(env, synth_job, "synth"));
+<<<<<<< HEAD
     exports.Set("fileTypes", Napi::Function::New(env, file_type_names, "fileTypes"));
+=======
+    exports.Set("verify", Napi::Function::New(env, verify_job, "verify"));
+>>>>>>> 960215c (jobs, lib: neox verify)
     exports.Set("synthShapes", Napi::Function::New(env, synth_shapes, "synthShapes"));
 }
 

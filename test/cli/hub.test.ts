@@ -47,6 +47,10 @@ test('what was pulled is loaded, inspected, converted, listed and removed by its
   expect(converted).toMatchObject({ name: inspected.name, chatFormat: { name: 'rinna-3.6b' } });
 
   expect((await run('ls')).stdout).toMatch(new RegExp(`${NAME} +main +a{12} +\\d+ `));
+  const verified = await run('verify', NAME);
+  expect(verified.stdout).toMatch(/model\.safetensors .* intact .*\n(.*\n)*sound\n$/);
+  expect(verified.status).toBe(0);
+
   expect((await run('pull', NAME)).stderr).toMatch(/nothing to fetch/);
   expect((await run('rm', NAME)).stderr).toMatch(/KiB freed/);
   expect(JSON.parse((await run('ls', '--json')).stdout)).toEqual([]);

@@ -9,6 +9,7 @@ const commands = [
   'tokenize',
   'detokenize',
   'inspect',
+  'verify',
   'convert',
   'quantize',
   'synth',

@@ -11,12 +11,11 @@
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
 #include "engine/engine.h"
+#include "fixtures.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
 
 namespace golden {
-
-inline std::string fixture(const std::string& name) { return std::string(NEOX_FIXTURES) + "/" + name; }
 
 inline const std::vector<std::string>& checkpoints() {
     static const std::vector<std::string> names{"sequential-erf",

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "check.h"
+#include "fixtures.h"
 #include "checkpoint/spiece.h"
 #include "gguf/gguf.h"
 #include "jobs/convert.h"
@@ -23,7 +24,7 @@ const std::vector<std::string> kCheckpoints = {
     "fp16-weights",   "bf16-weights"};
 
 std::string checkpoint(const std::string& name) {
-    return std::string(NEOX_FIXTURES) + "/checkpoints/" + name;
+    return golden::fixture("checkpoints/" + name);
 }
 
 std::vector<std::byte> stored(const TensorSource& source, std::size_t index) {

@@ -12,13 +12,14 @@
 
 #include "base/page_buffer.h"
 #include "check.h"
+#include "fixtures.h"
 #include "model/model.h"
 
 namespace {
 
 using namespace neox;
 
-const std::string kPath = std::string(NEOX_FIXTURES) + "/checkpoints/sequential-erf";
+const std::string kPath = golden::fixture("checkpoints/sequential-erf");
 
 std::atomic<int> n_created{0}, n_failures_left{0};
 std::atomic<bool> is_open{false};
