@@ -30,3 +30,10 @@ export interface NativeTokenizer {
   /** The same model with `add_dummy_prefix` switched off. */
   withoutDummyPrefix(): NativeTokenizer;
 }
+
+export interface NativeVerification {
+  tensors: number;
+  elements: number;
+  tensorBytes: number;
+  badTensors: { name: string; nan: number; infinite: number; row: number; column: number }[];
+}

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { LoadError } from './errors.js';
 import type { ImportanceResult, JobResult } from './job-types.js';
-import type { NativeTokenizer } from './native-types.js';
+import type { NativeTokenizer, NativeVerification } from './native-types.js';
 import type { FinishReason, ModelConfig, RoundingOptions, TokenLogprob } from './types.js';
 
 /** Work on a native thread that can be cancelled: `promise` then rejects with `ERR_NEOX_CANCELLED`. */
@@ -184,13 +184,6 @@ export interface NativeCollectOptions {
   precision?: string;
   threads?: number;
   processOutput?: boolean;
-}
-
-export interface NativeVerification {
-  tensors: number;
-  elements: number;
-  tensorBytes: number;
-  badTensors: { name: string; nan: number; infinite: number; row: number; column: number }[];
 }
 
 export interface NativeAddon {

@@ -6,7 +6,8 @@ import { basename, join } from 'node:path';
 import { filesUnder, resolveModelPath } from './hub-cache.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { findKnownFile, warningOf } from './known-files.js';
-import { type NativeVerification, native } from './native.js';
+import { native } from './native.js';
+import type { NativeVerification } from './native-types.js';
 import { Tokenizer } from './tokenizer.js';
 import { assertKnownOptions, assertString } from './validate.js';
 
@@ -93,7 +94,8 @@ async function verifyFile(
   const { size } = statSync(path);
   const [sha256, md5, git] = [createHash('sha256'), createHash('md5'), createHash('sha1')];
   git.update(`blob ${size}\0`);
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, signal: signal ?? null })) {
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    signal?.throwIfAborted();
     for (const hash of [sha256, md5, git]) hash.update(chunk as Buffer);
     report((chunk as Buffer).length);
   }

@@ -113,15 +113,11 @@ Napi::Value quantize_job(const Napi::CallbackInfo& info) {
         QuantizeOptions options;
         options.source = required_string(object, "source");
         options.output = required_string(object, "output");
-<<<<<<< HEAD
         options.types = type_rules(object);
         options.imatrix = string_member(object, "imatrix").value_or("");
         options.measure_errors = member(object, "report", false);
         options.allow_requantize = member(object, "allowRequantize", false);
         options.dry_run = member(object, "dryRun", false);
-=======
-        options.type = type_member(object).value_or(options.type);
->>>>>>> 960215c (jobs, lib: neox verify)
         return start(info, std::move(options), [](const QuantizeOptions& o, const JobControl& control) {
             return quantize(o, control);
         });
@@ -182,7 +178,6 @@ Napi::Value synth_shapes(const Napi::CallbackInfo& info) {
         Napi::Array names = Napi::Array::New(info.Env());
         for (const Shape& shape : shapes())
             names.Set(names.Length(), Napi::String::New(info.Env(), shape.name));
-<<<<<<< HEAD
         return names;
     });
 }
@@ -193,8 +188,6 @@ Napi::Value file_type_names(const Napi::CallbackInfo& info) {
         Napi::Array names = Napi::Array::New(info.Env());
         for (const FileTypeInfo& type : file_types())
             names.Set(names.Length(), Napi::String::New(info.Env(), type.name));
-=======
->>>>>>> 960215c (jobs, lib: neox verify)
         return names;
     });
 }
@@ -205,11 +198,8 @@ void define_jobs(Napi::Env env, Napi::Object exports) {
     exports.Set("convert", Napi::Function::New(env, convert_job, "convert"));
     exports.Set("quantize", Napi::Function::New(env, quantize_job, "quantize"));
     exports.Set("synth", Napi::Function::New(env, synth_job, "synth"));
-<<<<<<< HEAD
     exports.Set("fileTypes", Napi::Function::New(env, file_type_names, "fileTypes"));
-=======
     exports.Set("verify", Napi::Function::New(env, verify_job, "verify"));
->>>>>>> 960215c (jobs, lib: neox verify)
     exports.Set("synthShapes", Napi::Function::New(env, synth_shapes, "synthShapes"));
 }
 

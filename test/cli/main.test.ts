@@ -12,6 +12,7 @@ const commands = [
   'verify',
   'convert',
   'quantize',
+  'imatrix',
   'synth',
   'bench',
   'pull',

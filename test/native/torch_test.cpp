@@ -8,13 +8,14 @@
 
 #include "check.h"
 #include "checkpoint/safetensors.h"
+#include "fixtures.h"
 #include "scratch.h"
 
 namespace {
 
 using namespace neox;
 
-std::string fixture(const std::string& name) { return std::string(NEOX_FIXTURES) + "/" + name; }
+using golden::fixture;
 
 std::vector<std::byte> bytes_of(const std::string& name) {
     return read_file(fixture(name), std::uint64_t{1} << 20);
