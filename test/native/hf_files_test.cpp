@@ -8,6 +8,7 @@
 #endif
 
 #include "check.h"
+#include "fixtures.h"
 #include "model/source.h"
 #include "scratch.h"
 
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr auto kCopy = fs::copy_options::recursive | fs::copy_options::overwrite_existing;
 
-std::string fixture(const std::string& name) { return std::string(NEOX_FIXTURES) + "/torch/" + name; }
+std::string fixture(const std::string& name) { return golden::fixture("torch/" + name); }
 
 std::vector<std::byte> all_of(const TensorSource& source, std::size_t index) {
     std::vector<std::byte> bytes(static_cast<std::size_t>(source.tensors()[index].n_bytes));
