@@ -38,6 +38,13 @@ export function writeSafetensors(name: string, directory: string, shardCount: nu
   return directory;
 }
 
+/** Writes a directory of `name` with config.json and the committed pytorch_model.bin. */
+export function writeTorch(name: string, directory: string): string {
+  begin(name, directory);
+  copyFileSync(containerPath(name, 'pytorch_model.bin'), join(directory, 'pytorch_model.bin'));
+  return directory;
+}
+
 /** A committed file of the checkpoint in another container. */
 export function containerPath(name: string, file: 'pytorch_model.bin' | 'llama-cpp.gguf'): string {
   return join(checkpointPath(name), 'containers', file);

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { convert, type LoadOptions, Model, type TensorType } from '../../lib/index.js';
-import { containerPath, writeSafetensors } from './containers.js';
+import { containerPath, writeSafetensors, writeTorch } from './containers.js';
 import { type GoldenTensor, longPromptIds, readGolden, relativeError } from './fixtures.js';
 import { MODEL_ROWS } from './model-rows.js';
 
@@ -16,7 +16,7 @@ const QUANTIZED: readonly [TensorType, number][] = [
   ['Q8_0', 0.05],
   ['Q4_0', 0.6],
 ];
-const COLUMNS = ['safetensors', 'shards', 'GGUF in', 'GGUF out', 'quantized', 'logits'] as const;
+const COLUMNS = ['safetensors', 'shards', '.bin', 'GGUF in', 'GGUF out', 'quantized', 'logits'] as const;
 type Cells = Record<(typeof COLUMNS)[number], string>;
 
 const document = join(__dirname, '..', '..', 'docs', 'models.md');
@@ -109,6 +109,7 @@ async function tryCheckpoint(name: string): Promise<Cells> {
     expect(await reference.logits(path, options)).toEqual(stored);
   };
   await expectSame(writeSafetensors(name, place('shards'), 2));
+  await expectSame(writeTorch(name, place('torch')));
   await reference.expectForeign(containerPath(name, 'llama-cpp.gguf'));
   const own = join(place('single'), 'model.gguf');
   await convert(single, own);
@@ -127,6 +128,7 @@ async function tryCheckpoint(name: string): Promise<Cells> {
   return {
     safetensors: 'yes',
     shards: 'yes',
+    '.bin': 'yes',
     'GGUF in': 'yes',
     'GGUF out': 'yes',
     quantized: QUANTIZED.map(([type]) => type).join(', '),
