@@ -4,7 +4,7 @@ import type { NativeTypeRules } from './native.js';
 import type { FileType, FileTypeName, TensorType } from './types.js';
 import { assertBoolean, assertObject, didYouMean, unexpected } from './validate.js';
 
-/** Types of files, the largest first; a test compares them with the addon's. */
+/** Types of files, from many bits to few; a test compares them with the addon's. */
 export const FILE_TYPES = [
   ...['F32', 'F16', 'BF16', 'Q8_0', 'Q6_K', 'Q5_1', 'Q5_K_M', 'Q5_K_S', 'Q5_0', 'Q4_K_M', 'Q4_1', 'Q4_K_S'],
   ...['IQ4_NL', 'Q4_0', 'Q3_K_L', 'Q3_K_M', 'Q3_K_S', 'Q2_K'],

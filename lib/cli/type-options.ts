@@ -13,23 +13,23 @@ import { UsageError } from './exit-codes.js';
 
 /** Type, bits per weight and GB (10^9 bytes) of rinna/japanese-gpt-neox-3.6b in it, and what to expect. A test computes them. */
 export const TYPE_TABLE: readonly (readonly [FileType, string, string, string])[] = [
-  ['F32', '32.00', '14.430', 'exact arithmetic; twice the size of most checkpoints'],
-  ['F16', '16.00', '7.217', 'what most checkpoints hold'],
-  ['BF16', '16.00', '7.217', 'as F16, with the range of F32 and fewer digits'],
+  ['F32', '32.00', '14.429', 'exact arithmetic; twice the size of most checkpoints'],
+  ['F16', '16.01', '7.217', 'what most checkpoints hold'],
+  ['BF16', '16.01', '7.217', 'as F16, with the range of F32 and fewer digits'],
   ['Q8_0', '8.51', '3.837', 'hardly to be told from F16'],
   ['Q6_K', '6.57', '2.963', 'very small loss'],
-  ['Q5_1', '6.02', '2.716', 'older; Q5_K_M is smaller and better'],
+  ['Q5_1', '6.02', '2.716', 'older; Q5_K_M is smaller'],
   ['Q5_K_M', '5.83', '2.629', 'small loss'],
   ['Q5_K_S', '5.54', '2.496', 'small loss'],
   ['Q5_0', '5.54', '2.496', 'older; takes rows that Q5_K does not'],
   ['Q4_K_M', '5.13', '2.314', 'a good balance: begin here'],
-  ['Q4_1', '5.05', '2.277', 'older; Q4_K_M is better'],
-  ['Q4_K_S', '4.62', '2.085', 'more loss than Q4_K_M, smaller and faster'],
+  ['Q4_1', '5.05', '2.277', 'older; Q4_K_S is smaller'],
+  ['Q4_K_S', '4.62', '2.085', 'smaller, with more loss than Q4_K_M'],
   ['IQ4_NL', '4.60', '2.073', 'as Q4_K_S; takes rows that Q4_K does not'],
-  ['Q4_0', '4.56', '2.057', 'older and fastest; more loss than Q4_K_S'],
-  ['Q3_K_L', '4.60', '2.073', 'clear loss'],
+  ['Q4_0', '4.56', '2.057', 'older; more loss than Q4_K_S'],
+  ['Q3_K_L', '4.83', '2.179', 'clear loss, hardly smaller than Q4_K_S'],
   ['Q3_K_M', '4.23', '1.907', 'clear loss'],
-  ['Q3_K_S', '3.52', '1.585', 'large loss'],
+  ['Q3_K_S', '3.53', '1.590', 'large loss'],
   ['Q2_K', '3.25', '1.465', 'large loss: only where nothing else fits'],
 ];
 

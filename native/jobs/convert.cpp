@@ -10,7 +10,6 @@
 namespace neox {
 
 WrittenFile convert(const ConvertOptions& options, const JobControl& control) {
-    if (options.types.type) check_file_type(*options.types.type);
     if (!is_directory(options.source))
         fail(is_regular_file(options.source) ? ErrorCode::invalid_argument : ErrorCode::file_not_found, "'",
              options.source, "' is not a directory with a Hugging Face checkpoint.");

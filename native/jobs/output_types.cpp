@@ -12,15 +12,6 @@ namespace {
 
 constexpr std::uint32_t kQuantizationVersion = 2;  // of ggml's block layouts
 
-void check_change(const Tensor& tensor, DType to) {
-    if (!can_dequantize(tensor.dtype))
-        fail(ErrorCode::unsupported, "Tensor '", tensor.name, "' has type ", dtype_info(tensor.dtype).name,
-             ", which cannot be read yet.");
-    if (!can_quantize(to))
-        fail(ErrorCode::unsupported, "Tensor '", tensor.name, "' cannot be written as ", dtype_info(to).name,
-             " yet.");
-}
-
 FileType most_frequent(const std::vector<Tensor>& tensors) {
     std::map<DType, std::uint64_t> elements;
     for (const Tensor& tensor : tensors)
@@ -31,12 +22,6 @@ FileType most_frequent(const std::vector<Tensor>& tensors) {
 }
 
 }  // namespace
-
-void check_file_type(FileType type) {
-    const FileTypeInfo& info = file_type_info(type);
-    if (!can_quantize(info.dtype))
-        fail(ErrorCode::unsupported, "Files of type ", info.name, " cannot be written yet.");
-}
 
 std::uint64_t tensor_bytes(const GgufFile& file) {
     std::uint64_t sum = 0;
@@ -52,10 +37,12 @@ WrittenFile assign_types(GgufFile& file, const TypeRules& rules, std::int32_t n_
     bool has_quantized = false;
     for (Tensor& tensor : file.tensors) {
         const auto [chosen, is_fallback] = mix.choose(tensor);
-        const DType dtype = rules.type ? type_that_runs(chosen) : chosen;
+        const DType dtype = rules.type == FileType::Q4_0 ? type_that_runs(chosen) : chosen;
         if (is_fallback) written.fallbacks.push_back(tensor.name);
         if (dtype != tensor.dtype) {
-            check_change(tensor, dtype);
+            if (!can_dequantize(tensor.dtype))
+                fail(ErrorCode::unsupported, "Tensor '", tensor.name, "' has type ", dtype_info(tensor.dtype).name,
+                     ", which cannot be read.");
             if (is_quantized(tensor.dtype) && is_quantized(dtype)) written.requantized.push_back(tensor.name);
         }
         tensor.dtype = dtype;

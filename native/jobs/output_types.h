@@ -22,13 +22,10 @@ struct WrittenFile {
 // Gives each tensor of `file`, which come with the types that they have, those of the rules, and sets
 // general.file_type and, where a tensor is quantized, general.quantization_version. Where the rules keep the
 // matrices' types, the one of most elements names the file. ERR_NEOX_UNSUPPORTED for a type that cannot be
-// read or written.
+// read.
 WrittenFile assign_types(GgufFile& file, const TypeRules& rules, std::int32_t n_layer);
 
 // Bytes of all tensors, padding left out.
 std::uint64_t tensor_bytes(const GgufFile& file);
-
-// Throws ERR_NEOX_UNSUPPORTED for a type whose matrices cannot be written.
-void check_file_type(FileType type);
 
 }  // namespace neox

@@ -9,7 +9,6 @@
 namespace neox {
 
 WrittenFile quantize(const QuantizeOptions& options, const JobControl& control) {
-    if (options.types.type) check_file_type(*options.types.type);
     if (is_directory(options.source))
         fail(ErrorCode::invalid_argument, "'", options.source,
              "' is a directory; convert it to a GGUF file first.");

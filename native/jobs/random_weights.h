@@ -12,8 +12,7 @@ namespace neox {
 
 std::uint64_t random_key(std::uint64_t seed, const std::string& name);
 
-// Rows [row_begin, row_begin + n_rows) of a tensor of type F32, F16, BF16, Q8_0 or Q4_0 (else
-// ERR_NEOX_UNSUPPORTED), mean 0, standard deviation about 0.02; 1 for the weights of a norm. Quantized blocks
+// Rows [row_begin, row_begin + n_rows) of a tensor of any type of weights (else ERR_NEOX_UNSUPPORTED), mean 0, standard deviation about 0.02; 1 for the weights of a norm. Quantized blocks
 // are drawn as such, not rounded.
 void make_random_rows(const Tensor& tensor, std::uint64_t key, std::uint64_t row_begin, std::uint64_t n_rows,
                       std::byte* dst);

@@ -83,7 +83,6 @@ void take_special_ids(const SpieceModel& model, ParsedConfig& parsed) {
 std::span<const Shape> shapes() { return kShapes; }
 
 WrittenFile synth(const SynthOptions& options, const JobControl& control) {
-    check_file_type(options.type);
     const Shape& shape = find_shape(options.shape);
     ParsedConfig parsed = config_of(shape);
     ModelText texts;

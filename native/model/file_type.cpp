@@ -6,7 +6,7 @@
 namespace neox {
 namespace {
 
-// By the size of what they make. An _S mix stands behind its _M: it is the one nearest to the plain type.
+// From many bits to few. An _S mix stands behind its _M: it is the one nearest to the plain type.
 constexpr FileTypeInfo kFileTypes[] = {
     {FileType::F32, "F32", DType::F32},          {FileType::F16, "F16", DType::F16},
     {FileType::BF16, "BF16", DType::BF16},       {FileType::Q8_0, "Q8_0", DType::Q8_0},

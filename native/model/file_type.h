@@ -38,7 +38,7 @@ struct FileTypeInfo {
     DType dtype;  // of the matrices that no rule names
 };
 
-// Every file type, the smallest last.
+// Every file type, from many bits to few.
 std::span<const FileTypeInfo> file_types();
 // Throws ERR_NEOX_UNSUPPORTED for a value outside the table.
 const FileTypeInfo& file_type_info(FileType type);

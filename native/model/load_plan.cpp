@@ -50,9 +50,8 @@ std::map<std::string, Place, std::less<>> places(const Config& config) {
 }
 
 DType resident_type(const Tensor& tensor, Role role, std::optional<FileType> type, const TypeMix& mix) {
-    const DType dtype = is_vector(tensor) ? tensor.dtype
-                        : type            ? type_that_runs(mix.choose(tensor).dtype)
-                                          : tensor.dtype;
+    DType dtype = is_vector(tensor) ? tensor.dtype : mix.choose(tensor).dtype;
+    if (type == FileType::Q4_0) dtype = type_that_runs(dtype);
     const bool usable =
         role == Role::token_embd || is_vector(tensor) ? can_dequantize(dtype) : is_resident_dtype(dtype);
     if (!usable)

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "check.h"
+#include "jobs/synth.h"
 #include "model/type_mix.h"
 
 namespace {
@@ -189,6 +190,30 @@ TEST(file_types_have_names_and_numbers) {
     CHECK(find_file_type(15)->type == FileType::Q4_K_M);
     CHECK(!find_file_type(1024 + 15));
     CHECK_THROWS(file_type_of(DType::I32), unsupported);
+}
+
+// GB of 10^9 bytes, as published for these models or computed from llama.cpp's rules.
+TEST(files_of_real_shapes_have_the_sizes_of_llama_cpp) {
+    const auto size = [](const char* shape, FileType type) {
+        SynthOptions options;
+        options.shape = shape;
+        options.type = type;
+        options.dry_run = true;
+        return static_cast<double>(synth(options).n_bytes) / 1e9;
+    };
+    const struct {
+        FileType type;
+        double rinna_3_6b, rinna_4b;
+    } expected[] = {
+        {FileType::F16, 7.217, 7.595},    {FileType::Q8_0, 3.837, 4.037},   {FileType::Q6_K, 2.963, 3.118},
+        {FileType::Q5_1, 2.716, 2.864},   {FileType::Q5_K_M, 2.629, 2.771}, {FileType::Q5_0, 2.496, 2.639},
+        {FileType::Q4_K_M, 2.314, 2.445}, {FileType::Q4_1, 2.277, 2.413},   {FileType::Q4_K_S, 2.085, 2.215},
+        {FileType::Q3_K_M, 1.907, 2.025}, {FileType::Q2_K, 1.465, 1.573},
+    };
+    for (const auto& each : expected) {
+        CHECK_NEAR(size("3.6b", each.type), each.rinna_3_6b, 6e-4);
+        CHECK_NEAR(size("4b", each.type), each.rinna_4b, 6e-4);
+    }
 }
 
 }  // namespace
