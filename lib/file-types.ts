@@ -1,6 +1,6 @@
 // What a file's matrices can be asked to be, and the options that say so.
 
-import type { NativeTypeRules } from './native.js';
+import type { NativeTypeRules } from './native-load-types.js';
 import type { FileType, FileTypeName, TensorType } from './types.js';
 import { assertBoolean, assertObject, didYouMean, unexpected } from './validate.js';
 

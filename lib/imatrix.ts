@@ -3,9 +3,10 @@
 import { resolveModelPath } from './hub-cache.js';
 import type { ImportanceResult } from './job-types.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
+import type { LoadOptions } from './load-types.js';
 import { native } from './native.js';
 import { Tokenizer } from './tokenizer.js';
-import type { LoadOptions, TokenIds } from './types.js';
+import type { TokenIds } from './types.js';
 import {
   assertBoolean,
   assertInteger,

@@ -30,8 +30,10 @@ export { type CollectImportanceOptions, collectImportance, mergeImportance } fro
 export type { ModelInspection } from './inspection.js';
 export type * from './job-types.js';
 export type { JobOptions } from './jobs.js';
+export type * from './load-types.js';
 export { Model } from './model.js';
 export { type QuantizeOptions, quantize } from './quantize.js';
+export { quantizedCacheFolder } from './quantized-cache.js';
 export { Sampler, type SamplerContext } from './sampler.js';
 export { Session } from './session.js';
 export { SYNTH_SHAPES, type SynthOptions, type SynthShape, synth } from './synth.js';

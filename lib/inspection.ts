@@ -5,7 +5,8 @@ import type { ChatFormat } from './chat-formats.js';
 import { fromNative } from './errors.js';
 import { modelNameOf, resolveModelPath } from './hub-cache.js';
 import { isCommit } from './hub-names.js';
-import { type NativeLoadOptions, native } from './native.js';
+import { native } from './native.js';
+import type { NativeLoadOptions } from './native-load-types.js';
 import type { FileType, ModelConfig, Precision, TensorType } from './types.js';
 
 export interface ModelInspection {
@@ -49,6 +50,7 @@ export async function inspectModel(path: string, options: NativeLoadOptions): Pr
       eosTokenIds: ___,
       precision,
       fileType,
+      quantizedFrom: ____,
       ...rest
     } = found;
     return {

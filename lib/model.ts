@@ -7,25 +7,21 @@ import { fromNative } from './errors.js';
 import { startGeneration } from './generate.js';
 import { checkGenerateOptions, resolveGenerateOptions } from './generate-options.js';
 import type { Generation } from './generation.js';
-import { resolveModelPath } from './hub-cache.js';
 import { inspectModel, type ModelInspection } from './inspection.js';
-import { runJob } from './jobs.js';
-import { checkInspectOptions, checkLoadOptions } from './load-options.js';
-import { LoadedModel } from './loaded-model.js';
-import { native } from './native.js';
+import { loadModel } from './load.js';
+import { checkInspectOptions } from './load-options.js';
+import type { InspectOptions, LoadOptions } from './load-types.js';
+import type { LoadedModel } from './loaded-model.js';
 import { preparePrompt, prepareTokens, promptOfIds } from './prompt.js';
 import { DEFAULT_NEW_TOKENS, requireChatFormat, Session } from './session.js';
 import type { Tokenizer } from './tokenizer.js';
 import type {
   EmbedOptions,
   GenerateOptions,
-  InspectOptions,
-  LoadOptions,
   LogitsOptions,
   Message,
   ModelConfig,
   ModelInfo,
-  Progress,
   Prompt,
   Rows,
   Score,
@@ -58,50 +54,12 @@ export class Model {
   }
 
   /**
-   * Loads a .gguf file, a Hugging Face directory, or a pulled repository by its name. Weights are shared by all loads of one file in the process, worker threads
-   * included.
+   * Loads a .gguf file, a Hugging Face directory, or a pulled repository by its name. Weights are shared by all loads of one
+   * file in the process, worker threads included.
    * @throws FormatError, ArgumentError; `ERR_NEOX_FILE_NOT_FOUND`, `ERR_NEOX_OUT_OF_MEMORY`; `signal.reason` after an abort
    */
   static async load(path: string, options: LoadOptions = {}): Promise<Model> {
-    assertString('path', path);
-    const file = resolveModelPath(path);
-    const given = checkLoadOptions(options);
-    let isReported = false;
-    const onProgress =
-      options.onProgress &&
-      ((progress: Progress): void => {
-        isReported = true;
-        options.onProgress?.(progress);
-      });
-    const loaded = await runJob(
-      (report) => native().loadModel(file, given, report),
-      { ...options, ...(onProgress ? { onProgress } : {}) },
-      (late) => late.dispose(),
-    );
-    let model: LoadedModel;
-    try {
-      model = new LoadedModel(loaded, path);
-      // Weights that another load has read already are there at once.
-      const { weightsBytes } = model.info;
-      if (!isReported) onProgress?.({ done: weightsBytes, total: weightsBytes });
-    } catch (error) {
-      await loaded.dispose();
-      throw error;
-    }
-    const trained = model.config.maxPositionEmbeddings;
-    if (given.contextLength !== undefined && given.contextLength > trained) {
-      process.emitWarning(
-        `contextLength ${given.contextLength} exceeds the ${trained} positions that '${model.info.name}' was trained with.`,
-        'NeoxWarning',
-      );
-    }
-    if (model.isRequantized) {
-      process.emitWarning(
-        `'${model.info.name}' is quantized already; quantizing it again adds one error to another. Load the original.`,
-        'NeoxWarning',
-      );
-    }
-    return new Model(model);
+    return new Model(await loadModel(path, options));
   }
 
   /** What a checkpoint says, and the memory that it needs; reads its headers only. */

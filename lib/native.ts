@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { LoadError } from './errors.js';
 import type { ImportanceResult, JobResult } from './job-types.js';
+import type { NativeInspection, NativeLoadOptions, NativeTypeRules } from './native-load-types.js';
 import type { NativeTokenizer, NativeVerification } from './native-types.js';
 import type { FinishReason, ModelConfig, RoundingOptions, TokenLogprob } from './types.js';
 
@@ -128,49 +129,6 @@ export interface NativeSampler {
   sample(scores: Float32Array, ids: Int32Array, promptLength: number): number;
 }
 
-export interface NativeLoadOptions {
-  type?: string;
-  precision?: string;
-  kvCacheType?: string;
-  threads?: number;
-  contextLength?: number;
-  maxSequences?: number;
-  kvCacheBytes?: number;
-}
-
-/** Fields of TypeRules in native/model/type_mix.h. */
-export interface NativeTypeRules {
-  type?: string;
-  pure?: boolean;
-  overrides?: { pattern: string; type: string }[];
-}
-
-export interface NativeInspection {
-  name: string;
-  chatFormat: string;
-  hasTokenizer: boolean;
-  tokenizerConfig: string;
-  generationConfig: string;
-  config: ModelConfig;
-  eosTokenIds: Int32Array;
-  origins: { key: string; value: string; origin: string }[];
-  tensors: {
-    name: string;
-    type: string;
-    shape: number[];
-    bytes: number;
-    loadedType: string;
-    loadedBytes: number;
-  }[];
-  type: string;
-  /** Empty where the file says nothing of it. */
-  fileType: string;
-  fileBytes: number;
-  contextLength: number;
-  precision: string;
-  memory: { weightsBytes: number; kvCacheBytes: number; scratchBytes: number };
-}
-
 /** Fields of CollectOptions in native/jobs/imatrix.h. */
 export interface NativeCollectOptions {
   model?: string;
@@ -202,7 +160,13 @@ export interface NativeAddon {
     f32GflopPerS: number;
   }>;
   convert(
-    options: { source: string; output: string; name?: string; chatFormat?: string } & NativeTypeRules &
+    options: {
+      source: string;
+      output: string;
+      name?: string;
+      chatFormat?: string;
+      quantizedFrom?: string;
+    } & NativeTypeRules &
       RoundingOptions,
     onProgress?: NativeProgress,
   ): NativeJob<JobResult>;
@@ -211,6 +175,7 @@ export interface NativeAddon {
       source: string;
       output: string;
       allowRequantize?: boolean;
+      quantizedFrom?: string;
       dryRun?: boolean;
     } & NativeTypeRules &
       RoundingOptions,

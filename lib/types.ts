@@ -43,49 +43,6 @@ export interface ModelInfo {
   kvCachePositions: number;
 }
 
-export interface LoadOptions {
-  /**
-   * `exact`: f32 arithmetic and f32 KV. `high`: the same f32 arithmetic, on F16 and BF16 weights as they are stored too, and
-   * f16 KV. `fast`: int8 products for the prompt and about 15 bits for decoding, on quantized weights; f16 KV.
-   * @defaultValue `exact` for F32 weights, `high` for F16 and BF16, `fast` for quantized ones
-   */
-  precision?: Precision;
-  /**
-   * Quantizes the matrices while loading, in memory. Quantizing what is quantized already is a warning.
-   * @defaultValue as the file has them
-   */
-  type?: FileTypeName;
-  /** `auto` takes the best device that works. @defaultValue `'auto'` */
-  device?: 'auto' | 'cpu' | 'cuda';
-  /** Threads of the engine, 1 to 256. @defaultValue the physical cores that this process may use */
-  threads?: number;
-  /**
-   * Positions that one sequence may hold. More than the checkpoint's maxPositionEmbeddings is a warning.
-   * @defaultValue the checkpoint's maxPositionEmbeddings
-   */
-  contextLength?: number;
-  /** Type of the cached keys and values; `f16` halves their memory. @defaultValue `f32` under `exact`, else `f16` */
-  kvCacheType?: 'f32' | 'f16';
-  /** Sequences that are planned for; bounds the KV pool. @defaultValue `4` */
-  maxSequences?: number;
-  /** Bytes of the KV pool. @defaultValue maxSequences x contextLength positions */
-  kvCacheBytes?: number;
-  /**
-   * Called from time to time with the bytes read, and once at the end; what it throws ends the load. Weights that another load
-   * has read already are reported once, as complete.
-   * @defaultValue none
-   */
-  onProgress?: (progress: Progress) => void;
-  /** Ends the load, which then rejects with `signal.reason`. @defaultValue none */
-  signal?: AbortSignal;
-}
-
-/** What decides how much memory a model takes. */
-export type InspectOptions = Pick<
-  LoadOptions,
-  'contextLength' | 'type' | 'precision' | 'kvCacheType' | 'maxSequences' | 'kvCacheBytes'
->;
-
 /** A typed array of integers. */
 export type IntegerArray =
   | Int8Array

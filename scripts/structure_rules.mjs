@@ -30,7 +30,8 @@ export const isaIncludes = [
 // A file of lib/ may import from its own layer and from those before it.
 export const libLayers = [
   [
-    ...['errors', 'weight-types', 'types', 'job-types', 'validate', 'native-types', 'unicode', 'trie'],
+    ...['errors', 'weight-types', 'types', 'load-types', 'job-types', 'validate', 'unicode', 'trie'],
+    ...['native-types', 'native-load-types'],
     'text-filter',
   ],
   ['native', 'demo', 'hub-names', 'hub-cache', 'known-files'],
@@ -51,7 +52,10 @@ export const libLayers = [
     ],
     ...['hub-api', 'hub-download', 'hub-lock', 'hub-selection', 'hub-models', 'hub'],
   ],
-  ['loaded-model', 'prompt', 'calls', 'inspection', 'generation', 'generate', 'session'],
+  [
+    ...['loaded-model', 'quantized-cache', 'load', 'prompt', 'calls', 'inspection', 'generation', 'generate'],
+    'session',
+  ],
   ['model'],
   ['eval', 'compare'],
   ['index'],

@@ -2,6 +2,7 @@
 
 import { demoModelPath, type LoadOptions, Model } from '../index.js';
 import type { OptionSpec } from './command.js';
+import { UsageError } from './exit-codes.js';
 import type { Io } from './io.js';
 import { withProgress } from './progress.js';
 import { fileType } from './type-options.js';
@@ -28,6 +29,12 @@ export const loadFlags: readonly OptionSpec[] = [
     defaultText: 'as stored',
     parse: fileType,
   },
+  { flags: '--cache', help: 'with --type: keep the quantized copy, and take it the next time' },
+  {
+    flags: '--cache-folder <path>',
+    help: 'where copies are kept',
+    defaultText: "gpt-neox/quantized in the user's cache",
+  },
   {
     flags: '--precision <precision>',
     help: 'arithmetic',
@@ -43,7 +50,7 @@ export const loadFlags: readonly OptionSpec[] = [
   { flags: '--device <device>', help: 'device', choices: ['auto', 'cpu', 'cuda'], defaultText: 'auto' },
 ];
 
-export type LoadFlags = { model?: string } & Pick<
+export type LoadFlags = { model?: string; cache?: boolean; cacheFolder?: string } & Pick<
   LoadOptions,
   'threads' | 'contextLength' | 'type' | 'precision' | 'kvCacheType' | 'device'
 >;
@@ -55,7 +62,7 @@ export function modelPath(options: { model?: string }): string {
 
 /** Loads for one sequence at a time. An interrupt ends it. */
 export function loadModel(options: LoadFlags, io: Io, defaults: LoadOptions = {}): Promise<Model> {
-  const { model: _, ...given } = pickLoad(options);
+  const given = pickLoad(options);
   return io.interrupts.during((signal) =>
     withProgress(io, 'loading', (onProgress) =>
       Model.load(modelPath(options), { maxSequences: 1, ...defaults, ...given, onProgress, signal }),
@@ -64,8 +71,10 @@ export function loadModel(options: LoadFlags, io: Io, defaults: LoadOptions = {}
 }
 
 // Commands hand in all their options; only those of loading go on.
-function pickLoad(options: LoadFlags): LoadFlags {
-  const { model, threads, contextLength, type, precision, kvCacheType, device } = options;
-  const all = { model, threads, contextLength, type, precision, kvCacheType, device };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as LoadFlags;
+function pickLoad(options: LoadFlags): LoadOptions {
+  const { threads, contextLength, type, precision, kvCacheType, device, cacheFolder } = options;
+  const cache = cacheFolder ?? options.cache;
+  if (cache !== undefined && type === undefined) throw new UsageError('--cache needs --type.');
+  const all = { threads, contextLength, type, precision, kvCacheType, device, cache };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

@@ -72,6 +72,7 @@ Napi::Value to_js(Napi::Env env, const Inspection& found) {
     object.Set("tensors", to_js_tensors(env, found.source->tensors(), found.plan));
     object.Set("type", dtype_info(found.plan.dtype).name);
     object.Set("fileType", found.file_type ? file_type_info(*found.file_type).name : "");
+    object.Set("quantizedFrom", found.source->quantized_from());
     object.Set("fileBytes", to_number(env, found.plan.n_bytes));
     object.Set("contextLength", found.backend.n_ctx);
     object.Set("precision", precision_name(found.backend.precision));

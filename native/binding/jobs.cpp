@@ -100,6 +100,7 @@ Napi::Value convert_job(const Napi::CallbackInfo& info) {
         options.types = type_rules(object);
         options.imatrix = string_member(object, "imatrix").value_or("");
         options.measure_errors = member(object, "report", false);
+        options.quantized_from = string_member(object, "quantizedFrom").value_or("");
         options.name = string_member(object, "name").value_or("");
         options.chat_format = string_member(object, "chatFormat").value_or("");
         return start(info, std::move(options),
@@ -116,6 +117,7 @@ Napi::Value quantize_job(const Napi::CallbackInfo& info) {
         options.types = type_rules(object);
         options.imatrix = string_member(object, "imatrix").value_or("");
         options.measure_errors = member(object, "report", false);
+        options.quantized_from = string_member(object, "quantizedFrom").value_or("");
         options.allow_requantize = member(object, "allowRequantize", false);
         options.dry_run = member(object, "dryRun", false);
         return start(info, std::move(options), [](const QuantizeOptions& o, const JobControl& control) {

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "jobs/metadata.h"
 #include "jobs/write_tensors.h"
+#include "model/gguf_source.h"
 #include "model/hf_source.h"
 
 namespace neox {
@@ -32,6 +33,8 @@ WrittenFile convert(const ConvertOptions& options, const JobControl& control) {
         set_tokenizer_keys(file, model, source->parsed());
     }
     set_own_keys(file, source->parsed(), texts);
+    if (!options.quantized_from.empty())
+        file.set(kKeyQuantizedFrom, GgufValue::string(options.quantized_from));
 
     const TensorImportance importance(options.imatrix, file, *source);
     result.unweighted = importance.missing();

@@ -13,9 +13,10 @@ struct ConvertOptions {
     std::string output;     // replaced when it exists, and only when all is written
     TypeRules types{};      // has_importance follows from imatrix
     std::string imatrix{};  // importance matrix, see model/imatrix.h; empty: every column counts the same
-    bool measure_errors = false;  // fills WrittenFile::errors
-    std::string name;             // general.name; empty: the directory's name
-    std::string chat_format;      // neox.chat_format; empty: the checkpoint's own hint, if any
+    bool measure_errors = false;   // fills WrittenFile::errors
+    std::string quantized_from{};  // neox.quantized_from; see TensorSource::quantized_from()
+    std::string name;              // general.name; empty: the directory's name
+    std::string chat_format;       // neox.chat_format; empty: the checkpoint's own hint, if any
 };
 
 // The tokenizer is carried byte for byte (neox.tokenizer.*) and spelt out for llama.cpp (tokenizer.ggml.*).

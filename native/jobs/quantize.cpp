@@ -30,6 +30,9 @@ WrittenFile quantize(const QuantizeOptions& options, const JobControl& control) 
         result.n_bytes = tensor_bytes(file);
         return result;
     }
+    std::erase_if(file.metadata, [](const auto& entry) { return entry.first == kKeyQuantizedFrom; });
+    if (!options.quantized_from.empty())
+        file.set(kKeyQuantizedFrom, GgufValue::string(options.quantized_from));
     GgufWriter writer(options.output, std::move(file));
     result.n_bytes = writer.data_bytes();
     write_converted(writer, *source, importance, options.measure_errors ? &result.errors : nullptr, control);

@@ -17,6 +17,7 @@ struct QuantizeOptions {
     // Quantizing what is quantized adds one error to another; unless this is set it is
     // ERR_NEOX_INVALID_ARGUMENT.
     bool allow_requantize = false;
+    std::string quantized_from{};  // neox.quantized_from; the source's own is dropped
     bool dry_run = false;  // tells the result, writes nothing
 };
 

@@ -15,6 +15,7 @@ public:
             parsed_ = config_from_gguf(gguf_);
             check_tensors(parsed_.config, gguf_.tensors);
             text_ = text_from_gguf(gguf_);
+            quantized_from_ = gguf_.find_string(kKeyQuantizedFrom).value_or("");
             if (const auto number = gguf_.find_u32("general.file_type"))
                 if (const FileTypeInfo* info = find_file_type(*number)) file_type_ = info->type;
         } catch (const Error& e) {
@@ -25,6 +26,7 @@ public:
     const ParsedConfig& parsed() const override { return parsed_; }
     const ModelText& text() const override { return text_; }
     std::string identity() const override { return identity_text(file_.identity()); }
+    std::string quantized_from() const override { return quantized_from_; }
     std::optional<FileType> file_type() const override { return file_type_; }
     const std::vector<Tensor>& tensors() const override { return gguf_.tensors; }
 
@@ -43,6 +45,7 @@ private:
     ParsedConfig parsed_;
     ModelText text_;
     std::optional<FileType> file_type_;
+    std::string quantized_from_;
 };
 
 }  // namespace

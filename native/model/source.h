@@ -35,6 +35,8 @@ public:
     virtual std::string identity() const = 0;
     // What the file says of itself; nullopt where it says nothing that is known.
     virtual std::optional<FileType> file_type() const { return std::nullopt; }
+    // Of a copy in a cache: what it was made from, as its maker wrote it. Empty for others.
+    virtual std::string quantized_from() const { return {}; }
     const Config& config() const { return parsed().config; }
     virtual const std::vector<Tensor>& tensors() const = 0;
     // Reads rows [row_begin, row_begin + n_rows) of tensors()[index] as the file stores them (its dtype), row_bytes()

@@ -1,5 +1,5 @@
-import { FILE_TYPES, synth } from '../../lib/index.js';
 import { TYPE_TABLE } from '../../lib/cli/type-options.js';
+import { FILE_TYPES, synth } from '../../lib/index.js';
 import { expectFailure, neox } from './program.js';
 
 test('the table of types tells the sizes that files have', async () => {
