@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "base/utf8.h"
 #include "checkpoint/pickle_call.h"
 
 namespace neox {
@@ -81,7 +82,9 @@ private:
         if (n > kLongestText)
             fail(ErrorCode::format_limit, "A string has ", n, " bytes; at most ", kLongestText,
                  " are accepted.");
-        take(n);
+        const auto bytes = take(n);
+        if (!is_valid_utf8({reinterpret_cast<const char*>(bytes.data()), n}))
+            fail(ErrorCode::format_value, "A string is not UTF-8.");
         PickleValue value;
         value.kind = PickleKind::text;
         value.first = static_cast<std::uint32_t>(at_ - n);
@@ -133,6 +136,16 @@ private:
         stack_.resize(begin);
         push_new(tuple);
     }
+    void check_key(std::uint32_t key) const {
+        switch (pickle_.kind(key)) {
+            case PickleKind::none:
+            case PickleKind::boolean:
+            case PickleKind::integer:
+            case PickleKind::real:
+            case PickleKind::text: return;
+            default: fail(ErrorCode::format_type, "A key of a dict is neither a string nor a number.");
+        }
+    }
     // Moves what is above `begin` into the collection below it.
     void append(std::size_t begin, bool is_dict) {
         const std::size_t n = stack_.size() - begin;
@@ -145,6 +158,7 @@ private:
             fail(ErrorCode::format_type, "Items are put into something that is no ",
                  is_dict ? "dict." : "list.");
         for (std::size_t i = begin; i < stack_.size(); ++i) {
+            if (is_dict && (i - begin) % 2 == 0) check_key(stack_[i]);
             const std::uint32_t link = add_link(stack_[i]);
             PickleValue& value = pickle_.values[target];
             if (value.count == 0)

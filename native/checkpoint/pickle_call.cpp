@@ -69,23 +69,35 @@ std::uint64_t not_negative(std::int64_t value, const char* what) {
     return static_cast<std::uint64_t>(value);
 }
 
-// The elements that a view spans must be there. A tensor without elements spans none, but must begin inside.
+// "cpu", "cuda:0": where the tensor was; here it says nothing.
+void check_location(std::string_view location) {
+    const std::size_t colon = std::min(location.find(':'), location.size());
+    const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    const std::string_view name = location.substr(0, colon);
+    const std::string_view number = location.substr(std::min(colon + 1, location.size()));
+    if (name.empty() || !std::all_of(name.begin(), name.end(), is_letter) ||
+        !std::all_of(number.begin(), number.end(), is_digit))
+        fail(ErrorCode::format_value, "A storage has the location '", printable(location),
+             "'; a device like cpu or cuda:0 was expected.");
+}
+
+// The elements that a view spans must be there. A tensor without elements spans none, wherever it begins.
 void check_view(PickleTensor& tensor, const PickleStorage& storage) {
     const std::span<const std::uint64_t> shape(tensor.shape, tensor.n_dims);
-    tensor.n_elements = 0;
-    std::uint64_t span = tensor.offset;
-    if (std::find(shape.begin(), shape.end(), 0) == shape.end()) {
-        tensor.n_elements = 1;
-        for (std::uint32_t i = 0; i < tensor.n_dims; ++i) {
-            tensor.n_elements = checked_mul(tensor.n_elements, tensor.shape[i], "elements of a tensor");
-            const std::uint64_t reach =
-                checked_mul(tensor.shape[i] - 1, tensor.stride[i], "stride of a tensor");
-            span = checked_add(span, reach, "extent of a tensor");
-        }
-        span = checked_add(span, 1, "extent of a tensor");
+    if (std::find(shape.begin(), shape.end(), 0) != shape.end()) {
+        tensor.offset = 0;
+        return;
     }
-    if (span > storage.n_elements)
-        fail(ErrorCode::format_shape, "A tensor reaches to element ", span, " of storage '", storage.key,
+    tensor.n_elements = 1;
+    std::uint64_t last = tensor.offset;
+    for (std::uint32_t i = 0; i < tensor.n_dims; ++i) {
+        tensor.n_elements = checked_mul(tensor.n_elements, shape[i], "elements of a tensor");
+        const std::uint64_t reach = checked_mul(shape[i] - 1, tensor.stride[i], "stride of a tensor");
+        last = checked_add(last, reach, "extent of a tensor");
+    }
+    if (last >= storage.n_elements)
+        fail(ErrorCode::format_shape, "A tensor reaches to element ", last, " of storage '", storage.key,
              "', which has ", storage.n_elements, ".");
 }
 
@@ -213,6 +225,7 @@ PickleValue PickleCalls::storage(std::uint32_t id) {
         fail(ErrorCode::format_type, "The class of a storage is another global.");
     argument(tuple, 2, PickleKind::text, "The key of a storage");
     argument(tuple, 3, PickleKind::text, "The location of a storage");
+    check_location(pickle_.text(pickle_.tuple_item(tuple, 3)));
     const std::int64_t n_elements =
         argument(tuple, 4, PickleKind::integer, "The number of elements of a storage").integer;
     if (form_ == PickleForm::legacy && pickle_.kind(pickle_.tuple_item(tuple, 5)) != PickleKind::none)

@@ -4,7 +4,6 @@
 
 #include "base/checked.h"
 #include "base/printable.h"
-#include "base/utf8.h"
 
 namespace neox {
 namespace {
@@ -65,10 +64,9 @@ std::vector<StoredTensor> list_state_dict(const Pickle& pickle, const std::vecto
         if (pickle.kind(items[i]) != PickleKind::text)
             fail(ErrorCode::format_type, "A tensor of the state dict has a key that is no string.");
         const std::string_view name = pickle.text(items[i]);
-        if (name.empty() || name.size() > kLongestName || name.find('\0') != std::string_view::npos ||
-            !is_valid_utf8(name))
+        if (name.empty() || name.size() > kLongestName || name.find('\0') != std::string_view::npos)
             fail(ErrorCode::format_value, "A tensor name must have 1 to ", kLongestName,
-                 " bytes of UTF-8 and no NUL; '", printable(name), "' does not.");
+                 " bytes and no NUL; '", printable(name), "' does not.");
         if (!names.insert(name).second)
             fail(ErrorCode::format_duplicate, "Tensor '", name, "' is in the state dict twice.");
         const PickleTensor& view = pickle.tensors[value.first];

@@ -21,6 +21,7 @@ constexpr std::size_t kRecordBytes = 46, kLocalBytes = 30;
 constexpr std::uint16_t kZip64Field = 1;
 constexpr std::uint16_t kStreamed = 1 << 3;  // sizes follow the data
 constexpr std::uint16_t kUtf8Name = 1 << 11;
+constexpr std::uint32_t kFolderAttribute = 0x10;  // of DOS; readers that heed it give no data
 constexpr std::size_t kLongestName = 1024;
 constexpr std::uint32_t kIn64 = 0xFFFFFFFF;  // "see the ZIP64 field"
 
@@ -114,6 +115,7 @@ ZipRecord read_record(Bytes& directory) {
     const std::size_t extra_bytes = get<std::uint16_t>(directory, 30);
     const std::size_t comment_bytes = get<std::uint16_t>(directory, 32);
     const auto disk = get<std::uint16_t>(directory, 34);
+    const auto attributes = get<std::uint32_t>(directory, 38);
     std::uint64_t packed = get<std::uint32_t>(directory, 20);
     ZipRecord record;
     record.n_bytes = get<std::uint32_t>(directory, 24);
@@ -125,6 +127,9 @@ ZipRecord read_record(Bytes& directory) {
     check_name(record.name);
     check_method(record.name, flags, method);
     if (disk != 0) fail(ErrorCode::unsupported, "The zip archive spans several disks.");
+    if (attributes & kFolderAttribute)
+        fail(ErrorCode::format_value, "Entry '", printable(record.name),
+             "' of the zip archive is marked as a folder.");
     std::uint64_t* missing[3];
     std::size_t n_missing = 0;
     for (std::uint64_t* value : {&record.n_bytes, &packed, &record.header_offset})

@@ -94,7 +94,7 @@ TEST(views_are_refused_as_weights) {
     const scratch::Folder folder;
     fs::copy_file(fixture("views.bin"), folder / "pytorch_model.bin");
     const WeightFiles weights = open_weight_files(folder.path());
-    CHECK(!weights.tensors.at("transposed").stored.is_contiguous);
+    CHECK(!weights.tensors.at("view.transposed").stored.is_contiguous);
     CHECK(weights.tensors.at("rows").stored.is_contiguous);
 }
 

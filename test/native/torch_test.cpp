@@ -2,6 +2,7 @@
 // more than an error when a byte changes.
 #include "checkpoint/torch.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <random>
@@ -28,17 +29,16 @@ std::vector<std::byte> data_of(const File& file, const StoredTensor& tensor) {
 }
 
 // Every tensor of the torch file is in the safetensors file with the same type, shape and bytes, and none is
-// left over. Gives the names of those that do not lie one element after the other, whose bytes are not
-// compared.
-std::vector<std::string> compare(const std::string& torch_name, const std::string& safetensors_name) {
-    const File ours(fixture(torch_name)), theirs(fixture(safetensors_name));
+// left over. The elements of those whose names begin with "view." do not lie one after the other, so their
+// bytes are not compared.
+void compare(const std::string& torch_path, const std::string& safetensors_path) {
+    const File ours(torch_path), theirs(safetensors_path);
     std::map<std::string, SafetensorsTensor> expected;
     for (const SafetensorsTensor& tensor : read_safetensors(theirs)) expected.emplace(tensor.name, tensor);
     const std::vector<StoredTensor> tensors = read_torch(ours);
     // safetensors drops the second name of a tied head.
     const bool is_tied = tensors.size() == expected.size() + 1 && !expected.contains("embed_out.weight");
     CHECK_EQ(tensors.size(), expected.size() + (is_tied ? 1 : 0));
-    std::vector<std::string> scattered;
     for (const StoredTensor& tensor : tensors) {
         const bool is_second_name = is_tied && tensor.name == "embed_out.weight";
         const auto found = expected.find(is_second_name ? "gpt_neox.embed_in.weight" : tensor.name);
@@ -47,23 +47,53 @@ std::vector<std::string> compare(const std::string& torch_name, const std::strin
         CHECK(tensor.dtype == found->second.dtype);
         CHECK(tensor.shape == found->second.shape);
         CHECK_EQ(tensor.n_bytes, found->second.n_bytes);
-        if (tensor.is_contiguous)
-            CHECK(data_of(ours, tensor) == data_of(theirs, found->second));
-        else
-            scattered.push_back(tensor.name);
+        if (tensor.is_contiguous) CHECK(data_of(ours, tensor) == data_of(theirs, found->second));
     }
-    return scattered;
+}
+
+void check_views(const std::string& torch_path) {
+    for (const StoredTensor& tensor : read_torch(File(torch_path)))
+        CHECK_EQ(tensor.is_contiguous, !tensor.name.starts_with("view."));
 }
 
 TEST(torch_files_equal_their_safetensors) {
     for (const char* form : {"zip", "legacy"})
-        CHECK(compare(std::string("torch/") + form + "/pytorch_model.bin",
-                      "torch/safetensors/model.safetensors")
-                  .empty());
-    for (const char* name : {"dtypes", "parameters", "wrapped"})
-        for (const char* form : {".bin", "-legacy.bin"})
-            CHECK(compare(std::string("torch/") + name + form, std::string("torch/") + name + ".safetensors")
-                      .empty());
+        compare(fixture(std::string("torch/") + form + "/pytorch_model.bin"),
+                fixture("torch/safetensors/model.safetensors"));
+    for (const char* name : {"dtypes", "parameters", "views", "wrapped"})
+        for (const char* form : {".bin", "-legacy.bin"}) {
+            const std::string path = fixture(std::string("torch/") + name);
+            compare(path + form, path + ".safetensors");
+            check_views(path + form);
+        }
+}
+
+// NEOX_TORCH_PAIRS names a directory of test/python/torch_pairs.py: files that torch wrote, and damaged copies,
+// each beside what torch reads in it. A damaged copy is refused here, or read as torch reads it.
+TEST(torch_pairs_are_read_alike) {
+    const char* folder = std::getenv("NEOX_TORCH_PAIRS");
+    std::size_t n_whole = 0, n_damaged = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder ? folder : fixture("torch"))) {
+        const std::string path = entry.path().string();
+        if (!path.ends_with(".bin") || path.ends_with("-legacy.bin")) continue;
+        const std::string expected = path.substr(0, path.size() - 4) + ".safetensors";
+        if (!path.ends_with(".mutant.bin")) {
+            compare(path, expected);
+            check_views(path);
+            ++n_whole;
+            continue;
+        }
+        try {
+            read_torch(File(path));
+        } catch (const Error&) {
+            continue;
+        }
+        if (!is_regular_file(expected)) neox_check::failed(__FILE__, __LINE__, path, " is refused by torch");
+        compare(path, expected);
+        ++n_damaged;
+    }
+    CHECK(n_whole > 0);
+    CHECK(!folder || n_damaged > 0);
 }
 
 TEST(torch_checkpoints_of_the_family_equal_their_safetensors) {
@@ -73,16 +103,13 @@ TEST(torch_checkpoints_of_the_family_equal_their_safetensors) {
         if (!is_regular_file(fixture(name + "/containers/pytorch_model.bin")) ||
             !is_regular_file(fixture(name + "/model.safetensors")))
             continue;
-        CHECK(compare(name + "/containers/pytorch_model.bin", name + "/model.safetensors").empty());
+        compare(fixture(name + "/containers/pytorch_model.bin"), fixture(name + "/model.safetensors"));
         ++n;
     }
     CHECK(n >= 5);
 }
 
-TEST(torch_views_share_their_storage) {
-    const std::vector<std::string> scattered{"one_column", "transposed", "every_second", "spread"};
-    for (const char* name : {"torch/views.bin", "torch/views-legacy.bin"})
-        CHECK(compare(name, "torch/views.safetensors") == scattered);
+TEST(a_tied_head_shares_the_storage_of_the_embedding) {
     const auto tied = read_torch(File(fixture("torch/tied/pytorch_model.bin")));
     CHECK_EQ(tied.front().name, "gpt_neox.embed_in.weight");
     CHECK_EQ(tied.back().name, "embed_out.weight");
