@@ -33,6 +33,7 @@ set(NEOX_CORE_SOURCES
   native/kernels/cpu_features.cpp
   native/kernels/dispatch.cpp
   native/kernels/layout.cpp
+  native/kernels/layout_blocks.cpp
   native/kernels/matmul.cpp
   native/kernels/quantize_rows.cpp
   native/kernels/avx2/matmul_f32.cpp

@@ -33,7 +33,7 @@ struct Activations {
     const std::int8_t* high = nullptr;     // [n_tokens, n_cols], q8 and q15
     const std::int8_t* low = nullptr;      // [n_tokens, n_cols], q15 only
     const float* scale = nullptr;          // [n_tokens, n_cols / 32]
-    const std::int32_t* sum = nullptr;     // [n_tokens, n_cols / 32]: sum over the block of the integers
+    const std::int32_t* sum = nullptr;     // [n_tokens, n_cols / 16]: sums of the integers, over 16 columns each
 };
 
 // The product of panels [panel_begin, panel_end) with all tokens:
@@ -93,7 +93,7 @@ struct Kernels {
     // nullptr where a weight type cannot be combined with that arithmetic (q8 and q15 need a quantized type).
     MatmulFn (*matmul)(DType weights, Arithmetic activations);
 
-    // Quantizes one row; n is a multiple of 32. Bit-equal on every instruction set.
+    // Quantizes one row; n is a multiple of 32; as in Activations. Bit-equal on every instruction set.
     void (*quantize_q8)(const float* x, std::int64_t n, std::int8_t* q, float* scale, std::int32_t* sum);
     void (*quantize_q15)(const float* x, std::int64_t n, std::int8_t* high, std::int8_t* low, float* scale,
                          std::int32_t* sum);

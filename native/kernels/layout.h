@@ -3,9 +3,22 @@
 //
 //   F32        [panel][k][16 rows] f32
 //   F16, BF16  [panel][k][16 rows] u16
-//   Q8_0       per 32 columns of a panel: 16 f16 scales, then [8][16 rows][4 k] bytes holding q + 128
-//   Q4_0       per 32 columns of a panel: 16 f16 scales, then [4][16 rows][4 k] bytes: low nibble = column group g
-//              (0 to 3), high nibble = column group g + 4, each holding q in 0..15 (value q - 8)
+//
+// Quantized types: blocks of 32 columns of 16 rows. Their parts, in this order:
+//   head    one for 8 blocks in the K types, else for each: [16 rows] f16 d, then where the file has it f16 m or dmin
+//   scales  K types only: [2][16 rows] bytes in front of each block's codes
+//             Q4_K, Q5_K: scale, minimum (0 to 63; the file packs each into 6 bits)
+//             Q6_K, Q3_K: scale of columns 0 to 15, of 16 to 31 (signed)
+//             Q2_K:       scale | minimum << 4 of columns 0 to 15, of 16 to 31
+//   codes   [vectors][16 rows][4 columns] bytes, a vector holding several groups g of 4 columns side by side:
+//             8 bits  8 vectors: g
+//             4 bits  4 vectors: g in the low nibble, g + 4 in the high one
+//             2 bits  2 vectors: g, g + 2, g + 4, g + 6 from the lowest bits on
+//             5 bits  as 4, then 1 vector of fifth bits: bit g of a byte is that of group g
+//             3 bits  as 2, then 1 vector of third bits, likewise
+//             6 bits  as 4, then 2 vectors of upper bits: w has those of groups 2 w, 2 w + 1, 2 w + 4, 2 w + 5
+// A code is the file's unsigned integer; Q8_0's is q + 128. So the bytes are the file's but in Q4_K (148 for 144),
+// Q5_K (180 for 176) and Q3_K (114 for 110), whose scales take whole bytes.
 // Rows beyond n_rows in the last panel hold zeros. Other formats are added here and in the kernels, nowhere else.
 #pragma once
 

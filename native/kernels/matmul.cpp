@@ -78,7 +78,7 @@ Activations ActivationBuffer::prepare(ThreadPool& pool, const Kernels& kernels, 
     const std::int64_t n_blocks = n_cols / kQuantBlock;
     high_.grow(static_cast<std::size_t>(n_tokens * n_cols));
     scale_.grow(static_cast<std::size_t>(n_tokens * n_blocks));
-    sum_.grow(static_cast<std::size_t>(n_tokens * n_blocks));
+    sum_.grow(static_cast<std::size_t>(n_tokens * 2 * n_blocks));
     const bool two_planes = arithmetic == Arithmetic::q15;
     if (two_planes) low_.grow(static_cast<std::size_t>(n_tokens * n_cols));
     const int n_tasks = (n_tokens + kQuantizeTokens - 1) / kQuantizeTokens;
@@ -89,9 +89,9 @@ Activations ActivationBuffer::prepare(ThreadPool& pool, const Kernels& kernels, 
         // Rows are whole blocks, so the rows of a task are one long row.
         if (two_planes) {
             kernels.quantize_q15(x + at, n, high_.data() + at, low_.data() + at, scale_.data() + block,
-                                 sum_.data() + block);
+                                 sum_.data() + 2 * block);
         } else {
-            kernels.quantize_q8(x + at, n, high_.data() + at, scale_.data() + block, sum_.data() + block);
+            kernels.quantize_q8(x + at, n, high_.data() + at, scale_.data() + block, sum_.data() + 2 * block);
         }
     });
     view.high = high_.data();

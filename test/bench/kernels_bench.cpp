@@ -18,6 +18,7 @@
 #include "kernels/dispatch.h"
 #include "kernels/matmul.h"
 #include "quantize_bench.h"
+#include "random_blocks.h"
 
 using namespace neox;
 
@@ -37,23 +38,17 @@ struct Layers {
     std::vector<ResidentMatrix> matrices;
 };
 
-// Plausible bits: random quants, scales and weights near one in size.
-void fill(ThreadPool& pool, PageBuffer& memory, DType dtype) {
-    const std::size_t piece = std::size_t{1} << 20;
-    pool.parallel_for((memory.size() + piece - 1) / piece, [&](std::size_t task, int) {
-        std::uint64_t state = task * 0x9e3779b97f4a7c15u + 1;
-        const std::size_t end = std::min(memory.size(), (task + 1) * piece);
-        for (std::size_t i = task * piece; i + 2 <= end; i += 2) {
-            state = state * 6364136223846793005u + 1442695040888963407u;
-            std::uint16_t bits = static_cast<std::uint16_t>(state >> 48);
-            const bool is_scale = dtype == DType::Q8_0 ? i % 544 < 32 : i % 288 < 32;
-            if (dtype == DType::F16 || ((dtype == DType::Q8_0 || dtype == DType::Q4_0) && is_scale)) {
-                bits = static_cast<std::uint16_t>(0x2000 | (bits & 0x83ff));
-            } else if (dtype == DType::BF16 || (dtype == DType::F32 && i % 4 == 2)) {
-                bits = static_cast<std::uint16_t>(0x3c00 | (bits & 0x80ff));
-            }
-            std::memcpy(memory.data() + i, &bits, 2);
-        }
+// Panels of random weights. A few of them over and over: the time does not depend on the values.
+void fill(ThreadPool& pool, DType dtype, std::int64_t n_cols, std::byte* panels, std::size_t n_panels) {
+    constexpr std::int64_t kPanels = 4;
+    const std::size_t panel_bytes = resident_panel_bytes(dtype, n_cols);
+    const std::size_t stride = row_bytes(dtype, static_cast<std::uint64_t>(n_cols));
+    const std::vector<std::byte> rows = random_blocks::rows(dtype, kPanels * 16, n_cols, 1.0f, 1);
+    std::vector<std::byte> made(kPanels * panel_bytes);
+    for (std::size_t i = 0; i < kPanels; ++i)
+        layout_panel(dtype, n_cols, rows.data() + i * 16 * stride, stride, 16, made.data() + i * panel_bytes);
+    pool.parallel_for(n_panels, [&](std::size_t i, int) {
+        std::memcpy(panels + i * panel_bytes, made.data() + i % kPanels * panel_bytes, panel_bytes);
     });
 }
 
@@ -65,12 +60,12 @@ Layers make_layers(ThreadPool& pool, DType dtype) {
             resident_panel_bytes(dtype, shape.n_cols) * static_cast<std::size_t>(shape.n_rows / 16);
     const std::size_t n_layers = (kLeastBytes + layer_bytes - 1) / layer_bytes;
     Layers layers{PageBuffer(n_layers * layer_bytes), {}};
-    fill(pool, layers.memory, dtype);
-    const std::byte* at = layers.memory.data();
+    std::byte* at = layers.memory.data();
     for (std::size_t layer = 0; layer < n_layers; ++layer)
         for (const auto& shape : kShapes) {
             const ResidentMatrix matrix{dtype, shape.n_rows, shape.n_cols,
                                         resident_panel_bytes(dtype, shape.n_cols), at};
+            fill(pool, dtype, shape.n_cols, at, static_cast<std::size_t>(matrix.n_panels()));
             layers.matrices.push_back(matrix);
             at += matrix.panel_bytes * static_cast<std::size_t>(matrix.n_panels());
         }
@@ -119,8 +114,10 @@ void run(double seconds) {
         measure_ceilings(pool, kernels, std::clamp(4 * seconds, 0.1, 10.0), std::size_t{512} << 20);
     std::printf("ceilings: read %.1f GB/s, int8 %.0f GOP/s, f32 %.0f GFLOP/s\n\n", best.read_gb_per_s,
                 best.int8_gop_per_s, best.f32_gflop_per_s);
-    std::printf("%-5s  %-28s %-28s %s\n", "type", "step, 1 token", "step, 4 tokens", "prefill, 512 tokens");
-    constexpr DType kTypes[] = {DType::Q4_0, DType::Q8_0, DType::F16, DType::BF16, DType::F32};
+    std::printf("%-6s  %-28s %-28s %s\n", "type", "step, 1 token", "step, 4 tokens", "prefill, 512 tokens");
+    constexpr DType kTypes[] = {DType::Q4_0, DType::Q8_0, DType::Q2_K,   DType::Q3_K, DType::Q4_K,
+                                DType::Q5_K, DType::Q6_K, DType::Q4_1,   DType::Q5_0, DType::Q5_1,
+                                DType::IQ4_NL, DType::F16, DType::BF16, DType::F32};
     for (const DType dtype : kTypes) {
         const Layers layers = make_layers(pool, dtype);
         const Arithmetic step = usable_arithmetic(kernels, dtype, 2816, Arithmetic::q15);
@@ -130,7 +127,7 @@ void run(double seconds) {
         const Speed many = measure(pool, kernels, layers, prefill, 512, seconds);
         const double peak = prefill == Arithmetic::f32 || best.int8_gop_per_s == 0 ? best.f32_gflop_per_s
                                                                                    : best.int8_gop_per_s;
-        std::printf("%-5s  %6.1f GB/s = %5.1f %% of read  %6.1f GB/s, %.2f x the time  %7.1f GOP/s = %5.1f "
+        std::printf("%-6s  %6.1f GB/s = %5.1f %% of read  %6.1f GB/s, %.2f x the time  %7.1f GOP/s = %5.1f "
                     "%% of %s peak\n",
                     dtype_info(dtype).name, one.gb_per_s, 100 * one.gb_per_s / best.read_gb_per_s,
                     four.gb_per_s, one.gb_per_s / four.gb_per_s, many.gop_per_s, 100 * many.gop_per_s / peak,

@@ -53,7 +53,7 @@ struct Quantized {
 Quantized quantize(const Kernels& kernels, bool two_planes, const std::vector<float>& x) {
     const auto n = static_cast<std::int64_t>(x.size());
     Quantized q{std::vector<std::int8_t>(x.size()), std::vector<std::int8_t>(x.size()),
-                std::vector<float>(x.size() / 32), std::vector<std::int32_t>(x.size() / 32)};
+                std::vector<float>(x.size() / 32), std::vector<std::int32_t>(x.size() / 16)};
     if (two_planes) {
         kernels.quantize_q15(x.data(), n, q.high.data(), q.low.data(), q.scale.data(), q.sum.data());
     } else {
@@ -81,18 +81,19 @@ TEST(kernels_quantize) {
         const Quantized expected = quantize(scalar(), two_planes, x);
         const int limit = two_planes ? 127 * 128 : 127;
         for (std::size_t block = 0; block < x.size() / 32; ++block) {
-            std::int32_t sum = 0;
+            std::int32_t sums[2] = {0, 0};
             double absmax = 0;
             for (std::size_t i = 32 * block; i < 32 * block + 32; ++i) {
                 absmax = std::max(absmax, std::fabs(static_cast<double>(x[i])));
                 const int q = two_planes ? 128 * expected.high[i] + expected.low[i] : expected.high[i];
-                sum += q;
+                sums[i % 32 / 16] += q;
                 CHECK(std::abs(q) <= limit && expected.high[i] >= -127);
                 CHECK(!two_planes || (expected.low[i] >= -64 && expected.low[i] <= 63));
                 const double step = static_cast<double>(expected.scale[block]);
                 CHECK_NEAR(step * q, static_cast<double>(x[i]), step * 0.5001 + absmax * 2e-7 + 1e-37);
             }
-            CHECK_EQ(expected.sum[block], sum);
+            CHECK_EQ(expected.sum[2 * block], sums[0]);
+            CHECK_EQ(expected.sum[2 * block + 1], sums[1]);
             if (absmax < 1e-37) CHECK_EQ(expected.scale[block], 0.0f);
             if (absmax > 1e-30) CHECK_NEAR(expected.scale[block], absmax / limit, absmax / limit * 1e-6);
         }

@@ -10,6 +10,7 @@
 #include <immintrin.h>
 
 #include "kernels/target.h"
+#include "quant/blocks.h"
 
 #define NEOX_ISA avx2
 #define NEOX_ISA_TARGET "avx2,fma,f16c"
@@ -174,6 +175,10 @@ NEOX_INLINE I32x16 load_i32(const void* p) {
     const __m256i* halves = static_cast<const __m256i*>(p);
     return {_mm256_loadu_si256(halves), _mm256_loadu_si256(halves + 1)};
 }
+NEOX_INLINE I32x16 load_i8(const void* p) {  // 16 signed bytes
+    const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i*>(p));
+    return {_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_unpackhi_epi64(bytes, bytes))};
+}
 NEOX_INLINE void store(std::int32_t* p, I32x16 a) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.low);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p) + 1, a.high);
@@ -250,15 +255,24 @@ NEOX_INLINE void store(void* p, U8x64 a) {
     _mm256_storeu_si256(static_cast<__m256i*>(p), a.low);
     _mm256_storeu_si256(static_cast<__m256i*>(p) + 1, a.high);
 }
-NEOX_INLINE U8x64 low_nibbles(U8x64 a) {
-    const __m256i mask = _mm256_set1_epi8(15);
-    return {_mm256_and_si256(a.low, mask), _mm256_and_si256(a.high, mask)};
+NEOX_INLINE U8x64 bit_or(U8x64 a, U8x64 b) {
+    return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
 }
-NEOX_INLINE U8x64 high_nibbles(U8x64 a) {
-    const __m256i mask = _mm256_set1_epi8(15);
-    return {_mm256_and_si256(_mm256_srli_epi16(a.low, 4), mask),
-            _mm256_and_si256(_mm256_srli_epi16(a.high, 4), mask)};
+NEOX_INLINE __m256i field_of(__m256i a, int shift, int mask) {
+    const __m256i moved = shift >= 0 ? _mm256_srli_epi16(a, shift) : _mm256_slli_epi16(a, -shift);
+    return _mm256_and_si256(moved, _mm256_set1_epi8(static_cast<char>(mask)));
 }
+// (byte >> shift) & mask, a negative shift going left; the mask leaves out what comes in from a neighbour.
+NEOX_INLINE U8x64 field(U8x64 a, int shift, int mask) {
+    return {field_of(a.low, shift, mask), field_of(a.high, shift, mask)};
+}
+// table[byte] for bytes below 16.
+NEOX_INLINE U8x64 lookup(const std::uint8_t* table, U8x64 a) {
+    const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+    const __m256i both = _mm256_broadcastsi128_si256(entries);
+    return {_mm256_shuffle_epi8(both, a.low), _mm256_shuffle_epi8(both, a.high)};
+}
+NEOX_INLINE I32x16 as_i32(U8x64 a) { return {a.low, a.high}; }
 
 // Four activations, the same for every row.
 struct X4 {
@@ -270,12 +284,13 @@ NEOX_INLINE X4 broadcast_x4(const std::int8_t* x) {
     return {_mm256_set1_epi32(four)};
 }
 
-// Sums of u8 * s8 over the columns of one block. kOffset is what a weight byte holds above its value, minus
-// what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends.
+// Sums of u8 * s8 over the columns of one block: Dot<kBits, kOffset> for codes of kBits bits. kOffset is what a code
+// holds above its value, minus what the dot product takes off by itself: finish() returns the sum plus the `init` given
+// to both ends.
 
-// The 16-bit sums of pairs would overflow for weights up to 255, so the sign moves to the activation:
+// The 16-bit sums of pairs would overflow for codes up to 255, so the sign moves to the activation:
 // |w| * (x with the sign of w), |w| <= 128 and |x| <= 127, stays below 2^15.
-struct Bytes {
+struct SignedDot {
     static constexpr int kOffset = 0;
     struct Weights {
         __m256i magnitude[2];
@@ -298,10 +313,24 @@ struct Bytes {
     }
     static NEOX_INLINE I32x16 finish(Sum sum, std::int32_t) { return sum; }
 };
-
-// Weights up to 15: all 8 pair sums of a block fit into 16 bits (8 * 2 * 15 * 127 < 2^15).
-struct Nibbles {
-    static constexpr int kOffset = 8;
+// Codes up to 63: a pair sum fits into 16 bits (2 * 63 * 127 < 2^15), eight of them do not.
+template <int kOffsetOf> struct PairDot {
+    static constexpr int kOffset = kOffsetOf;
+    using Weights = U8x64;
+    using Sum = I32x16;
+    static NEOX_INLINE Weights prepare(U8x64 a) { return a; }
+    static NEOX_INLINE Sum start(std::int32_t init) { return broadcast(init); }
+    static NEOX_INLINE __m256i add_half(__m256i sum, __m256i w, __m256i x) {
+        return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1)));
+    }
+    static NEOX_INLINE Sum add(Sum sum, Weights w, X4 x) {
+        return {add_half(sum.low, w.low, x.v), add_half(sum.high, w.high, x.v)};
+    }
+    static NEOX_INLINE I32x16 finish(Sum sum, std::int32_t) { return sum; }
+};
+// Codes up to 15: all 8 pair sums of a block fit into 16 bits (8 * 2 * 15 * 127 < 2^15).
+template <int kOffsetOf> struct BlockDot {
+    static constexpr int kOffset = kOffsetOf;
     using Weights = U8x64;
     struct Sum {
         __m256i low, high;  // 16-bit lanes
@@ -318,6 +347,10 @@ struct Nibbles {
                 _mm256_add_epi32(_mm256_madd_epi16(sum.high, ones), first)};
     }
 };
+template <int kBits, int kOffsetOf> struct Dot : BlockDot<kOffsetOf> {};
+template <int kOffsetOf> struct Dot<5, kOffsetOf> : PairDot<kOffsetOf> {};
+template <int kOffsetOf> struct Dot<6, kOffsetOf> : PairDot<kOffsetOf> {};
+template <> struct Dot<8, 128> : SignedDot {};
 
 NEOX_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 

@@ -7,6 +7,7 @@
 #include "kernels/kernels.h"
 
 NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
+#include "kernels/generic/formats.h"
 #include "kernels/generic/matmul_f32.h"
 NEOX_TARGET_END
 

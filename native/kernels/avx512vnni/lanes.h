@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "kernels/target.h"
+#include "quant/blocks.h"
 
 // GCC 12 takes the deliberately undefined operands of its own AVX-512 intrinsics for mistakes (GCC bug
 // 105593).
@@ -134,6 +135,9 @@ NEOX_INLINE double reduce_add(F64x16 a) {
 
 NEOX_INLINE I32x16 broadcast(std::int32_t x) { return {_mm512_set1_epi32(x)}; }
 NEOX_INLINE I32x16 load_i32(const void* p) { return {_mm512_loadu_si512(p)}; }
+NEOX_INLINE I32x16 load_i8(const void* p) {  // 16 signed bytes
+    return {_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)))};
+}
 NEOX_INLINE void store(std::int32_t* p, I32x16 a) { _mm512_storeu_si512(p, a.v); }
 NEOX_INLINE I32x16 add(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 NEOX_INLINE I32x16 sub(I32x16 a, I32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
@@ -172,10 +176,19 @@ NEOX_INLINE F32x16 f32_of_bits(I32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
 // Integer products. A U8x64 holds 4 columns of 16 rows: byte 4 r + j is column j of row r.
 NEOX_INLINE U8x64 load_u8(const void* p) { return {_mm512_loadu_si512(p)}; }
 NEOX_INLINE void store(void* p, U8x64 a) { _mm512_storeu_si512(p, a.v); }
-NEOX_INLINE U8x64 low_nibbles(U8x64 a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}; }
-NEOX_INLINE U8x64 high_nibbles(U8x64 a) {
-    return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4), _mm512_set1_epi8(15))};
+NEOX_INLINE U8x64 bit_or(U8x64 a, U8x64 b) { return {_mm512_or_si512(a.v, b.v)}; }
+// (byte >> shift) & mask, a negative shift going left; the mask leaves out what comes in from a neighbour.
+NEOX_INLINE U8x64 field(U8x64 a, int shift, int mask) {
+    const __m512i moved = shift >= 0 ? _mm512_srli_epi16(a.v, static_cast<unsigned>(shift))
+                                     : _mm512_slli_epi16(a.v, static_cast<unsigned>(-shift));
+    return {_mm512_and_si512(moved, _mm512_set1_epi8(static_cast<char>(mask)))};
 }
+// table[byte] for bytes below 16.
+NEOX_INLINE U8x64 lookup(const std::uint8_t* table, U8x64 a) {
+    const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+    return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(entries), a.v)};
+}
+NEOX_INLINE I32x16 as_i32(U8x64 a) { return {a.v}; }
 
 // Four activations, the same for every row.
 struct X4 {
@@ -187,19 +200,16 @@ NEOX_INLINE X4 broadcast_x4(const std::int8_t* x) {
     return {_mm512_set1_epi32(four)};
 }
 
-// Sums of u8 * s8 over the columns of one block. kOffset is what a weight byte holds above its value, minus
-// what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends.
-struct Bytes {
-    static constexpr int kOffset = 128;
+// Sums of u8 * s8 over the columns of one block, for codes of kBits bits. kOffset is what a code holds above its
+// value, minus what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends.
+template <int kBits, int kOffsetOf> struct Dot {
+    static constexpr int kOffset = kOffsetOf;
     using Weights = U8x64;
     using Sum = I32x16;
     static NEOX_INLINE Weights prepare(U8x64 a) { return a; }
     static NEOX_INLINE Sum start(std::int32_t init) { return {_mm512_set1_epi32(init)}; }
     static NEOX_INLINE Sum add(Sum sum, Weights w, X4 x) { return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)}; }
     static NEOX_INLINE I32x16 finish(Sum sum, std::int32_t) { return sum; }
-};
-struct Nibbles : Bytes {
-    static constexpr int kOffset = 8;
 };
 
 NEOX_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }

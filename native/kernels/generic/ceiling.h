@@ -8,17 +8,18 @@ std::int64_t peak_int8(std::int64_t n_rounds, float* sink) {
     std::int8_t values[64];
     for (int i = 0; i < 64 * kPeakChains; ++i) bytes[i] = static_cast<std::uint8_t>(i & 15);
     for (int i = 0; i < 64; ++i) values[i] = static_cast<std::int8_t>(i - 32);
-    Nibbles::Sum sums[kPeakChains];
+    using Peak = Dot<4, 8>;
+    Peak::Sum sums[kPeakChains];
     NEOX_UNROLL
-    for (int c = 0; c < kPeakChains; ++c) sums[c] = Nibbles::start(c);
+    for (int c = 0; c < kPeakChains; ++c) sums[c] = Peak::start(c);
     for (std::int64_t round = 0; round < n_rounds; ++round) {
         const X4 x = broadcast_x4(values + (round & 15) * 4);
         NEOX_UNROLL
         for (int c = 0; c < kPeakChains; ++c)
-            sums[c] = Nibbles::add(sums[c], Nibbles::prepare(load_u8(bytes + 64 * c)), x);
+            sums[c] = Peak::add(sums[c], Peak::prepare(load_u8(bytes + 64 * c)), x);
     }
-    I32x16 total = Nibbles::finish(sums[0], 0);
-    for (int c = 1; c < kPeakChains; ++c) total = add(total, Nibbles::finish(sums[c], 0));
+    I32x16 total = Peak::finish(sums[0], 0);
+    for (int c = 1; c < kPeakChains; ++c) total = add(total, Peak::finish(sums[c], 0));
     *sink = static_cast<float>(reduce_add(total));
     return n_rounds * kPeakChains * 128;
 }

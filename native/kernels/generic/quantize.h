@@ -9,7 +9,7 @@ namespace neox::NEOX_ISA {
 struct QuantizedBlock {
     I32x16 low, high;
     float scale;
-    std::int32_t sum;
+    std::int32_t sum[2];  // of each half
 };
 
 template <int kLimit> NEOX_INLINE QuantizedBlock quantize_block(const float* x) {
@@ -17,7 +17,7 @@ template <int kLimit> NEOX_INLINE QuantizedBlock quantize_block(const float* x) 
     // Magnitudes compare as integers, where a NaN is the largest.
     const std::int32_t largest = reduce_max(max(bits_of(abs(a)), bits_of(abs(b))));
     constexpr std::int32_t kInfinity = 0x7f800000, kTiny = (127 - 100) << 23;
-    QuantizedBlock block{broadcast(0), broadcast(0), 0.0f, 0};
+    QuantizedBlock block{broadcast(0), broadcast(0), 0.0f, {0, 0}};
     if (largest < kTiny) return block;
     float absmax;
     std::memcpy(&absmax, &largest, sizeof(absmax));
@@ -30,7 +30,8 @@ template <int kLimit> NEOX_INLINE QuantizedBlock quantize_block(const float* x) 
     block.low = max(bottom, min(top, round_to_i32(mul(a, factor))));
     block.high = max(bottom, min(top, round_to_i32(mul(b, factor))));
     block.scale = absmax / static_cast<float>(kLimit);
-    block.sum = reduce_add(add(block.low, block.high));
+    block.sum[0] = reduce_add(block.low);
+    block.sum[1] = reduce_add(block.high);
     return block;
 }
 
@@ -40,7 +41,8 @@ void quantize_q8(const float* x, std::int64_t n, std::int8_t* q, float* scale, s
         store_i8(q, result.low);
         store_i8(q + 16, result.high);
         scale[block] = result.scale;
-        sum[block] = result.sum;
+        sum[2 * block] = result.sum[0];
+        sum[2 * block + 1] = result.sum[1];
     }
 }
 
@@ -58,7 +60,8 @@ void quantize_q15(const float* x, std::int64_t n, std::int8_t* high, std::int8_t
         store_planes(result.low, high, low);
         store_planes(result.high, high + 16, low + 16);
         scale[block] = result.scale;
-        sum[block] = result.sum;
+        sum[2 * block] = result.sum[0];
+        sum[2 * block + 1] = result.sum[1];
     }
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/half.h"
 #include "kernels/target.h"
+#include "quant/blocks.h"
 
 #define NEOX_ISA scalar
 
@@ -162,6 +163,9 @@ NEOX_INLINE I32x16 load_i32(const void* p) {
     std::memcpy(r.v, p, sizeof(r.v));
     return r;
 }
+NEOX_INLINE I32x16 load_i8(const void* p) {  // 16 signed bytes
+    return each_lane<I32x16>([&](int i) { return static_cast<const std::int8_t*>(p)[i]; });
+}
 NEOX_INLINE void store(std::int32_t* p, const I32x16& a) { std::memcpy(p, a.v, sizeof(a.v)); }
 NEOX_INLINE I32x16 add(const I32x16& a, const I32x16& b) {
     return each_lane<I32x16>([&](int i) { return static_cast<std::int32_t>(u32(a.v[i]) + u32(b.v[i])); });
@@ -222,16 +226,25 @@ NEOX_INLINE U8x64 load_u8(const void* p) {
     return r;
 }
 NEOX_INLINE void store(void* p, const U8x64& a) { std::memcpy(p, a.v, sizeof(a.v)); }
-NEOX_INLINE U8x64 low_nibbles(const U8x64& a) {
+NEOX_INLINE U8x64 bit_or(const U8x64& a, const U8x64& b) {
     U8x64 r;
-    for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] & 15;
+    for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] | b.v[i];
     return r;
 }
-NEOX_INLINE U8x64 high_nibbles(const U8x64& a) {
+// (byte >> shift) & mask, a negative shift going left; the mask leaves out what comes in from a neighbour.
+NEOX_INLINE U8x64 field(const U8x64& a, int shift, int mask) {
     U8x64 r;
-    for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] >> 4;
+    for (int i = 0; i < 64; ++i)
+        r.v[i] = static_cast<std::uint8_t>((shift >= 0 ? a.v[i] >> shift : a.v[i] << -shift) & mask);
     return r;
 }
+// table[byte] for bytes below 16.
+NEOX_INLINE U8x64 lookup(const std::uint8_t* table, const U8x64& a) {
+    U8x64 r;
+    for (int i = 0; i < 64; ++i) r.v[i] = table[a.v[i]];
+    return r;
+}
+NEOX_INLINE I32x16 as_i32(const U8x64& a) { return std::bit_cast<I32x16>(a); }
 
 // Four activations, the same for every row.
 struct X4 {
@@ -239,10 +252,10 @@ struct X4 {
 };
 NEOX_INLINE X4 broadcast_x4(const std::int8_t* x) { return {{x[0], x[1], x[2], x[3]}}; }
 
-// Sums of u8 * s8 over the columns of one block. kOffset is what a weight byte holds above its value, minus
-// what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends.
-struct Bytes {
-    static constexpr int kOffset = 128;
+// Sums of u8 * s8 over the columns of one block, for codes of kBits bits. kOffset is what a code holds above its
+// value, minus what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends.
+template <int kBits, int kOffsetOf> struct Dot {
+    static constexpr int kOffset = kOffsetOf;
     using Weights = U8x64;
     using Sum = I32x16;
     static NEOX_INLINE Weights prepare(const U8x64& a) { return a; }
@@ -254,9 +267,6 @@ struct Bytes {
         });
     }
     static NEOX_INLINE I32x16 finish(const Sum& sum, std::int32_t) { return sum; }
-};
-struct Nibbles : Bytes {
-    static constexpr int kOffset = 8;
 };
 
 NEOX_INLINE void prefetch(const void*) {}

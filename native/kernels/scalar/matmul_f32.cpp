@@ -2,4 +2,5 @@
 #include "kernels/kernels.h"
 #include "kernels/scalar/lanes.h"
 
+#include "kernels/generic/formats.h"
 #include "kernels/generic/matmul_f32.h"

@@ -1,0 +1,165 @@
+// The quantized types as the kernels read them: how the resident bytes of 16 rows (kernels/layout.h) become codes,
+// scales and minima. Included inside a target region; see README.md.
+//
+// A weight is scale * (code - offset) + min. A format is made of a kind of scales, a kind of codes and the dot product
+// that its codes allow. Blocks are 32 columns; kBlocks of them share a head.
+#pragma once
+
+namespace neox::NEOX_ISA {
+
+// The codes of IQ4_NL stand for bytes: its values plus 128.
+struct Table16 {
+    std::uint8_t entries[16];
+};
+constexpr Table16 make_iq4_bytes() {
+    Table16 table{};
+    for (int i = 0; i < 16; ++i) table.entries[i] = static_cast<std::uint8_t>(kIq4Values[i] + 128);
+    return table;
+}
+inline constexpr Table16 kIq4Bytes = make_iq4_bytes();
+
+// Codes of a block. codes(p, g) are those of columns 4 g to 4 g + 3. Going through the groups as v + kVectors * h, h in
+// the inner loop, reads each byte once.
+struct Codes8 {
+    static constexpr int kBytes = 512, kVectors = 8;
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) { return load_u8(p + 64 * g); }
+};
+struct Codes4 {
+    static constexpr int kBytes = 256, kVectors = 4;
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) {
+        return field(load_u8(p + 64 * (g % 4)), g / 4 * 4, 15);
+    }
+};
+struct CodesIq4 {
+    static constexpr int kBytes = Codes4::kBytes, kVectors = Codes4::kVectors;
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) { return lookup(kIq4Bytes.entries, Codes4::codes(p, g)); }
+};
+struct Codes5 {
+    static constexpr int kBytes = 320, kVectors = 4;
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) {
+        return bit_or(Codes4::codes(p, g), field(load_u8(p + 256), g - 4, 16));
+    }
+};
+struct Codes6 {
+    static constexpr int kBytes = 384, kVectors = 4;
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) {
+        const U8x64 high = load_u8(p + 256 + 64 * (g % 4 / 2));
+        return bit_or(Codes4::codes(p, g), field(high, g / 4 * 4 + g % 2 * 2 - 4, 48));
+    }
+};
+struct Codes2 {
+    static constexpr int kBytes = 128, kVectors = 2;
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) {
+        return field(load_u8(p + 64 * (g % 2)), g / 2 * 2, 3);
+    }
+};
+struct Codes3 {
+    static constexpr int kBytes = 192, kVectors = 2;
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) {
+        return bit_or(Codes2::codes(p, g), field(load_u8(p + 128), g - 2, 4));
+    }
+};
+
+// Scales of a block, kSubs of them; `own` are the kBlockBytes that stand before the block's codes. d * integer is exact
+// in f32, since d has 11 bits and the integer at most 8.
+struct ScaleF16 {
+    static constexpr int kBlocks = 1, kHeadBytes = 32, kBlockBytes = 0, kSubs = 1;
+    static constexpr bool kHasMin = false;
+    static NEOX_INLINE F32x16 scale(const std::byte* head, const std::byte*, int) { return load_f16(head); }
+};
+struct ScaleMinF16 {
+    static constexpr int kBlocks = 1, kHeadBytes = 64, kBlockBytes = 0, kSubs = 1;
+    static constexpr bool kHasMin = true;
+    static NEOX_INLINE F32x16 scale(const std::byte* head, const std::byte*, int) { return load_f16(head); }
+    static NEOX_INLINE F32x16 min(const std::byte* head, const std::byte*, int) { return load_f16(head + 32); }
+};
+// One scale and one minimum of 6 bits.
+struct ScaleMinInt {
+    static constexpr int kBlocks = 8, kHeadBytes = 64, kBlockBytes = 32, kSubs = 1;
+    static constexpr bool kHasMin = true;
+    static NEOX_INLINE F32x16 scale(const std::byte* head, const std::byte* own, int) {
+        return mul(load_f16(head), to_f32(load_i8(own)));
+    }
+    static NEOX_INLINE F32x16 min(const std::byte* head, const std::byte* own, int) {
+        return mul(load_f16(head + 32), to_f32(sub(broadcast(0), load_i8(own + 16))));
+    }
+};
+// Two scales, signed bytes.
+struct HalfScaleInt {
+    static constexpr int kBlocks = 8, kHeadBytes = 32, kBlockBytes = 32, kSubs = 2;
+    static constexpr bool kHasMin = false;
+    static NEOX_INLINE F32x16 scale(const std::byte* head, const std::byte* own, int sub_block) {
+        return mul(load_f16(head), to_f32(load_i8(own + 16 * sub_block)));
+    }
+};
+// Two scales and minima of 4 bits each, one byte for both.
+struct HalfScaleMinInt {
+    static constexpr int kBlocks = 8, kHeadBytes = 64, kBlockBytes = 32, kSubs = 2;
+    static constexpr bool kHasMin = true;
+    static NEOX_INLINE F32x16 scale(const std::byte* head, const std::byte* own, int sub_block) {
+        return mul(load_f16(head), to_f32(bit_and(load_i8(own + 16 * sub_block), broadcast(15))));
+    }
+    static NEOX_INLINE F32x16 min(const std::byte* head, const std::byte* own, int sub_block) {
+        const I32x16 min = bit_and(shift_right<4>(load_i8(own + 16 * sub_block)), broadcast(15));
+        return mul(load_f16(head + 32), to_f32(sub(broadcast(0), min)));
+    }
+};
+// What unpacking leaves in the cache: the scales, then the minima.
+template <int kSubsOf, bool kHasMinOf> struct ScaleF32 {
+    static constexpr int kSubs = kSubsOf;
+    static constexpr bool kHasMin = kHasMinOf;
+    static constexpr int kBlocks = 1, kHeadBytes = 64 * kSubs * (kHasMin ? 2 : 1), kBlockBytes = 0;
+    static NEOX_INLINE F32x16 scale(const std::byte* head, const std::byte*, int sub_block) {
+        return load(reinterpret_cast<const float*>(head) + 16 * sub_block);
+    }
+    static NEOX_INLINE F32x16 min(const std::byte* head, const std::byte*, int sub_block) {
+        return load(reinterpret_cast<const float*>(head) + 16 * (kSubs + sub_block));
+    }
+};
+
+template <class ScalesOf, class CodesOf, int kBitsOf, int kOffsetOf> struct Format {
+    using Scales = ScalesOf;
+    using Codes = CodesOf;
+    using Dot = NEOX_ISA::Dot<kBitsOf, kOffsetOf>;
+    static constexpr int kBits = kBitsOf, kOffset = kOffsetOf;  // of a code as codes() gives it
+    static constexpr int kBlocks = Scales::kBlocks, kSubs = Scales::kSubs;
+    static constexpr bool kHasMin = Scales::kHasMin;
+    static constexpr int kBlockBytes = Scales::kBlockBytes + Codes::kBytes;
+    static constexpr int kHeadBytes = Scales::kHeadBytes;
+    static constexpr int kBytes = kHeadBytes + kBlocks * kBlockBytes;  // of a head and its blocks
+    static NEOX_INLINE U8x64 codes(const std::byte* own, int g) {
+        return Codes::codes(own + Scales::kBlockBytes, g);
+    }
+};
+
+using FormatQ8_0 = Format<ScaleF16, Codes8, 8, 128>;
+using FormatQ4_0 = Format<ScaleF16, Codes4, 4, 8>;
+using FormatQ4_1 = Format<ScaleMinF16, Codes4, 4, 0>;
+using FormatQ5_0 = Format<ScaleF16, Codes5, 5, 16>;
+using FormatQ5_1 = Format<ScaleMinF16, Codes5, 5, 0>;
+using FormatQ2_K = Format<HalfScaleMinInt, Codes2, 2, 0>;
+using FormatQ3_K = Format<HalfScaleInt, Codes3, 3, 4>;
+using FormatQ4_K = Format<ScaleMinInt, Codes4, 4, 0>;
+using FormatQ5_K = Format<ScaleMinInt, Codes5, 5, 0>;
+using FormatQ6_K = Format<HalfScaleInt, Codes6, 6, 32>;
+using FormatIQ4_NL = Format<ScaleF16, CodesIq4, 8, 128>;
+
+// visit(Format{}) for a quantized type, else nullptr.
+template <class Visit> MatmulFn for_format(DType weights, Visit visit) {
+    switch (weights) {
+        case DType::Q8_0: return visit(FormatQ8_0{});
+        case DType::Q4_0: return visit(FormatQ4_0{});
+        case DType::Q4_1: return visit(FormatQ4_1{});
+        case DType::Q5_0: return visit(FormatQ5_0{});
+        case DType::Q5_1: return visit(FormatQ5_1{});
+        case DType::Q2_K: return visit(FormatQ2_K{});
+        case DType::Q3_K: return visit(FormatQ3_K{});
+        case DType::Q4_K: return visit(FormatQ4_K{});
+        case DType::Q5_K: return visit(FormatQ5_K{});
+        case DType::Q6_K: return visit(FormatQ6_K{});
+        case DType::IQ4_NL: return visit(FormatIQ4_NL{});
+        default: return nullptr;
+    }
+}
+
+}  // namespace neox::NEOX_ISA

@@ -1,0 +1,178 @@
+// Matrices of every weight type in both layouts, and products of them with a tolerance, for the kernels' tests.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "check.h"
+#include "kernels/dispatch.h"
+#include "kernels/matmul.h"
+#include "quant/quant.h"
+#include "random_blocks.h"
+
+namespace kernels_rig {
+
+using namespace neox;
+
+inline constexpr DType kPlainTypes[] = {DType::F32, DType::F16, DType::BF16};
+inline constexpr DType kQuantizedTypes[] = {DType::Q8_0, DType::Q4_0,   DType::Q4_1, DType::Q5_0,
+                                            DType::Q5_1, DType::IQ4_NL, DType::Q2_K, DType::Q3_K,
+                                            DType::Q4_K, DType::Q5_K,   DType::Q6_K};
+inline constexpr Arithmetic kArithmetics[] = {Arithmetic::f32, Arithmetic::q8, Arithmetic::q15};
+
+inline const Kernels& scalar() { return *all_kernels().back(); }
+
+// As many columns as n blocks have, 32 n in types without blocks.
+inline std::int64_t columns(DType dtype, std::int64_t n) {
+    const std::int64_t length = dtype_info(dtype).block_length;
+    return n * (length == 1 ? 32 : length);
+}
+
+// Every type with every arithmetic that it can be multiplied in.
+template <class Function> void each_pair(Function&& function) {
+    const auto try_all = [&](DType dtype) {
+        for (const Arithmetic arithmetic : kArithmetics)
+            if (scalar().matmul(dtype, arithmetic)) function(dtype, arithmetic);
+    };
+    for (const DType dtype : kPlainTypes) try_all(dtype);
+    for (const DType dtype : kQuantizedTypes) try_all(dtype);
+}
+
+// Rows with outliers, a block of zeros and a value that repeats.
+inline std::vector<float> random_rows(std::int64_t n_rows, std::int64_t n_cols, std::uint64_t seed) {
+    random_blocks::Random random{seed * 77 + 1};
+    std::vector<float> rows(static_cast<std::size_t>(n_rows * n_cols));
+    for (float& value : rows) value = random.uniform() + random.uniform();
+    for (std::int64_t row = 0; row < n_rows; ++row) {
+        float* values = rows.data() + row * n_cols;
+        values[random.next() % static_cast<std::uint32_t>(n_cols)] = 60.0f * random.uniform();
+        if (row % 3 == 1)
+            for (std::int64_t k = 0; k < std::min<std::int64_t>(32, n_cols); ++k) values[k] = 0.0f;
+    }
+    return rows;
+}
+
+struct Matrix {
+    std::vector<std::byte> rows;  // GGUF layout
+    std::vector<float> values;    // dequantized
+    std::vector<float> minima;    // the part of the values that is a block's minimum
+    std::vector<std::byte> panels;
+    ResidentMatrix view;
+};
+
+// Fills in what follows from the rows.
+inline void lay_out(Matrix& m) {
+    const std::size_t stride = row_bytes(m.view.dtype, static_cast<std::uint64_t>(m.view.n_cols));
+    m.values.resize(static_cast<std::size_t>(m.view.n_rows * m.view.n_cols));
+    dequantize_row(m.view.dtype, m.rows.data(), m.view.n_rows * m.view.n_cols, m.values.data());
+    m.minima = random_blocks::minima(m.view.dtype, m.rows, m.view.n_rows, m.view.n_cols);
+    m.view.panel_bytes = resident_panel_bytes(m.view.dtype, m.view.n_cols);
+    m.panels.assign(m.view.panel_bytes * static_cast<std::size_t>(m.view.n_panels()), std::byte{0xff});
+    for (std::int64_t panel = 0; panel < m.view.n_panels(); ++panel)
+        layout_panel(m.view.dtype, m.view.n_cols,
+                     m.rows.data() + static_cast<std::size_t>(panel) * 16 * stride, stride,
+                     static_cast<int>(std::min<std::int64_t>(16, m.view.n_rows - 16 * panel)),
+                     m.panels.data() + static_cast<std::size_t>(panel) * m.view.panel_bytes);
+    m.view.data = m.panels.data();
+}
+
+inline Matrix make_matrix(DType dtype, std::int64_t n_rows, std::int64_t n_cols, std::uint64_t seed) {
+    Matrix m;
+    m.view.dtype = dtype;
+    m.view.n_rows = n_rows;
+    m.view.n_cols = n_cols;
+    if (random_blocks::find(dtype)) {
+        m.rows = random_blocks::rows(dtype, n_rows, n_cols, 1.0f, seed);
+    } else {
+        const std::vector<float> source = random_rows(n_rows, n_cols, seed);
+        m.rows.resize(row_bytes(dtype, static_cast<std::uint64_t>(n_cols)) * static_cast<std::size_t>(n_rows));
+        quantize_row(dtype, source.data(), n_rows * n_cols, m.rows.data());
+    }
+    lay_out(m);
+    return m;
+}
+
+// Writes byte(block, i) into every byte of the blocks but the f16 numbers.
+template <class Byte> void fill_blocks(Matrix& m, Byte&& byte) {
+    const random_blocks::Block& layout = *random_blocks::find(m.view.dtype);
+    const auto block_bytes = static_cast<std::size_t>(dtype_info(m.view.dtype).block_bytes);
+    for (std::size_t i = 0; i < m.rows.size(); ++i) {
+        const int at = static_cast<int>(i % block_bytes);
+        const bool is_f16 = (at & ~1) == layout.d || (layout.min >= 0 && (at & ~1) == layout.min);
+        if (!is_f16) m.rows[i] = byte(i / block_bytes, i);
+    }
+    lay_out(m);
+}
+
+// [n_tokens][n_rows]
+inline std::vector<float> product(int n_threads, const Kernels& kernels, const ResidentMatrix& w, Arithmetic arithmetic,
+                                  const float* x, int n_tokens, const Epilogue& epilogue = {}) {
+    ThreadPool pool(n_threads);
+    ActivationBuffer buffer;
+    const std::int64_t stride = w.n_panels() * 16 + 16;
+    std::vector<float> y(static_cast<std::size_t>(n_tokens * stride), -7.0f);
+    matmul(pool, kernels, w, buffer.prepare(pool, kernels, arithmetic, x, n_tokens, w.n_cols), y.data(),
+           stride, epilogue);
+    std::vector<float> rows;
+    for (int token = 0; token < n_tokens; ++token) {
+        const float* row = y.data() + token * stride;
+        rows.insert(rows.end(), row, row + w.n_rows);
+        for (std::int64_t i = w.n_panels() * 16; i < stride; ++i)
+            CHECK_EQ(row[i], -7.0f);  // nothing written behind
+    }
+    return rows;
+}
+
+// What the quantized activations stand for.
+inline std::vector<double> read_activations(const Kernels& kernels, Arithmetic arithmetic, const std::vector<float>& x,
+                                            int n_tokens, std::int64_t n_cols) {
+    if (arithmetic == Arithmetic::f32) return {x.begin(), x.end()};
+    ThreadPool pool(1);
+    ActivationBuffer buffer;
+    const Activations a = buffer.prepare(pool, kernels, arithmetic, x.data(), n_tokens, n_cols);
+    std::vector<double> values(x.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const int q = arithmetic == Arithmetic::q8 ? a.high[i] : 128 * a.high[i] + a.low[i];
+        values[i] = static_cast<double>(a.scale[i / 32]) * q;
+    }
+    return values;
+}
+
+// Against float64, within 6e-7 of the sum of the magnitudes that are added: |weight * x|, and in types with a minimum
+// |minimum * x| and |(weight - minimum) * x|, which are summed apart.
+inline void check_against_f64(const std::vector<float>& y, const Matrix& m, const std::vector<double>& x,
+                              int n_tokens) {
+    for (int token = 0; token < n_tokens; ++token) {
+        for (std::int64_t row = 0; row < m.view.n_rows; ++row) {
+            double sum = 0, magnitude = 0;
+            for (std::int64_t k = 0; k < m.view.n_cols; ++k) {
+                const auto i = static_cast<std::size_t>(row * m.view.n_cols + k);
+                const double w = static_cast<double>(m.values[i]), min = static_cast<double>(m.minima[i]);
+                const double value = x[static_cast<std::size_t>(token * m.view.n_cols + k)];
+                sum += w * value;
+                magnitude += (std::fabs(w - min) + std::fabs(min)) * std::fabs(value);
+            }
+            CHECK_NEAR(y[static_cast<std::size_t>(token * m.view.n_rows + row)], sum,
+                       6e-7 * magnitude + 1e-30);
+        }
+    }
+}
+
+inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// The scalar product against float64, every other instruction set against the scalar one.
+inline void check_matrix(const Matrix& m, Arithmetic arithmetic, int n_tokens, std::uint64_t seed) {
+    const std::vector<float> x = random_rows(n_tokens, m.view.n_cols, seed);
+    const std::vector<float> expected = product(1, scalar(), m.view, arithmetic, x.data(), n_tokens);
+    check_against_f64(expected, m, read_activations(scalar(), arithmetic, x, n_tokens, m.view.n_cols),
+                      n_tokens);
+    for (const Kernels* kernels : supported_kernels())
+        CHECK(same_bits(product(1, *kernels, m.view, arithmetic, x.data(), n_tokens), expected));
+}
+
+}  // namespace kernels_rig
