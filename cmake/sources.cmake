@@ -13,6 +13,7 @@ set(NEOX_CORE_SOURCES
   native/gguf/reader.cpp
   native/gguf/values.cpp
   native/gguf/writer.cpp
+  native/checkpoint/bpe.cpp
   native/checkpoint/charsmap.cpp
   native/checkpoint/json.cpp
   native/checkpoint/json_value.cpp
@@ -55,6 +56,7 @@ set(NEOX_CORE_SOURCES
   native/model/cpu_backend.cpp
   native/model/cpu_weights.cpp
   native/model/file_type.cpp
+  native/model/foreign_tokenizer.cpp
   native/model/forward.cpp
   native/model/gguf_source.cpp
   native/model/head.cpp
@@ -86,6 +88,7 @@ set(NEOX_CORE_SOURCES
   native/jobs/synth.cpp
   native/jobs/tensor_errors.cpp
   native/jobs/tensor_importance.cpp
+  native/jobs/tokenizer_metadata.cpp
   native/jobs/verify.cpp
   native/jobs/write_tensors.cpp)
 

@@ -1,15 +1,19 @@
 // tokenizer_config.json as transformers 4.57.6 reads it for a slow T5Tokenizer: which strings are tokens of their own, which of
 // them are special, and under which ids. Sources: tokenization_t5.py (__init__), tokenization_utils.py (__init__, _add_tokens).
 
-import { FormatError } from './errors.js';
-
-export interface AddedToken {
-  readonly content: string;
-  readonly special: boolean;
-  readonly lstrip: boolean;
-  readonly rstrip: boolean;
-  readonly singleWord: boolean;
-}
+import {
+  type AddedToken,
+  addedTokensDecoder,
+  contentOf,
+  extraSpecialTokens,
+  type Given,
+  type JsonObject,
+  NAMED,
+  optionalBoolean,
+  plain,
+  readToken,
+  wrong,
+} from './tokenizer-config.js';
 
 /** What tokenizer_config.json says, completed by the defaults of transformers. */
 export interface TokenizerConfig {
@@ -28,10 +32,6 @@ export interface TokenizerConfig {
   readonly separated: ReadonlySet<string>;
 }
 
-// A token of the config: text, or text with flags, which then count as given.
-type Given = string | AddedToken;
-
-const NAMED = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'];
 const T5_DEFAULTS: Readonly<Record<string, string>> = {
   eos_token: '</s>',
   unk_token: '<unk>',
@@ -41,11 +41,11 @@ const T5_DEFAULTS: Readonly<Record<string, string>> = {
 const MAX_EXTRA_IDS = 65_536;
 
 /**
+ * @param config - of `readConfigFiles`
  * @param pieces - the sentencepiece vocabulary, by id
- * @throws {@link FormatError} naming the key that is wrong
+ * @throws FormatError naming the key that is wrong
  */
-export function readTokenizerConfig(json: string, pieces: readonly string[]): TokenizerConfig {
-  const config = parse(json);
+export function readTokenizerConfig(config: JsonObject, pieces: readonly string[]): TokenizerConfig {
   const byId = new Map<number, AddedToken>();
   const extra = extraIdTokens(config);
   for (let i = 0; i < extra.declared; i++) {
@@ -121,19 +121,6 @@ function extraIdTokens(config: JsonObject): { count: number; declared: number; a
   return { count: invented.length, declared: sentinels, additional };
 }
 
-function addedTokensDecoder(config: JsonObject): Map<number, AddedToken> {
-  const tokens = new Map<number, AddedToken>();
-  const decoder = config.added_tokens_decoder ?? {};
-  if (!isObject(decoder)) throw wrong('added_tokens_decoder', 'an object');
-  for (const [key, value] of Object.entries(decoder)) {
-    const token = readToken(`added_tokens_decoder.${key}`, value);
-    if (!/^\d{1,9}$/.test(key) || typeof token === 'string')
-      throw wrong('added_tokens_decoder', 'tokens by id');
-    tokens.set(Number(key), token);
-  }
-  return tokens;
-}
-
 function namedTokens(config: JsonObject, known: ReadonlyMap<string, AddedToken>): Map<string, Given> {
   const named = new Map<string, Given>();
   for (const name of NAMED) {
@@ -146,59 +133,4 @@ function namedTokens(config: JsonObject, known: ReadonlyMap<string, AddedToken>)
     if (contentOf(token) !== '') named.set(name, token);
   }
   return named;
-}
-
-function extraSpecialTokens(config: JsonObject): Given[] {
-  const extra = config.extra_special_tokens ?? {};
-  if (!isObject(extra)) throw wrong('extra_special_tokens', 'an object');
-  return Object.entries(extra).map(([key, value]) => readToken(`extra_special_tokens.${key}`, value));
-}
-
-type JsonObject = Record<string, unknown>;
-
-function parse(json: string): JsonObject {
-  let config: unknown;
-  try {
-    config = JSON.parse(json);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new FormatError('ERR_NEOX_FORMAT_SYNTAX', `tokenizer_config.json is not JSON: ${reason}.`);
-  }
-  if (!isObject(config)) throw wrong('its root', 'an object');
-  return Object.assign(Object.create(null), config);
-}
-
-function readToken(key: string, value: unknown): Given {
-  if (typeof value === 'string') return value;
-  if (!isObject(value) || typeof value.content !== 'string')
-    throw wrong(key, 'a string or a token with content');
-  return {
-    content: value.content,
-    special: value.special === true,
-    lstrip: value.lstrip === true,
-    rstrip: value.rstrip === true,
-    singleWord: value.single_word === true,
-  };
-}
-
-function plain(content: string): AddedToken {
-  return { content, special: true, lstrip: false, rstrip: false, singleWord: false };
-}
-
-function contentOf(token: Given): string {
-  return typeof token === 'string' ? token : token.content;
-}
-
-function optionalBoolean(config: JsonObject, key: string, fallback: boolean): boolean {
-  const value = config[key] ?? fallback;
-  if (typeof value !== 'boolean') throw wrong(key, 'a boolean');
-  return value;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function wrong(key: string, expected: string): FormatError {
-  return new FormatError('ERR_NEOX_FORMAT_VALUE', `tokenizer_config.json: ${key} must be ${expected}.`);
 }

@@ -2,7 +2,7 @@
 
 import { CHAT_FORMATS, CHAT_MODELS, type ChatFormat } from './chat-formats.js';
 import { ArgumentError, FormatError } from './errors.js';
-import type { TextPart } from './text-chunks.js';
+import type { TextPart } from './tokenizer-kind.js';
 import type { GenerateOptions, Message } from './types.js';
 import { assertKnownOptions, assertObject, assertOneOf, assertString, unexpected } from './validate.js';
 

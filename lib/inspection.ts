@@ -2,11 +2,12 @@
 
 import { detectChatFormat } from './chat.js';
 import type { ChatFormat } from './chat-formats.js';
-import { fromNative } from './errors.js';
+import { fromNative, NeoxError } from './errors.js';
 import { modelNameOf, resolveModelPath } from './hub-cache.js';
 import { isCommit } from './hub-names.js';
 import { native } from './native.js';
 import type { NativeLoadOptions } from './native-load-types.js';
+import { Tokenizer } from './tokenizer.js';
 import type { FileType, ModelConfig, Precision, TensorType } from './types.js';
 
 export interface ModelInspection {
@@ -18,6 +19,8 @@ export interface ModelInspection {
   /** Bytes of tensor data that loading reads. */
   fileBytes: number;
   hasTokenizer: boolean;
+  /** Why the file's tokenizer cannot be used, where that is so; prompts are then ids. */
+  tokenizerNote?: string;
   chatFormat: Readonly<ChatFormat> | undefined;
   config: ModelConfig;
   /** Keys of config.json with their values, and where each came from: `file` or `default`. */
@@ -45,17 +48,20 @@ export async function inspectModel(path: string, options: NativeLoadOptions): Pr
     const found = await native().inspect(resolveModelPath(path), { maxSequences: 1, ...options });
     const {
       chatFormat,
-      tokenizerConfig: _,
-      generationConfig: __,
-      eosTokenIds: ___,
+      isBpe,
+      tokenizerNote,
+      generationConfig: _,
+      eosTokenIds: __,
       precision,
       fileType,
       quantizedFrom: ____,
       ...rest
     } = found;
+    const note = isBpe ? await refusal(path) : tokenizerNote;
     return {
       ...(rest as Pick<ModelInspection, keyof typeof rest>),
       ...(fileType ? { fileType: fileType as FileType } : {}),
+      ...(note === '' ? {} : { hasTokenizer: false, tokenizerNote: note }),
       name: isCommit(found.name) ? own : found.name,
       precision: precision as Precision,
       chatFormat: detectChatFormat({
@@ -65,5 +71,16 @@ export async function inspectModel(path: string, options: NativeLoadOptions): Pr
     };
   } catch (error) {
     throw fromNative(error);
+  }
+}
+
+// Which tokenizer.json can be used, lib/ alone knows.
+async function refusal(path: string): Promise<string> {
+  try {
+    await Tokenizer.load(path);
+    return '';
+  } catch (error) {
+    if (error instanceof NeoxError && error.code === 'ERR_NEOX_UNSUPPORTED') return error.message;
+    throw error;
   }
 }

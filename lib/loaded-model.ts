@@ -7,6 +7,7 @@ import { readGenerationConfig } from './generation-config.js';
 import { modelNameOf } from './hub-cache.js';
 import { isCommit } from './hub-names.js';
 import type { NativeCall, NativeModel, NativeRequest, NativeSession } from './native.js';
+import type { TokenizerFiles } from './native-types.js';
 import { Tokenizer } from './tokenizer.js';
 import type { GenerateOptions, ModelConfig, ModelInfo } from './types.js';
 
@@ -20,13 +21,13 @@ export class LoadedModel {
   readonly eosTokenIds: readonly number[];
   /** Quantized weights were quantized again, to another type. */
   readonly isRequantized: boolean;
+  readonly #tokenizerNote: string;
   isDisposed = false;
 
   /** @throws FormatError for a tokenizer_config.json or generation_config.json that is not what it must be */
   constructor(model: NativeModel, path: string) {
-    const { chatFormat, tokenizerConfig, generationConfig, eosTokenIds, fileType, isRequantized, ...info } =
+    const { chatFormat, tokenizerNote, generationConfig, eosTokenIds, fileType, isRequantized, ...info } =
       model.info();
-    const pieces = model.tokenizer();
     const { defaults, eosTokenIds: eos } = readGenerationConfig(generationConfig);
     const own = modelNameOf(path);
     const names = [info.name, own];
@@ -36,7 +37,9 @@ export class LoadedModel {
     const name = isCommit(info.name) ? own : info.name;
     this.info = { ...info, ...(fileType ? { fileType } : {}), name } as ModelInfo;
     this.isRequantized = isRequantized;
-    this.tokenizer = pieces ? new Tokenizer(pieces, tokenizerConfig) : undefined;
+    const { tokenizer, note = tokenizerNote } = openTokenizer(model.tokenizer());
+    this.tokenizer = tokenizer;
+    this.#tokenizerNote = note;
     this.chatFormat = detectChatFormat({ format: chatFormat || undefined, names });
     this.generationDefaults = Object.keys(defaults).length > 0 ? defaults : cardDefaults(names);
     this.eosTokenIds = eos ?? [...eosTokenIds];
@@ -52,7 +55,7 @@ export class LoadedModel {
     if (this.tokenizer) return this.tokenizer;
     throw new NeoxError(
       'ERR_NEOX_NO_TOKENIZER',
-      `The model '${this.info.name}' has no tokenizer: give token ids.`,
+      `The model '${this.info.name}' has no tokenizer: give token ids. ${this.#tokenizerNote}`.trimEnd(),
     );
   }
 
@@ -70,5 +73,16 @@ export class LoadedModel {
   roomAfter(session: NativeSession | undefined): number {
     const { contextLength, kvCachePositions } = this.info;
     return Math.min(contextLength, kvCachePositions) - (session?.length() ?? 0);
+  }
+}
+
+// A tokenizer of an unknown kind is none: the model still takes ids.
+function openTokenizer(files: TokenizerFiles | null): { tokenizer: Tokenizer | undefined; note?: string } {
+  if (!files) return { tokenizer: undefined };
+  try {
+    return { tokenizer: new Tokenizer(files) };
+  } catch (error) {
+    if (!(error instanceof NeoxError) || error.code !== 'ERR_NEOX_UNSUPPORTED') throw error;
+    return { tokenizer: undefined, note: error.message };
   }
 }

@@ -23,7 +23,10 @@ export interface NativeInspection {
   name: string;
   chatFormat: string;
   hasTokenizer: boolean;
-  tokenizerConfig: string;
+  /** Whether the tokenizer is a tokenizer.json. */
+  isBpe: boolean;
+  /** Why there is no tokenizer though there seems to be one, or empty. */
+  tokenizerNote: string;
   generationConfig: string;
   config: ModelConfig;
   eosTokenIds: Int32Array;

@@ -1,5 +1,5 @@
-// The raw binding's tokenizer, as lib/tokenizer.ts needs it. Immutable; all methods are synchronous and cheap but `encode`,
-// whose time is linear in the text.
+// What the raw binding gives, as others than lib/native.ts need it. A tokenizer is immutable; all its methods are synchronous and
+// cheap but `encode`, whose time is linear in the text.
 
 /** `PieceType` of native/tokenizer/tokenizer.h. */
 export const PIECE_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
@@ -36,4 +36,18 @@ export interface NativeVerification {
   elements: number;
   tensorBytes: number;
   badTensors: { name: string; nan: number; infinite: number; row: number; column: number }[];
+}
+
+/** The files of a tokenizer; texts are empty where there is none. Of `pieces` and `tokenizerJson` at most one is there. */
+export interface TokenizerFiles {
+  /** spiece.model */
+  pieces?: NativeTokenizer | null;
+  /** tokenizer.json */
+  tokenizerJson?: string;
+  /** tokenizer_config.json */
+  config: string;
+  /** special_tokens_map.json */
+  specialTokensMap?: string;
+  /** added_tokens.json */
+  addedTokens?: string;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { LoadError } from './errors.js';
 import type { ImportanceResult, JobResult } from './job-types.js';
 import type { NativeInspection, NativeLoadOptions, NativeTypeRules } from './native-load-types.js';
-import type { NativeTokenizer, NativeVerification } from './native-types.js';
+import type { NativeVerification, TokenizerFiles } from './native-types.js';
 import type { FinishReason, ModelConfig, RoundingOptions, TokenLogprob } from './types.js';
 
 /** Work on a native thread that can be cancelled: `promise` then rejects with `ERR_NEOX_CANCELLED`. */
@@ -19,8 +19,9 @@ export interface NativeModelInfo {
   name: string;
   /** Empty where the file names none. */
   chatFormat: string;
-  /** Texts of the JSON files; empty where there is none. */
-  tokenizerConfig: string;
+  /** Why there is no tokenizer though there seems to be one, or empty. */
+  tokenizerNote: string;
+  /** Text of generation_config.json; empty where there is none. */
   generationConfig: string;
   eosTokenIds: Int32Array;
   type: string;
@@ -40,7 +41,8 @@ export interface NativeModelInfo {
 export interface NativeModel {
   config(): ModelConfig;
   info(): NativeModelInfo;
-  tokenizer(): NativeTokenizer | null;
+  /** Null where there is none. */
+  tokenizer(): TokenizerFiles | null;
   createSession(): NativeSession;
   submit(request: NativeRequest): NativeCall;
   /** Rows `[ids.length, hiddenSize]`. */
@@ -150,7 +152,7 @@ export interface NativeAddon {
   hold(): void;
   unhold(): void;
   loadModel(path: string, options: NativeLoadOptions, onProgress?: NativeProgress): NativeJob<NativeModel>;
-  loadTokenizer(path: string): Promise<{ tokenizer: NativeTokenizer; config: string }>;
+  loadTokenizer(path: string): Promise<TokenizerFiles>;
   createSampler(options: NativeSamplerOptions): NativeSampler;
   inspect(path: string, options: NativeLoadOptions): Promise<NativeInspection>;
   systemInfo(): { version: string; isa: string; supportedIsas: string[]; threads: number };

@@ -2,6 +2,7 @@
 
 import { FormatError } from './errors.js';
 import { type NativeTokenizerFlags, PIECE_TYPE } from './native-types.js';
+import { sequenceLength } from './utf8.js';
 
 const REPLACEMENT = '\ufffd';
 
@@ -83,23 +84,6 @@ function byteOf(piece: string): number {
   if (match === null)
     throw new FormatError('ERR_NEOX_FORMAT_VALUE', `The byte piece '${piece}' names no byte.`);
   return Number.parseInt(match[1] ?? '', 16);
-}
-
-// Bytes of the character at `at`: 0 when it may still become one, -1 when its first byte stands for no character.
-function sequenceLength(bytes: readonly number[], at: number): number {
-  const lead = bytes[at] ?? 0;
-  if (lead < 0x80) return 1;
-  if (lead < 0xc2 || lead > 0xf4) return -1;
-  const length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  for (let i = 1; i < length; i++) {
-    const byte = bytes[at + i];
-    if (byte === undefined) return 0;
-    // The second byte tells overlong forms, surrogates and what lies beyond U+10FFFF.
-    const low = i > 1 ? 0x80 : lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
-    const high = i > 1 ? 0xbf : lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
-    if (byte < low || byte > high) return -1;
-  }
-  return length;
 }
 
 function decodeSequence(bytes: readonly number[], at: number, length: number): string {

@@ -1,15 +1,10 @@
 // Cuts text into added tokens and what lies between them: PreTrainedTokenizer.tokenize() of transformers 4.57.6.
 
-import type { AddedToken, TokenizerConfig } from './added-tokens.js';
+import type { TokenizerConfig } from './added-tokens.js';
+import type { AddedToken } from './tokenizer-config.js';
+import type { TextPart } from './tokenizer-kind.js';
 import { Trie } from './trie.js';
 import { stripEnd, stripStart } from './unicode.js';
-
-/** A part of a text. */
-export interface TextPart {
-  text: string;
-  /** Whether added tokens are plain text here. */
-  splitSpecialTokens: boolean;
-}
 
 /** An added token (then with its id), or a stretch of text that sentencepiece sees as a whole. */
 export interface Chunk {

@@ -36,7 +36,7 @@ export const nativeTestPath = join(
 );
 
 /** Packages that are copied into dist/vendor, so that users install none of them. Their licences are in NOTICE. */
-const bundled = ['commander', 'cli-progress', 'picomatch'];
+const bundled = ['commander', 'cli-progress', 'picomatch', '@huggingface/tokenizers'];
 
 /** Builds the addon, and with `tests` also the C++ test and bench programs; copies the addon into `out`. */
 export function buildNative({ tests = false, out = dirname(addonPath) } = {}) {

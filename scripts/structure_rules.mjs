@@ -30,12 +30,17 @@ export const isaIncludes = [
 // A file of lib/ may import from its own layer and from those before it.
 export const libLayers = [
   [
-    ...['errors', 'weight-types', 'types', 'load-types', 'job-types', 'validate', 'unicode', 'trie'],
+    ...['errors', 'weight-types', 'types', 'load-types', 'job-types', 'validate', 'text-filter'],
+    ...['unicode', 'unicode-versions', 'utf8', 'trie', 'longest-match'],
     ...['native-types', 'native-load-types'],
-    'text-filter',
   ],
   ['native', 'demo', 'hub-names', 'hub-cache', 'known-files'],
-  ['added-tokens', 'text-chunks', 'piece-decoder', 'decode-stream', 'text-stream', 'tokenizer'],
+  ['tokenizer-config', 'tokenizer-kind', 'decode-stream', 'text-stream'],
+  [
+    ...['added-tokens', 'text-chunks', 'piece-decoder', 'spiece-decoder', 'spiece-tokenizer'],
+    ...['byte-level', 'tokenizer-json', 'added-vocabulary', 'fast-tokens', 'bpe-tokenizer'],
+  ],
+  ['tokenizer'],
   [
     ...['sampler-options', 'sampler', 'generate-options', 'generation-config', 'chat-formats', 'chat'],
     ...[
@@ -61,7 +66,11 @@ export const libLayers = [
   ['index'],
 ];
 // Packages that a file of lib/ may import beside Node's own; those of a folder's files.
-export const filePackages = { 'lib/native.ts': ['node-gyp-build'], 'lib/hub-selection.ts': ['picomatch'] };
+export const filePackages = {
+  'lib/native.ts': ['node-gyp-build'],
+  'lib/hub-selection.ts': ['picomatch'],
+  'lib/bpe-tokenizer.ts': ['@huggingface/tokenizers'],
+};
 export const folderPackages = { cli: ['commander', 'cli-progress'] };
 export const folderImports = { cli: ['cli', 'server', 'batch'] }; // beside lib/index
 

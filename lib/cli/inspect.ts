@@ -50,7 +50,7 @@ async function print(found: ModelInspection, path: string, options: Options, { o
       ['type', found.type],
       ['weights', `${bytes(found.fileBytes)} in ${tensors.length} tensors, ${count(elements)} numbers`],
       ['precision', found.precision],
-      ['tokenizer', found.hasTokenizer ? 'yes' : 'none'],
+      ['tokenizer', found.hasTokenizer ? 'yes' : (found.tokenizerNote ?? 'none')],
       ['chat format', found.chatFormat?.name ?? 'none'],
     ],
   );

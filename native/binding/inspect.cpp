@@ -63,8 +63,9 @@ Napi::Value to_js(Napi::Env env, const Inspection& found) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("name", text.name);
     object.Set("chatFormat", text.chat_format);
-    object.Set("hasTokenizer", !text.spiece.empty());
-    object.Set("tokenizerConfig", text.tokenizer_config);
+    object.Set("hasTokenizer", text.has_tokenizer());
+    object.Set("isBpe", !text.tokenizer_json.empty());
+    object.Set("tokenizerNote", text.tokenizer_note);
     object.Set("generationConfig", text.generation_config);
     object.Set("config", to_js_config(env, parsed.config));
     object.Set("eosTokenIds", to_int32_array(env, parsed.eos_ids));

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/thread_pool.h"
+#include "binding/tokenizer.h"
 
 namespace neox {
 
@@ -23,8 +24,8 @@ void destroy_elsewhere(LoadedModel* model) {
 }
 
 std::uint64_t kv_block_bytes(const Config& config, KvType type) {
-    return std::uint64_t{2} * static_cast<std::uint64_t>(config.n_layer) * static_cast<std::uint64_t>(config.n_embd) *
-           kKvBlock * (type == KvType::f32 ? 4 : 2);
+    return std::uint64_t{2} * static_cast<std::uint64_t>(config.n_layer) *
+           static_cast<std::uint64_t>(config.n_embd) * kKvBlock * (type == KvType::f32 ? 4 : 2);
 }
 
 }  // namespace
@@ -32,7 +33,8 @@ std::uint64_t kv_block_bytes(const Config& config, KvType type) {
 BackendOptions backend_options(const Config& config, DType dtype, const HostOptions& options) {
     BackendOptions result{};
     result.precision = options.precision.value_or(default_precision(dtype));
-    result.kv_type = options.kv_type.value_or(result.precision == Precision::exact ? KvType::f32 : KvType::f16);
+    result.kv_type =
+        options.kv_type.value_or(result.precision == Precision::exact ? KvType::f32 : KvType::f16);
     result.n_threads = options.n_threads > 0 ? options.n_threads : default_thread_count();
     const std::int64_t n_ctx = options.n_ctx > 0 ? options.n_ctx : std::int64_t{config.n_ctx_train};
     result.n_ctx = static_cast<std::int32_t>(std::min(n_ctx, kMaxContext));
@@ -63,8 +65,7 @@ std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const Hos
     std::shared_ptr<LoadedModel> loaded(new LoadedModel, destroy_elsewhere);
     loaded->model = load_model(path, device, load);
     loaded->config = loaded->model->config();
-    if (!loaded->model->text.spiece.empty())
-        loaded->tokenizer = std::make_shared<const Tokenizer>(loaded->model->text.spiece);
+    loaded->tokenizer = make_tokenizer(loaded->model->text);
     loaded->backend = backend_options(loaded->config, loaded->model->dtype, options);
     Backend backend{};
     check(device.create_backend(loaded->model->weights->handle(), &loaded->backend, &backend));

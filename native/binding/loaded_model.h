@@ -28,7 +28,7 @@ inline constexpr std::int64_t kMaxContext = std::int64_t{1} << 20;
 
 struct LoadedModel {
     std::shared_ptr<const Model> model;          // outlives the engine, whose backend reads the weights
-    std::shared_ptr<const Tokenizer> tokenizer;  // null: none in the checkpoint
+    std::shared_ptr<const Tokenizer> tokenizer;  // null: no spiece.model in the checkpoint
     BackendOptions backend{};
     std::unique_ptr<Engine> engine;
     Config config;

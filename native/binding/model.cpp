@@ -145,7 +145,7 @@ Napi::Value ModelObject::information(const Napi::CallbackInfo& info) {
         Napi::Object object = Napi::Object::New(env);
         object.Set("name", model.text.name);
         object.Set("chatFormat", model.text.chat_format);
-        object.Set("tokenizerConfig", model.text.tokenizer_config);
+        object.Set("tokenizerNote", model.text.tokenizer_note);
         object.Set("generationConfig", model.text.generation_config);
         object.Set("eosTokenIds", to_int32_array(env, model.parsed.eos_ids));
         object.Set("type", dtype_info(model.dtype).name);
@@ -165,8 +165,8 @@ Napi::Value ModelObject::information(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::tokenizer(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
         const LoadedModel& loaded = alive();
-        if (!loaded.tokenizer) return info.Env().Null();
-        return construct(info.Env(), Environment::of(info.Env()).tokenizer_class, loaded.tokenizer);
+        if (!loaded.model->text.has_tokenizer()) return info.Env().Null();
+        return to_js_tokenizer(info.Env(), loaded.model->text, loaded.tokenizer);
     });
 }
 

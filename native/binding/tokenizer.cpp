@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "binding/environment.h"
 #include "binding/values.h"
+#include "checkpoint/bpe.h"
 #include "gguf/gguf.h"
 #include "model/gguf_source.h"
 #include "model/hf_source.h"
@@ -48,7 +49,8 @@ TokenizerObject::TokenizerObject(const Napi::CallbackInfo& info)
 }
 
 Napi::Value TokenizerObject::size(const Napi::CallbackInfo& info) {
-    return guard(info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), tokenizer_->size()); });
+    return guard(info.Env(),
+                 [&]() -> Napi::Value { return Napi::Number::New(info.Env(), tokenizer_->size()); });
 }
 
 Napi::Value TokenizerObject::flags(const Napi::CallbackInfo& info) {
@@ -108,17 +110,33 @@ Napi::Value TokenizerObject::without_dummy_prefix(const Napi::CallbackInfo& info
     });
 }
 
+std::shared_ptr<const Tokenizer> make_tokenizer(const ModelText& text) {
+    if (!text.spiece.empty()) return std::make_shared<const Tokenizer>(text.spiece);
+    if (!text.tokenizer_json.empty()) check_tokenizer_json(text.tokenizer_json);
+    return nullptr;
+}
+
+Napi::Value to_js_tokenizer(Napi::Env env, const ModelText& text,
+                            const std::shared_ptr<const Tokenizer>& tokenizer) {
+    Napi::Object object = Napi::Object::New(env);
+    if (tokenizer) object.Set("pieces", construct(env, Environment::of(env).tokenizer_class, tokenizer));
+    object.Set("tokenizerJson", text.tokenizer_json);
+    object.Set("config", text.tokenizer_config);
+    object.Set("specialTokensMap", text.special_tokens_map);
+    object.Set("addedTokens", text.added_tokens);
+    return object;
+}
+
 Napi::Value load_tokenizer(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
         auto work = [path = read_string(info[0], "path")](TaskControl&) -> TaskResult {
-            const ModelText text = read_text(path);
-            if (text.spiece.empty()) fail(ErrorCode::no_tokenizer, "'", path, "' has no tokenizer.");
-            auto tokenizer = std::make_shared<const Tokenizer>(text.spiece);
-            return [tokenizer, config = text.tokenizer_config](Napi::Env env) -> Napi::Value {
-                Napi::Object object = Napi::Object::New(env);
-                object.Set("tokenizer", construct(env, Environment::of(env).tokenizer_class, tokenizer));
-                object.Set("config", config);
-                return object;
+            auto text = std::make_shared<const ModelText>(read_text(path));
+            if (!text->has_tokenizer())
+                fail(ErrorCode::no_tokenizer, "'", path, "' has no tokenizer",
+                     text->tokenizer_note.empty() ? "." : ": " + text->tokenizer_note);
+            auto tokenizer = make_tokenizer(*text);
+            return [tokenizer, text](Napi::Env env) -> Napi::Value {
+                return to_js_tokenizer(env, *text, tokenizer);
             };
         };
         return Environment::of(info.Env()).tasks.start(info.Env(), std::move(work));

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "binding/napi_setup.h"
+#include "model/source.h"
 #include "tokenizer/tokenizer.h"
 
 namespace neox {
@@ -27,7 +28,15 @@ private:
     std::shared_ptr<const Tokenizer> tokenizer_;
 };
 
-// loadTokenizer(path): a promise of { tokenizer, config }; ERR_NEOX_NO_TOKENIZER where there is none.
+// Sentencepiece of a checkpoint; null where it has none. Checks that a tokenizer.json is bounded JSON, before lib/ reads
+// it. Takes its time: not on the JavaScript thread. Throws the format codes.
+std::shared_ptr<const Tokenizer> make_tokenizer(const ModelText& text);
+
+// TokenizerFiles of lib/native-types.ts: sentencepiece, if there is one, and the texts.
+Napi::Value to_js_tokenizer(Napi::Env env, const ModelText& text,
+                            const std::shared_ptr<const Tokenizer>& tokenizer);
+
+// loadTokenizer(path): a promise of TokenizerFiles; ERR_NEOX_NO_TOKENIZER where there is none.
 Napi::Value load_tokenizer(const Napi::CallbackInfo& info);
 
 }  // namespace neox

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "jobs/metadata.h"
+#include "jobs/tokenizer_metadata.h"
 #include "jobs/write_tensors.h"
 #include "model/gguf_source.h"
 #include "model/hf_source.h"
@@ -25,13 +26,7 @@ WrittenFile convert(const ConvertOptions& options, const JobControl& control) {
     TypeRules types = options.types;
     types.has_importance = !options.imatrix.empty();
     WrittenFile result = assign_types(file, types, source->config().n_layer);
-    if (texts.spiece.empty()) {
-        set_no_tokenizer_keys(file, source->parsed());
-    } else {
-        const SpieceModel model = parse_spiece(texts.spiece);
-        validate_spiece(model);
-        set_tokenizer_keys(file, model, source->parsed());
-    }
+    set_tokenizer_keys(file, texts, source->parsed());
     set_own_keys(file, source->parsed(), texts);
     if (!options.quantized_from.empty())
         file.set(kKeyQuantizedFrom, GgufValue::string(options.quantized_from));

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "jobs/metadata.h"
 #include "jobs/random_weights.h"
+#include "jobs/tokenizer_metadata.h"
 #include "jobs/write_tensors.h"
 #include "model/gguf_source.h"
 #include "model/hf_source.h"
@@ -44,11 +45,17 @@ ParsedConfig config_of(const Shape& shape) {
     return parsed;
 }
 
-// The tokenizer's texts alone, grown to n_vocab pieces.
-ModelText padded_tokenizer(const std::string& path, std::int32_t n_vocab, SpieceModel& model) {
+// The tokenizer's texts alone, a sentencepiece model grown to n_vocab pieces. Sets the special ids.
+ModelText padded_tokenizer(const std::string& path, std::int32_t n_vocab, ParsedConfig& parsed) {
     const ModelText all = is_directory(path) ? text_from_folder(path) : text_from_gguf(read_gguf(File(path)));
-    if (all.spiece.empty()) fail(ErrorCode::no_tokenizer, "'", path, "' has no tokenizer.");
-    model = parse_spiece(all.spiece);
+    if (!all.has_tokenizer()) fail(ErrorCode::no_tokenizer, "'", path, "' has no tokenizer.");
+    ModelText texts;
+    texts.tokenizer_json = all.tokenizer_json;
+    texts.tokenizer_config = all.tokenizer_config;
+    texts.special_tokens_map = all.special_tokens_map;
+    texts.added_tokens = all.added_tokens;
+    if (all.spiece.empty()) return texts;
+    const SpieceModel model = parse_spiece(all.spiece);
     validate_spiece(model);
     const auto wanted = static_cast<std::size_t>(n_vocab);
     if (model.pieces.size() > wanted)
@@ -63,19 +70,13 @@ ModelText padded_tokenizer(const std::string& path, std::int32_t n_vocab, Spiece
         seen.insert(piece);
         more.push_back({piece, 0.0f, PieceType::unused});
     }
-    model.pieces.insert(model.pieces.end(), more.begin(), more.end());
-    ModelText texts;
     texts.spiece = append_pieces(all.spiece, more);
-    texts.tokenizer_config = all.tokenizer_config;
-    return texts;
-}
-
-void take_special_ids(const SpieceModel& model, ParsedConfig& parsed) {
     Config& config = parsed.config;
     config.bos = model.bos_id;
     config.eos = model.eos_id;
     config.pad = model.pad_id;
     if (config.eos >= 0) parsed.eos_ids = {config.eos};
+    return texts;
 }
 
 }  // namespace
@@ -86,11 +87,7 @@ WrittenFile synth(const SynthOptions& options, const JobControl& control) {
     const Shape& shape = find_shape(options.shape);
     ParsedConfig parsed = config_of(shape);
     ModelText texts;
-    SpieceModel model;
-    if (!options.tokenizer.empty()) {
-        texts = padded_tokenizer(options.tokenizer, shape.n_vocab, model);
-        take_special_ids(model, parsed);
-    }
+    if (!options.tokenizer.empty()) texts = padded_tokenizer(options.tokenizer, shape.n_vocab, parsed);
 
     GgufFile file;
     set_model_keys(file, text(shape.name, " with random weights"), parsed);
@@ -108,10 +105,7 @@ WrittenFile synth(const SynthOptions& options, const JobControl& control) {
         result.n_bytes = tensor_bytes(file);
         return result;
     }
-    if (options.tokenizer.empty())
-        set_no_tokenizer_keys(file, parsed);
-    else
-        set_tokenizer_keys(file, model, parsed);
+    set_tokenizer_keys(file, texts, parsed);
     set_own_keys(file, parsed, texts);
 
     GgufWriter writer(options.output, std::move(file));

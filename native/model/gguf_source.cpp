@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "model/foreign_tokenizer.h"
 #include "model/source_check.h"
 
 namespace neox {
@@ -58,10 +59,18 @@ ModelText text_from_gguf(const GgufFile& file) {
             fail(ErrorCode::format_type, "Metadata '", kKeySpiece, "' must be an array of u8.");
         texts.spiece = array->bytes;
     }
-    texts.tokenizer_config = file.find_string(kKeyTokenizerConfig).value_or("");
-    texts.generation_config = file.find_string(kKeyGenerationConfig).value_or("");
-    texts.name = file.find_string("general.name").value_or("");
-    texts.chat_format = file.find_string(kKeyChatFormat).value_or("");
+    const auto find = [&](const char* key) { return file.find_string(key).value_or(""); };
+    if (texts.spiece.empty()) texts.tokenizer_json = find(kKeyTokenizerJson);
+    if (texts.has_tokenizer()) {
+        texts.tokenizer_config = find(kKeyTokenizerConfig);
+        texts.special_tokens_map = find(kKeySpecialTokensMap);
+        texts.added_tokens = find(kKeyAddedTokens);
+    } else {
+        rebuild_tokenizer(file, texts);
+    }
+    texts.generation_config = find(kKeyGenerationConfig);
+    texts.name = find("general.name");
+    texts.chat_format = find(kKeyChatFormat);
     return texts;
 }
 

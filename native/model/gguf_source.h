@@ -11,7 +11,10 @@ namespace neox {
 
 // Metadata of the project's own, beside llama.cpp's.
 inline constexpr char kKeySpiece[] = "neox.tokenizer.spiece";           // array of u8: spiece.model
+inline constexpr char kKeyTokenizerJson[] = "neox.tokenizer.json";      // string: tokenizer.json
 inline constexpr char kKeyTokenizerConfig[] = "neox.tokenizer.config";  // string: tokenizer_config.json
+inline constexpr char kKeySpecialTokensMap[] = "neox.tokenizer.special_tokens_map";  // string: ....json
+inline constexpr char kKeyAddedTokens[] = "neox.tokenizer.added_tokens";             // string: ....json
 inline constexpr char kKeyGenerationConfig[] = "neox.generation_config";             // string
 inline constexpr char kKeyChatFormat[] = "neox.chat_format";                         // string
 inline constexpr char kKeyQuantizedFrom[] = "neox.quantized_from";  // string: of a cached copy, its source
@@ -22,7 +25,7 @@ inline constexpr char kKeyBosId[] = "neox.bos_token_id";
 inline constexpr char kKeyEosId[] = "neox.eos_token_id";
 inline constexpr char kKeyPadId[] = "neox.padding_token_id";
 
-// The texts that the metadata holds.
+// The texts that the metadata holds. Without a tokenizer of the project's own, one is made from llama.cpp's keys.
 ModelText text_from_gguf(const GgufFile& file);
 
 // Checks that the tensors are exactly those of the configuration, by name and shape.

@@ -222,7 +222,10 @@ ModelText text_from_folder(const std::string& folder) {
     ModelText texts;
     const std::string spiece = join_path(folder, "spiece.model");
     if (is_regular_file(spiece)) texts.spiece = read_file(spiece, kLargestSpiece);
+    if (texts.spiece.empty()) texts.tokenizer_json = optional_text("tokenizer.json");
     texts.tokenizer_config = optional_text("tokenizer_config.json");
+    texts.special_tokens_map = optional_text("special_tokens_map.json");
+    texts.added_tokens = optional_text("added_tokens.json");
     texts.generation_config = optional_text("generation_config.json");
     texts.name = base_name(folder);
     return texts;

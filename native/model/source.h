@@ -16,11 +16,17 @@ namespace neox {
 
 // The texts that come with the weights.
 struct ModelText {
-    std::vector<std::byte> spiece;  // sentencepiece model proto, byte for byte; empty: no tokenizer
-    std::string tokenizer_config;   // tokenizer_config.json, or empty
-    std::string generation_config;  // generation_config.json, or empty
-    std::string name;               // general.name, or the directory's name
-    std::string chat_format;        // name of a chat format, or empty
+    std::vector<std::byte> spiece;   // sentencepiece model proto, byte for byte, or empty
+    std::string tokenizer_json;      // tokenizer.json, or empty; always empty beside a spiece
+    std::string tokenizer_config;    // tokenizer_config.json, or empty
+    std::string special_tokens_map;  // special_tokens_map.json, or empty
+    std::string added_tokens;        // added_tokens.json, or empty
+    std::string tokenizer_note;      // why there is no tokenizer though there seems to be one, or empty
+    std::string generation_config;   // generation_config.json, or empty
+    std::string name;                // general.name, or the directory's name
+    std::string chat_format;         // name of a chat format, or empty
+
+    bool has_tokenizer() const { return !spiece.empty() || !tokenizer_json.empty(); }
 };
 
 // Tensors of one model under GGUF names ("blk.0.attn_qkv.weight") with GGUF's row order: the rows of attn_qkv are all of

@@ -59,7 +59,7 @@ test('a system message is an instruction that the model has accepted', () => {
 });
 
 test('special tokens count in the template and not in contents', () => {
-  const tokenizer = new Tokenizer(new FakeTokenizer(), JSON.stringify(RINNA_CONFIG));
+  const tokenizer = new Tokenizer({ pieces: new FakeTokenizer(), config: JSON.stringify(RINNA_CONFIG) });
   const format: ChatFormat = { name: 'own', user: '', assistant: '<s>', separator: '</s>' };
   const ids = tokenizer.encodeParts(renderPrompt([{ role: 'user', content: 'a</s>b' }], format));
   expect(ids.map((id) => tokenizer.idToToken(id))).toEqual(['a', '<', '/', 's', '>', 'b', '</s>', '<s>']);

@@ -4,7 +4,7 @@ import { Tokenizer } from '../../lib/tokenizer';
 import { FakeTokenizer, FIRST_BYTE, RINNA_CONFIG, randomIntegers } from './fake-tokenizer';
 import { referenceDecode } from './reference-decode';
 
-const tokenizer = new Tokenizer(new FakeTokenizer(), JSON.stringify(RINNA_CONFIG));
+const tokenizer = new Tokenizer({ pieces: new FakeTokenizer(), config: JSON.stringify(RINNA_CONFIG) });
 const bytes = (...values: number[]): number[] => values.map((value) => FIRST_BYTE + value);
 const id = (token: string): number => tokenizer.tokenToId(token);
 const ids = (...tokens: string[]): number[] => tokens.map(id);
@@ -70,7 +70,7 @@ test('added tokens that are not special are set apart', () => {
       [tokenizer.vocabSize + 1]: { content: 'y', special: false },
     },
   };
-  const other = new Tokenizer(new FakeTokenizer(), JSON.stringify(config));
+  const other = new Tokenizer({ pieces: new FakeTokenizer(), config: JSON.stringify(config) });
   const random = randomIntegers(2);
   for (let round = 0; round < 1500; round++) {
     const all = randomIds(random, random(8)).flatMap((one) =>

@@ -4,7 +4,10 @@ import { FakeTokenizer, RINNA_CONFIG } from './fake-tokenizer';
 
 function make(config: object = {}, flags = {}): { tokenizer: Tokenizer; native: FakeTokenizer } {
   const native = new FakeTokenizer(flags);
-  return { tokenizer: new Tokenizer(native, JSON.stringify({ ...RINNA_CONFIG, ...config })), native };
+  return {
+    tokenizer: new Tokenizer({ pieces: native, config: JSON.stringify({ ...RINNA_CONFIG, ...config }) }),
+    native,
+  };
 }
 
 const token = (content: string, flags: object = {}): object => ({ content, special: true, ...flags });
@@ -158,7 +161,7 @@ describe('tokenizer_config.json', () => {
   });
 
   test('is checked', () => {
-    const broken = (json: string) => () => new Tokenizer(new FakeTokenizer(), json);
+    const broken = (json: string) => () => new Tokenizer({ pieces: new FakeTokenizer(), config: json });
     expect(broken('{')).toThrow(expect.objectContaining({ code: 'ERR_NEOX_FORMAT_SYNTAX' }));
     for (const config of [
       [],
