@@ -131,6 +131,7 @@ set(NEOX_TEST_SOURCES
   test/native/pickle_test.cpp
   test/native/quant_test.cpp
   test/native/quantize_rows_test.cpp
+  test/native/quantized_model_test.cpp
   test/native/rng_test.cpp
   test/native/rope_table_test.cpp
   test/native/sampler_test.cpp
