@@ -30,8 +30,8 @@ class JsonValue {
 public:
     using Storage = std::variant<std::monostate, bool, JsonNumber, std::string, JsonArray, JsonObject>;
 
-    JsonValue() = default;
-    explicit JsonValue(Storage value) : value_(std::move(value)) {}
+    JsonValue();
+    explicit JsonValue(Storage value);
 
     bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
     bool is_bool() const { return std::holds_alternative<bool>(value_); }
@@ -63,6 +63,10 @@ struct JsonMember {
     std::string key;
     JsonValue value;
 };
+
+// Here, because they need JsonMember whole.
+inline JsonValue::JsonValue() = default;
+inline JsonValue::JsonValue(Storage value) : value_(std::move(value)) {}
 
 struct JsonLimits {
     std::size_t max_bytes = std::size_t{4} << 20;
