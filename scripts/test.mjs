@@ -3,14 +3,18 @@
 //
 //   node scripts/test.mjs           all steps
 //   node scripts/test.mjs native    only the C++ tests, on the instruction set chosen by itself or by NEOX_FORCE_ISA
+//
+// NEOX_FUZZ_SECONDS says for how many seconds of processor time each parser is fuzzed (20); 0 leaves that step out.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { checkWindows } from './check_windows.mjs';
+import { buildFuzzers, runDrivers } from './fuzz.mjs';
 import { setup } from './setup.mjs';
-import { cacheDir, root, runMain, StepError } from './steps.mjs';
+import { cacheDir, root, runMain, StepError, step } from './steps.mjs';
+import { sanitizerProblem } from './tools.mjs';
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 
@@ -40,6 +44,7 @@ async function main([only, ...rest]) {
   say('types');
   count(node([require.resolve('typescript/bin/tsc'), '--noEmit', '-p', join(root, 'test')]));
   await windows();
+  await fuzz();
   say('tests');
   jest(require.resolve('jest/bin/jest'));
 
@@ -58,6 +63,27 @@ async function windows() {
     if (!(error instanceof StepError)) throw error;
     say(error.message);
     return count(false);
+  }
+}
+
+// Two parsers at a time; each counts as one test.
+async function fuzz() {
+  const seconds = Number(process.env.NEOX_FUZZ_SECONDS ?? 20);
+  const reason = seconds > 0 ? sanitizerProblem() : 'NEOX_FUZZ_SECONDS is 0';
+  if (reason !== null) {
+    total.skipped += 1;
+    return say(`skipped the fuzz targets: ${reason}`);
+  }
+  try {
+    await step('building the fuzz targets', () => buildFuzzers('driver'));
+    const { failures, passed } = await runDrivers({ seconds });
+    total.passed += passed;
+    total.failed += failures.length;
+    for (const { parser, output } of failures) say(`fuzz ${parser}\n${output}`);
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    say(error.message);
+    count(false);
   }
 }
 

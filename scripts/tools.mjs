@@ -52,16 +52,46 @@ const tools = [
   },
 ];
 
+// For scripts/fuzz.mjs alone.
+const libFuzzer = {
+  name: 'clang with libFuzzer',
+  problem: () =>
+    trialProblem('clang++', ['-fsanitize=fuzzer,address'], fuzzTrial, 'clang with libFuzzer is needed.'),
+  install: {
+    debian: ['clang', 'libclang-rt-dev'],
+    fedora: 'clang compiler-rt',
+    darwin: 'brew install llvm',
+    win32: 'winget install LLVM.LLVM',
+  },
+};
+
 /** @throws StepError naming each tool that is still missing and the command that installs it. */
-export async function ensureTools() {
-  let missing = findMissing();
+export async function ensureTools(needed = tools) {
+  let missing = findMissing(needed);
   if (missing.length === 0) return;
   if (canInstall() && (await mayInstall(missing))) {
-    const packages = missing.map((tool) => tool.install.debian);
+    const packages = missing.flatMap((tool) => tool.install.debian);
     await step(`installing ${packages.join(', ')}`, () => aptInstall(packages));
-    missing = findMissing();
+    missing = findMissing(needed);
   }
   if (missing.length > 0) throw new StepError(missing.map(sentence).join('\n'));
+}
+
+/** The tools that the fuzz targets need for `engine`, "driver" or "libfuzzer". */
+export async function ensureFuzzTools(engine) {
+  await ensureTools(engine === 'libfuzzer' ? [...tools, libFuzzer] : tools);
+}
+
+/** Null where the compiler in use links programs with AddressSanitizer, else a sentence. */
+export function sanitizerProblem() {
+  if (process.platform === 'win32') return 'the sanitizers are used on POSIX systems only';
+  const trial = 'int main() { return 0; }\n';
+  return trialProblem(
+    compilerName() ?? 'c++',
+    ['-fsanitize=address,undefined'],
+    trial,
+    'the compiler has no AddressSanitizer',
+  );
 }
 
 /** Whether Debian packages can be installed without asking anybody for a password. */
@@ -83,8 +113,8 @@ export function aptInstall(packages) {
   });
 }
 
-function findMissing() {
-  return tools.map((tool) => ({ ...tool, message: tool.problem() })).filter((tool) => tool.message !== null);
+function findMissing(needed) {
+  return needed.map((tool) => ({ ...tool, message: tool.problem() })).filter((tool) => tool.message !== null);
 }
 
 async function mayInstall(missing) {
@@ -102,22 +132,39 @@ function sentence(tool) {
 function installCommand(install) {
   if (process.platform === 'darwin' || process.platform === 'win32') return install[process.platform];
   const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
-  if (existsSync('/etc/debian_version')) return `${sudo}apt-get install -y ${install.debian}`;
+  if (existsSync('/etc/debian_version'))
+    return `${sudo}apt-get install -y ${[install.debian].flat().join(' ')}`;
   if (existsSync('/etc/fedora-release') || existsSync('/etc/redhat-release')) {
     return `${sudo}dnf install -y ${install.fedora}`;
   }
-  return `with your system's package manager (on Debian: apt-get install ${install.debian}).`;
+  return `with your system's package manager (on Debian: apt-get install ${[install.debian].flat().join(' ')}).`;
 }
 
 function compilerProblem() {
   if (process.platform === 'win32') return null; // CMake finds Visual Studio by itself, and says so where there is none.
-  const names = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
-  const found = names.find((name) => firstLine(name));
+  const found = compilerName();
   if (!found) return 'A C++20 compiler is needed.';
   const trial =
     '#include <bit>\n#include <concepts>\n#include <span>\nint main() { return std::popcount(0u); }\n';
   const done = spawnSync(found, ['-std=c++20', '-fsyntax-only', '-x', 'c++', '-'], { input: trial });
   return done.status === 0 ? null : `A C++20 compiler is needed (${firstLine(found)} is too old).`;
+}
+
+function compilerName() {
+  const names = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
+  return names.find((name) => firstLine(name));
+}
+
+const fuzzTrial = `#include <cstddef>
+#include <cstdint>
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t*, std::size_t) { return 0; }
+`;
+
+// Compiles and links `source`; the sentence where that fails.
+function trialProblem(compiler, flags, source, sentence) {
+  const output = process.platform === 'win32' ? 'NUL' : '/dev/null';
+  const done = spawnSync(compiler, [...flags, '-x', 'c++', '-', '-o', output], { input: source });
+  return done.status === 0 ? null : sentence;
 }
 
 function cmakeProblem() {
