@@ -1,12 +1,12 @@
 // Rows of f32 to rows of any weight type, with the best scales that a bounded search finds.
 //
-// The search minimizes the sum over each block of w (x - x')^2, x' being what dequantization gives. With v
-// the importance of the column, s2 the mean square of the row (Q4_0 to Q5_1), of the block (Q2_K) or twice
-// that (the others), w is that of ggml's quantizers:
-//   with importance     v sqrt(s2 + x^2); Q6_K: v
-//   without             Q4_0 to Q5_1: 1. Q3_K, Q6_K, IQ4_NL: x^2. Q2_K: |x|. Q4_K, Q5_K: |x| + rms of the sub-block.
-// Q8_0 has no search: its scale is absmax / 127, rounding to nearest, ties away from zero, and importance is
-// ignored.
+// The search minimizes the sum over each block of w (x - x')^2, x' being what dequantization gives.
+//   with importance v of the column:  w = v sqrt(s + x^2); Q6_K: v
+//   without:  Q4_0 to Q5_1: 1. Q2_K, Q3_K, Q6_K, IQ4_NL: |x|. Q4_K, Q5_K: |x| + rms of the sub-block.
+// s is the mean square of the row (Q4_0 to Q5_1), of the block (Q2_K) or twice that (the others). These are
+// the weights of ggml's quantizers but in Q3_K, Q6_K and IQ4_NL without importance, where ggml has x^2: |x|
+// leaves less plain error, and the one weighted by x^2 still falls below ggml's. Q8_0 has no search: its
+// scale is absmax / 127, rounding to nearest, ties away from zero; importance is ignored.
 #pragma once
 
 #include <cstddef>

@@ -140,76 +140,79 @@ Affine settle_affine(const Lanes<kLength>& lanes, Affine fit, F32x16 offset) {
     return best;
 }
 
-// The scales and minima of a block as d * integer and -dmin * integer.
+// The scales and minima of a block as d * integer and -dmin * integer; error is that of the whole block.
 struct BlockAffine {
     F32x16 d, dmin, scales, mins, error;
+    NEOX_INLINE void keep_better(const BlockAffine& other) {
+        d = select_less(other.error, error, other.d, d);
+        dmin = select_less(other.error, error, other.dmin, dmin);
+        scales = select_less(other.error, error, other.scales, scales);
+        mins = select_less(other.error, error, other.mins, mins);
+        error = min(other.error, error);
+    }
 };
 
+// The integers next to the lanes' own fits: for each of three scales the minimum that suits it.
 template <int kTop, int kLanes, int kSteps, int kLength>
-BlockAffine settle_block_affine(const Lanes<kLength>& lanes, const LaneSums& sums, Affine fit, F32x16 d,
-                                F32x16 dmin, int n_rounds) {
+NEOX_INLINE BlockAffine choose_integers(const Lanes<kLength>& lanes, const LaneSums& sums, Affine fit,
+                                        F32x16 d, F32x16 dmin) {
     constexpr float kHigh = kSteps;
-    BlockAffine best{zeros(), zeros(), zeros(), zeros(), broadcast(3e38f)};
-    for (int round = 0; round < n_rounds; ++round) {
-        d = round_f16(max(d, zeros())), dmin = round_f16(max(dmin, zeros()));
-        const F32x16 per_d = reciprocal(d), per_dmin = reciprocal(sub(zeros(), dmin));
-        const F32x16 near = round_within(mul(fit.scale, per_d), 0.0f, kHigh);
-        F32x16 scales = near, mins = zeros(), least = broadcast(3e38f);
-        for (const float step : {0.0f, -1.0f, 1.0f}) {
-            const F32x16 integer = clamp(add(near, broadcast(step)), zeros(), broadcast(kHigh));
-            const F32x16 scale = mul(d, integer);
-            // The minimum that suits this scale: first with the codes of the one so far.
-            const CodeSums codes = code_sums<kTop>(lanes, fit.min, reciprocal(scale));
-            const F32x16 wanted = mul(fnma(scale, codes.q, sums.x), reciprocal(sums.w));
-            const F32x16 min_integer = round_within(mul(wanted, per_dmin), 0.0f, kHigh);
-            const F32x16 min_value = sub(zeros(), mul(dmin, min_integer));
-            const F32x16 error = affine_error<kTop>(lanes, {scale, min_value});
-            scales = select_less(error, least, integer, scales);
-            mins = select_less(error, least, min_integer, mins);
-            least = min(error, least);
-        }
-        const F32x16 total = block_sum<kLanes>(mul(least, lanes.share));
-        best.d = select_less(total, best.error, d, best.d);
-        best.dmin = select_less(total, best.error, dmin, best.dmin);
-        best.scales = select_less(total, best.error, scales, best.scales);
-        best.mins = select_less(total, best.error, mins, best.mins);
-        best.error = min(total, best.error);
-        if (round + 1 == n_rounds) break;
-        // d and dmin that suit these integers and codes best: the least squares of d (scales q) - dmin mins.
-        const F32x16 scale = mul(d, scales), min_value = sub(zeros(), mul(dmin, mins));
-        const CodeSums codes = code_sums<kTop>(lanes, min_value, reciprocal(scale));
-        const F32x16 s = mul(scales, lanes.share), m = mul(mins, lanes.share);
-        const F32x16 ss = block_sum<kLanes>(mul(mul(s, scales), codes.qq));
-        const F32x16 sm = block_sum<kLanes>(mul(mul(s, mins), codes.q));
-        const F32x16 mm = block_sum<kLanes>(mul(mul(m, mins), sums.w));
-        const F32x16 sx = block_sum<kLanes>(mul(s, codes.xq));
-        const F32x16 mx = block_sum<kLanes>(mul(m, sums.x));
-        const F32x16 determinant = fnma(sm, sm, mul(ss, mm));
-        const F32x16 inverse = reciprocal(determinant);
-        const F32x16 doubt = mul(mul(ss, mm), broadcast(1e-6f));
-        const F32x16 new_d = mul(fnma(sm, mx, mul(mm, sx)), inverse);
-        const F32x16 new_dmin = mul(fnma(ss, mx, mul(sm, sx)), inverse);
-        d = select_less(doubt, determinant, new_d, mul(sx, reciprocal(ss)));
-        dmin = select_less(doubt, determinant, new_dmin, dmin);
-        fit = fit_affine<true>(sums, codes);
+    const F32x16 per_dmin = reciprocal(sub(zeros(), dmin));
+    const F32x16 near = round_within(mul(fit.scale, reciprocal(d)), 0.0f, kHigh);
+    BlockAffine best{d, dmin, near, zeros(), broadcast(3e38f)};
+    for (const float step : {0.0f, -1.0f, 1.0f}) {
+        const F32x16 integer = clamp(add(near, broadcast(step)), zeros(), broadcast(kHigh));
+        const F32x16 scale = mul(d, integer);
+        const CodeSums codes = code_sums<kTop>(lanes, fit.min, reciprocal(scale));
+        const F32x16 wanted = mul(fnma(scale, codes.q, sums.x), reciprocal(sums.w));
+        const F32x16 min_integer = round_within(mul(wanted, per_dmin), 0.0f, kHigh);
+        const F32x16 min_value = sub(zeros(), mul(dmin, min_integer));
+        best.keep_better({d, dmin, integer, min_integer, affine_error<kTop>(lanes, {scale, min_value})});
     }
+    best.error = block_sum<kLanes>(mul(best.error, lanes.share));
     return best;
 }
 
+// The d and dmin that suit integers and codes best: the least squares of x - d (scales q) + dmin mins.
+template <int kLanes, int kLength>
+NEOX_INLINE void refit(const Lanes<kLength>& lanes, const LaneSums& sums, const CodeSums& codes,
+                       const BlockAffine& block, F32x16& d, F32x16& dmin) {
+    const F32x16 s = mul(block.scales, lanes.share), m = mul(block.mins, lanes.share);
+    const F32x16 ss = block_sum<kLanes>(mul(mul(s, block.scales), codes.qq));
+    const F32x16 sm = block_sum<kLanes>(mul(mul(s, block.mins), codes.q));
+    const F32x16 mm = block_sum<kLanes>(mul(mul(m, block.mins), sums.w));
+    const F32x16 sx = block_sum<kLanes>(mul(s, codes.xq));
+    const F32x16 mx = block_sum<kLanes>(mul(m, sums.x));
+    const F32x16 determinant = fnma(sm, sm, mul(ss, mm));
+    const F32x16 inverse = reciprocal(determinant);
+    const F32x16 doubt = mul(mul(ss, mm), broadcast(1e-6f));
+    d = select_less(doubt, determinant, mul(fnma(sm, mx, mul(mm, sx)), inverse), mul(sx, reciprocal(ss)));
+    dmin = select_less(doubt, determinant, mul(fnma(ss, mx, mul(sm, sx)), inverse), dmin);
+}
+
+// Begins with the largest scale and minimum at kSteps + step, for each step; then integers and d, dmin are
+// fitted to each other.
 template <int kTop, int kLanes, int kSteps, int kLength>
-BlockAffine search_block_affine(const Lanes<kLength>& lanes, Affine fit, Steps steps) {
+BlockAffine search_block_affine(const Lanes<kLength>& lanes, Affine lane_fit, Steps steps) {
+    constexpr int kRounds = 3;
     const LaneSums sums = lane_sums(lanes);
-    const F32x16 largest = block_max<kLanes>(fit.scale), lowest = block_max<kLanes>(sub(zeros(), fit.min));
+    const F32x16 largest = block_max<kLanes>(lane_fit.scale);
+    const F32x16 lowest = block_max<kLanes>(sub(zeros(), lane_fit.min));
     BlockAffine best{zeros(), zeros(), zeros(), zeros(), broadcast(3e38f)};
     for (int i = 0; i < steps.n; ++i) {
         const F32x16 part = broadcast(1.0f / (static_cast<float>(kSteps) + steps[i]));
-        const BlockAffine found = settle_block_affine<kTop, kLanes, kSteps>(
-            lanes, sums, fit, mul(largest, part), mul(lowest, part), 3);
-        best.d = select_less(found.error, best.error, found.d, best.d);
-        best.dmin = select_less(found.error, best.error, found.dmin, best.dmin);
-        best.scales = select_less(found.error, best.error, found.scales, best.scales);
-        best.mins = select_less(found.error, best.error, found.mins, best.mins);
-        best.error = min(found.error, best.error);
+        F32x16 d = mul(largest, part), dmin = mul(lowest, part);
+        Affine fit = lane_fit;
+        for (int round = 0; round < kRounds; ++round) {
+            d = round_f16(max(d, zeros())), dmin = round_f16(max(dmin, zeros()));
+            const BlockAffine found = choose_integers<kTop, kLanes, kSteps>(lanes, sums, fit, d, dmin);
+            best.keep_better(found);
+            if (round + 1 == kRounds) break;
+            const F32x16 min_value = sub(zeros(), mul(dmin, found.mins));
+            const CodeSums codes = code_sums<kTop>(lanes, min_value, reciprocal(mul(d, found.scales)));
+            refit<kLanes>(lanes, sums, codes, found, d, dmin);
+            fit = fit_affine<true>(sums, codes);
+        }
     }
     return best;
 }

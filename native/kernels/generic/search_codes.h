@@ -54,9 +54,9 @@ NEOX_INLINE void store_integers(F32x16 integers, int base, const CodeSearch& sea
 template <class Values, int kScaleSteps, int kScaleBase, Variance kVariance>
 void search_k(const CodeSearch& search, Steps steps, Steps others, Steps block_steps) {
     Lanes<16> lanes;
-    load_lanes<16, 16, Weighting::square, kVariance>(search, lanes);
+    load_lanes<16, 16, Weighting::magnitude, kVariance>(search, lanes);
     const F32x16 scale = search_scale<Values>(lanes, steps, others);
-    const BlockScales found = search_block_scales<Values, 16, 16, kScaleSteps>(lanes, scale, block_steps);
+    const BlockScales found = search_block_scales<Values, 16, kScaleSteps>(lanes, scale, block_steps);
     const F32x16 inverse = reciprocal(mul(found.d, found.integers));
     for (F32x16& x : lanes.x) x = Values::code(x, inverse);
     store_codes<16, 16>(lanes.x, Values::kCodeBase, search);
@@ -92,19 +92,19 @@ void search_codes(const CodeSearch& search) {
             return search_small<Integers<16>, Weighting::uniform, Variance::of_row>(search, {-1.2f, 0.2f, 12},
                                                                                     {-2.2f, 0.2f, 12});
         case DType::IQ4_NL:
-            return search_small<Iq4Values, Weighting::square, Variance::twice_of_block>(
+            return search_small<Iq4Values, Weighting::magnitude, Variance::twice_of_block>(
                 search, {-10.0f, 2.0f, 11}, {-24.0f, 2.0f, 11});
-        case DType::Q4_1: return search_small_affine<15>(search, {-0.5f, 0.25f, 6});
-        case DType::Q5_1: return search_small_affine<31>(search, {-0.5f, 0.25f, 6});
+        case DType::Q4_1: return search_small_affine<15>(search, {-0.6f, 0.2f, 8});
+        case DType::Q5_1: return search_small_affine<31>(search, {-0.6f, 0.2f, 8});
         case DType::Q3_K:
             return search_k<Integers<4>, 32, 32, Variance::twice_of_block>(
-                search, {-0.9f, 0.2f, 10}, {-1.9f, 0.2f, 10}, {0.0f, 1.0f, 1});
+                search, {-0.9f, 0.2f, 10}, {-1.9f, 0.2f, 10}, {-2.0f, 2.0f, 3});
         case DType::Q6_K:
             return search_k<Integers<32>, 128, 0, Variance::none>(search, {-0.9f, 0.2f, 10},
                                                                   {-1.9f, 0.2f, 10}, {-4.0f, 4.0f, 3});
         case DType::Q2_K:
             return search_k_affine<3, 16, 16, 15, Weighting::magnitude, Variance::of_block>(
-                search, {-0.3f, 0.2f, 5}, {0.0f, 1.0f, 1});
+                search, {-0.4f, 0.2f, 6}, {-1.0f, 1.0f, 3});
         case DType::Q4_K:
             return search_k_affine<15, 32, 8, 63, Weighting::rms_plus_magnitude, Variance::twice_of_block>(
                 search, {-0.6f, 0.2f, 8}, {-2.0f, 2.0f, 3});

@@ -72,9 +72,8 @@ template <int kLength> NEOX_INLINE void transpose(const float* const* p, int n_l
     for (int k = 0; k < kLength; ++k) element[k] = load(lanes[k]);
 }
 
-// The value that every element has alone: what an error counts without an importance matrix, after ggml's
-// reference quantizers. rms is that of the lane.
-enum class Weighting { uniform, magnitude, square, rms_plus_magnitude };
+// What an error counts without an importance matrix; rms is that of the lane.
+enum class Weighting { uniform, magnitude, rms_plus_magnitude };
 // The variance that softens x^2 under an importance matrix.
 enum class Variance { none, of_row, of_block, twice_of_block };
 
@@ -113,7 +112,6 @@ NEOX_INLINE void load_lanes(const CodeSearch& search, Lanes<kLength>& lanes) {
             const F32x16 v = lanes.x[k];
             lanes.w[k] = kWeighting == Weighting::uniform     ? broadcast(1.0f)
                          : kWeighting == Weighting::magnitude ? abs(v)
-                         : kWeighting == Weighting::square    ? mul(v, v)
                                                               : add(rms, abs(v));
         }
     }

@@ -113,62 +113,54 @@ template <class Values, int kLength> F32x16 settle_scale(const Lanes<kLength>& l
     return best;
 }
 
-// The scales of a block as d * integer, |integer| up to kSteps (its negative end included).
+// The scales of a block as d * integer; error is that of the whole block.
 struct BlockScales {
     F32x16 d, integers, error;
+    NEOX_INLINE void keep_better(const BlockScales& other) {
+        d = select_less(other.error, error, other.d, d);
+        integers = select_less(other.error, error, other.integers, integers);
+        error = min(other.error, error);
+    }
 };
 
-template <class Values, int kLength, int kLanes, int kSteps>
-BlockScales settle_block_scales(const Lanes<kLength>& lanes, F32x16 scale, F32x16 d, int n_rounds) {
+// The integers in [-kSteps, kSteps) next to the lanes' own scales.
+template <class Values, int kLanes, int kSteps, int kLength>
+NEOX_INLINE BlockScales choose_integers(const Lanes<kLength>& lanes, F32x16 scale, F32x16 d) {
     constexpr float kLow = -kSteps, kHigh = kSteps - 1;
-    BlockScales best{zeros(), zeros(), broadcast(3e38f)};
-    for (int round = 0; round < n_rounds; ++round) {
-        d = round_f16(d);
-        const F32x16 near = round_within(mul(scale, reciprocal(d)), kLow, kHigh);
-        F32x16 integers = near, least = scale_error<Values>(lanes, mul(d, near));
-        for (const float step : {-1.0f, 1.0f}) {
-            const F32x16 other = clamp(add(near, broadcast(step)), broadcast(kLow), broadcast(kHigh));
-            const F32x16 error = scale_error<Values>(lanes, mul(d, other));
-            integers = select_less(error, least, other, integers);
-            least = min(error, least);
-        }
-        const F32x16 total = block_sum<kLanes>(mul(least, lanes.share));
-        best.d = select_less(total, best.error, d, best.d);
-        best.integers = select_less(total, best.error, integers, best.integers);
-        best.error = min(total, best.error);
-        if (round + 1 == n_rounds) break;
-        // The d that suits these integers and codes best.
-        const ScaleSums sums = scale_sums<Values>(lanes, reciprocal(mul(d, integers)));
-        const F32x16 weighted = mul(integers, lanes.share);
-        const F32x16 up = block_sum<kLanes>(mul(weighted, sums.xq));
-        const F32x16 down = block_sum<kLanes>(mul(mul(weighted, integers), sums.qq));
-        d = mul(up, reciprocal(down));
-        scale = select_less(broadcast(0x1p-60f), sums.qq, mul(sums.xq, reciprocal(sums.qq)), scale);
+    const F32x16 near = round_within(mul(scale, reciprocal(d)), kLow, kHigh);
+    BlockScales best{d, near, broadcast(3e38f)};
+    for (const float step : {0.0f, -1.0f, 1.0f}) {
+        const F32x16 integer = clamp(add(near, broadcast(step)), broadcast(kLow), broadcast(kHigh));
+        best.keep_better({d, integer, scale_error<Values>(lanes, mul(d, integer))});
     }
+    best.error = block_sum<kLanes>(mul(best.error, lanes.share));
     return best;
 }
 
-template <class Values, int kLength, int kLanes, int kSteps>
-BlockScales search_block_scales(const Lanes<kLength>& lanes, F32x16 scale, Steps steps) {
-    // The scale of largest magnitude, the first of equals, with its sign.
-    float scales[16], tops[16];
-    store(scales, scale);
-    for (int block = 0; block < 16; block += kLanes) {
-        float top = scales[block];
-        for (int i = 1; i < kLanes; ++i) {
-            const float each = scales[block + i];
-            if ((each < 0 ? -each : each) > (top < 0 ? -top : top)) top = each;
-        }
-        for (int i = 0; i < kLanes; ++i) tops[block + i] = top;
-    }
-    const F32x16 top = load(tops);
+// Begins with the scale of largest magnitude at -(kSteps + step), for each step; then integers and d are
+// fitted to each other.
+template <class Values, int kLanes, int kSteps, int kLength>
+BlockScales search_block_scales(const Lanes<kLength>& lanes, F32x16 lane_scale, Steps steps) {
+    constexpr int kRounds = 2;
+    const F32x16 highest = block_max<kLanes>(lane_scale),
+                 lowest = block_max<kLanes>(sub(zeros(), lane_scale));
+    const F32x16 top = select_less(highest, lowest, sub(zeros(), lowest), highest);
     BlockScales best{zeros(), zeros(), broadcast(3e38f)};
     for (int i = 0; i < steps.n; ++i) {
-        const F32x16 d = mul(top, broadcast(-1.0f / (static_cast<float>(kSteps) + steps[i])));
-        const BlockScales found = settle_block_scales<Values, kLength, kLanes, kSteps>(lanes, scale, d, 2);
-        best.d = select_less(found.error, best.error, found.d, best.d);
-        best.integers = select_less(found.error, best.error, found.integers, best.integers);
-        best.error = min(found.error, best.error);
+        F32x16 d = mul(top, broadcast(-1.0f / (static_cast<float>(kSteps) + steps[i]))), scale = lane_scale;
+        for (int round = 0; round < kRounds; ++round) {
+            d = round_f16(d);
+            const BlockScales found = choose_integers<Values, kLanes, kSteps>(lanes, scale, d);
+            best.keep_better(found);
+            if (round + 1 == kRounds) break;
+            // The d that suits these integers and codes best.
+            const ScaleSums sums = scale_sums<Values>(lanes, reciprocal(mul(d, found.integers)));
+            const F32x16 weighted = mul(found.integers, lanes.share);
+            const F32x16 up = block_sum<kLanes>(mul(weighted, sums.xq));
+            const F32x16 down = block_sum<kLanes>(mul(mul(weighted, found.integers), sums.qq));
+            d = mul(up, reciprocal(down));
+            scale = select_less(zeros(), sums.qq, mul(sums.xq, reciprocal(sums.qq)), scale);
+        }
     }
     return best;
 }
