@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "jobs/metadata.h"
+#include "jobs/tokenizer_metadata.h"
 #include "kernels/quantize_rows.h"
 #include "model/model.h"
 #include "random_blocks.h"
@@ -41,7 +42,7 @@ void write_model(const std::string& path, DType dtype, const Variant& variant) {
     config.parallel_residual = variant.parallel_residual;
     GgufFile file;
     set_model_keys(file, "random", parsed);
-    set_no_tokenizer_keys(file, parsed);
+    set_tokenizer_keys(file, {}, parsed);
     set_own_keys(file, parsed, {});
     std::vector<std::vector<std::byte>> data;
     for (const ExpectedTensor& expected : expected_tensors(config)) {
