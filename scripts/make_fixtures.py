@@ -74,11 +74,12 @@ def generate(out: Path, demo_checkpoint: Path | None) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
-    from fixtures import bpe, checkpoints, hostile, importance, quants, sampler, tokenizer, torch_files
+    from fixtures import bpe, checkpoints, hostile, importance, quants, sampler, texts, tokenizer, torch_files
 
     bpe.generate(out)
     hostile.generate(out)
     checkpoints.generate(out)
+    texts.generate(out)
     importance.generate(out)
     quants.generate(out)
     sampler.generate(out)

@@ -31,7 +31,7 @@ const SHAPES = {
   'cyberagent/open-calm-7b': [32, 4096, 32, 16384, 52224, 2048],
   'matsuo-lab/weblab-10b': [36, 4864, 38, 19456, 50304, 2048],
 };
-const TYPES = ['F16', 'Q8_0', 'Q4_0'];
+const TYPES = ['F16', 'Q8_0', 'Q6_K', 'Q5_K_M', 'Q4_K_M', 'Q4_0', 'Q2_K'];
 
 /** Names and shapes of a checkpoint's tensors. */
 function* tensors([layers, hidden, , feedForward, vocabulary]) {

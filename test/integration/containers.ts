@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import { join } from 'node:path';
 import { checkpointPath } from './fixtures.js';
 
-interface StoredTensor {
+export interface StoredTensor {
   name: string;
   dtype: string;
   shape: number[];
@@ -83,7 +83,8 @@ function parse(file: Buffer): StoredTensor[] {
     );
 }
 
-function safetensors(tensors: readonly StoredTensor[]): Buffer {
+/** A file of these tensors. */
+export function safetensors(tensors: readonly StoredTensor[]): Buffer {
   const header: Record<string, Entry | Record<string, string>> = { __metadata__: { format: 'pt' } };
   let offset = 0;
   for (const { name, dtype, shape, bytes } of tensors) {
