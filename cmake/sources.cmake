@@ -123,6 +123,7 @@ set(NEOX_TEST_SOURCES
   test/native/hf_files_test.cpp
   test/native/hostile_test.cpp
   test/native/imatrix_test.cpp
+  test/native/jobs_failures_test.cpp
   test/native/jobs_test.cpp
   test/native/kernels_ops_test.cpp
   test/native/kernels_test.cpp

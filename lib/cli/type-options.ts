@@ -26,7 +26,7 @@ export const TYPE_TABLE: readonly (readonly [FileType, string, string, string])[
   ['Q4_1', '5.05', '2.277', 'older; Q4_K_S is smaller'],
   ['Q4_K_S', '4.62', '2.085', 'smaller, with more loss than Q4_K_M'],
   ['IQ4_NL', '4.60', '2.073', 'as Q4_K_S; takes rows that Q4_K does not'],
-  ['Q4_0', '4.61', '2.079', 'older; more loss than Q4_K_S'],
+  ['Q4_0', '4.56', '2.057', 'older; more loss than Q4_K_S'],
   ['Q3_K_L', '4.83', '2.179', 'clear loss, hardly smaller than Q4_K_S'],
   ['Q3_K_M', '4.23', '1.907', 'clear loss'],
   ['Q3_K_S', '3.53', '1.590', 'large loss'],

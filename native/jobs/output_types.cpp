@@ -36,8 +36,7 @@ WrittenFile assign_types(GgufFile& file, const TypeRules& rules, std::int32_t n_
     WrittenFile written;
     bool has_quantized = false;
     for (Tensor& tensor : file.tensors) {
-        const auto [chosen, is_fallback] = mix.choose(tensor);
-        const DType dtype = rules.type == FileType::Q4_0 ? type_that_runs(chosen) : chosen;
+        const auto [dtype, is_fallback] = mix.choose(tensor);
         if (is_fallback) written.fallbacks.push_back(tensor.name);
         if (dtype != tensor.dtype) {
             if (!can_dequantize(tensor.dtype))

@@ -49,9 +49,8 @@ std::map<std::string, Place, std::less<>> places(const Config& config) {
     return map;
 }
 
-DType resident_type(const Tensor& tensor, Role role, std::optional<FileType> type, const TypeMix& mix) {
-    DType dtype = is_vector(tensor) ? tensor.dtype : mix.choose(tensor).dtype;
-    if (type == FileType::Q4_0) dtype = type_that_runs(dtype);
+DType resident_type(const Tensor& tensor, Role role, const TypeMix& mix) {
+    const DType dtype = is_vector(tensor) ? tensor.dtype : mix.choose(tensor).dtype;
     const bool usable =
         role == Role::token_embd || is_vector(tensor) ? can_dequantize(dtype) : is_resident_dtype(dtype);
     if (!usable)
@@ -77,7 +76,7 @@ LoadPlan plan_load(const TensorSource& source, std::optional<FileType> type) {
         const Tensor& tensor = tensors[index];
         const auto place = known.find(tensor.name);
         if (place == known.end()) continue;
-        const DType dtype = resident_type(tensor, place->second.role, type, mix);
+        const DType dtype = resident_type(tensor, place->second.role, mix);
         if (!is_vector(tensor)) elements[dtype] += tensor.n_elements();
         if (dtype != tensor.dtype && is_quantized(dtype) && is_quantized(tensor.dtype))
             plan.is_requantized = true;

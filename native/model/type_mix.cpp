@@ -4,8 +4,6 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "kernels/layout.h"
-#include "quant/quant.h"
 
 namespace neox {
 namespace {
@@ -101,11 +99,6 @@ std::regex compile(const std::string& pattern) {
 bool is_vector(const Tensor& tensor) {
     return tensor.n_rows() == 1 || tensor.name.ends_with(".bias") ||
            tensor.name.find("_norm.") != std::string::npos;
-}
-
-DType type_that_runs(DType dtype) {
-    const bool runs = can_quantize(DType::Q6_K) && is_resident_dtype(DType::Q6_K);
-    return dtype == DType::Q6_K && !runs ? DType::Q8_0 : dtype;
 }
 
 TypeMix::TypeMix(const TypeRules& rules, std::int32_t n_layer) : rules_(rules), n_layer_(n_layer) {

@@ -65,9 +65,6 @@ private:
     std::vector<Override> overrides_;
 };
 
-// Q8_0 for Q6_K on a machine whose kernels do not run that.
-DType type_that_runs(DType dtype);
-
 // Norms and biases, which are never quantized.
 bool is_vector(const Tensor& tensor);
 

@@ -208,7 +208,7 @@ TEST(files_of_real_shapes_have_the_sizes_of_llama_cpp) {
         {FileType::F16, 7.217, 7.595},    {FileType::Q8_0, 3.837, 4.037},   {FileType::Q6_K, 2.963, 3.118},
         {FileType::Q5_1, 2.716, 2.864},   {FileType::Q5_K_M, 2.629, 2.771}, {FileType::Q5_0, 2.496, 2.639},
         {FileType::Q4_K_M, 2.314, 2.445}, {FileType::Q4_1, 2.277, 2.413},   {FileType::Q4_K_S, 2.085, 2.215},
-        {FileType::Q3_K_M, 1.907, 2.025}, {FileType::Q2_K, 1.465, 1.573},
+        {FileType::Q4_0, 2.057, 2.187},   {FileType::Q3_K_M, 1.907, 2.025}, {FileType::Q2_K, 1.465, 1.573},
     };
     for (const auto& each : expected) {
         CHECK_NEAR(size("3.6b", each.type), each.rinna_3_6b, 6e-4);

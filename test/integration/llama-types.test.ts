@@ -1,0 +1,66 @@
+// The types that our quantizer gives the tensors of a model, against those that llama.cpp gives it. Runs where a Python with
+// the packages gguf and llama-cpp-python is at hand (NEOX_PYTHON names one; python3 otherwise).
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FILE_TYPES, type FileType, Model, quantize } from '../../lib/index.js';
+
+const python = process.env.NEOX_PYTHON ?? 'python3';
+const canRun = spawnSync(python, ['-c', 'import llama_cpp, gguf']).status === 0;
+if (!canRun) {
+  console.warn(`Skipped: ${python} lacks llama_cpp or gguf (set NEOX_PYTHON to one that has them).`);
+}
+const folder = mkdtempSync(join(tmpdir(), 'neox-types-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** llama_ftype. */
+const NUMBERS: Readonly<Record<FileType, number>> = {
+  ...{ F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q8_0: 7, Q5_0: 8, Q5_1: 9, Q2_K: 10, Q3_K_S: 11, Q3_K_M: 12 },
+  ...{ Q3_K_L: 13, Q4_K_S: 14, Q4_K_M: 15, Q5_K_S: 16, Q5_K_M: 17, Q6_K: 18, IQ4_NL: 25, BF16: 32 },
+};
+
+type Types = Record<string, string>;
+
+function typesOfLlamaCpp(layers: number, embd: number, ff: number, mode: string): Record<FileType, Types> {
+  const script = join('test', 'python', 'llama_types.py');
+  const sizes = [layers, embd, ff].map(String);
+  const args = [script, folder, ...sizes, mode, ...Object.entries(NUMBERS).map((pair) => pair.join('='))];
+  const done = spawnSync(python, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  if (done.status !== 0) throw new Error(done.stderr);
+  return JSON.parse(done.stdout) as Record<FileType, Types>;
+}
+
+async function ownTypes(type: FileType, pure: boolean): Promise<Types> {
+  const output = join(folder, 'own.gguf');
+  await quantize(join(folder, 'f16.gguf'), output, { type, pure });
+  const { tensors, fileType } = await Model.inspect(output);
+  expect(fileType).toBe(type);
+  return Object.fromEntries(tensors.map((tensor) => [tensor.name, tensor.type]));
+}
+
+// Layers, hidden, feed-forward: every rule of the mixes, then rows that K blocks do not fit, then rows that none fits.
+(canRun ? test : test.skip).each([
+  [4, 256, 256, 'plain'],
+  [8, 256, 256, 'plain'],
+  [16, 256, 256, 'plain'],
+  [36, 256, 256, 'plain'],
+  [4, 256, 160, 'plain'],
+  [4, 96, 160, 'plain'],
+  [2, 48, 80, 'plain'],
+  [2, 96, 256, 'pure'],
+])(
+  '%i layers of %i and %i, %s',
+  (layers, embd, ff, mode) => {
+    return compare(layers, embd, ff, mode);
+  },
+  120_000,
+);
+
+async function compare(layers: number, embd: number, ff: number, mode: string): Promise<void> {
+  const theirs = typesOfLlamaCpp(layers, embd, ff, mode);
+  expect(Object.keys(theirs).sort()).toEqual([...FILE_TYPES].sort());
+  for (const type of FILE_TYPES)
+    expect([type, await ownTypes(type, mode === 'pure')]).toEqual([type, theirs[type]]);
+}
