@@ -21,7 +21,8 @@ std::string tensor_pickle(const std::string& offset, const std::string& size, co
 }
 
 TEST(pickles_describe_tensors) {
-    const Pickle p = pickle(tensor_pickle("K\x01", "K\x02K\x02\x86", "K\x02K\x01\x86"));
+    const std::string bytes = tensor_pickle("K\x01", "K\x02K\x02\x86", "K\x02K\x01\x86");
+    const Pickle p = pickle(bytes);  // its texts point into the bytes
     CHECK_EQ(p.tensors.size(), 1);
     CHECK_EQ(p.tensors[0].offset, 1);
     CHECK_EQ(p.tensors[0].n_dims, 2);

@@ -47,10 +47,11 @@ std::string local_header(const std::string& name, std::uint16_t flags, std::uint
 }
 
 std::string directory_entry(const std::string& name, std::uint32_t n_bytes, std::uint32_t offset,
-                            const std::string& extra) {
+                            const std::string& extra, std::uint32_t attributes) {
     return "PK\1\2" + std::string(4, '\0') + le<std::uint16_t>(0x0808) + std::string(10, '\0') + le(n_bytes) +
            le(n_bytes) + le(static_cast<std::uint16_t>(name.size())) +
-           le(static_cast<std::uint16_t>(extra.size())) + std::string(10, '\0') + le(offset) + name + extra;
+           le(static_cast<std::uint16_t>(extra.size())) + std::string(6, '\0') + le(attributes) + le(offset) +
+           name + extra;
 }
 
 // Two entries, the first of 5 GiB; what torch.save writes for large checkpoints.
@@ -59,21 +60,23 @@ struct LargeZip {
     std::uint64_t claimed = kFirst;
     std::uint64_t second_at = kSecondAt;
     std::uint64_t record_shift = 0;
+    std::uint64_t n_entries = 2;        // in the ZIP64 record
+    std::uint16_t n_entries_small = 2;  // in the end record
+    std::uint32_t attributes = 0;       // of the second entry
 
     SparseBytes bytes() const {
         const std::uint64_t directory_at = kSecondAt + 4096;
         const std::string directory =
             directory_entry("p/data/0", 0xFFFFFFFF, 0,
-                            le<std::uint16_t>(1) + le<std::uint16_t>(16) + le(claimed) + le(claimed)) +
+                            le<std::uint16_t>(1) + le<std::uint16_t>(16) + le(claimed) + le(claimed), 0) +
             directory_entry("p/data/1", 8, 0xFFFFFFFF,
-                            le<std::uint16_t>(1) + le<std::uint16_t>(8) + le(second_at));
+                            le<std::uint16_t>(1) + le<std::uint16_t>(8) + le(second_at), attributes);
         const std::uint64_t record_at = directory_at + directory.size();
-        const std::string end = "PK\6\6" + le<std::uint64_t>(44) + std::string(12, '\0') +
-                                le<std::uint64_t>(2) + le<std::uint64_t>(2) +
-                                le<std::uint64_t>(directory.size()) + le(directory_at) + "PK\6\7" +
-                                le<std::uint32_t>(0) + le(record_at + record_shift) + le<std::uint32_t>(1) +
-                                "PK\5\6" + std::string(4, '\0') + le<std::uint16_t>(2) +
-                                le<std::uint16_t>(2) + le(static_cast<std::uint32_t>(directory.size())) +
+        const std::string end = "PK\6\6" + le<std::uint64_t>(44) + std::string(12, '\0') + le(n_entries) +
+                                le(n_entries) + le<std::uint64_t>(directory.size()) + le(directory_at) +
+                                "PK\6\7" + le<std::uint32_t>(0) + le(record_at + record_shift) +
+                                le<std::uint32_t>(1) + "PK\5\6" + std::string(4, '\0') + le(n_entries_small) +
+                                le(n_entries_small) + le(static_cast<std::uint32_t>(directory.size())) +
                                 le<std::uint32_t>(0xFFFFFFFF) + le<std::uint16_t>(0);
         SparseBytes out(record_at + end.size());
         out.put(0, local_header("p/data/0", 0x0808, 0));
@@ -107,6 +110,24 @@ TEST(zip64_sizes_are_checked) {
     LargeZip zip;
     zip.record_shift = 1;
     CHECK_THROWS(read_zip(zip.bytes()), format_offset);
+}
+
+TEST(zip_directories_must_agree_with_their_ends) {
+    const auto read = [](std::uint64_t n_entries, std::uint16_t n_entries_small,
+                         std::uint32_t attributes = 0) {
+        LargeZip zip;
+        zip.n_entries = n_entries;
+        zip.n_entries_small = n_entries_small;
+        zip.attributes = attributes;
+        return read_zip(zip.bytes());
+    };
+    CHECK_EQ(read(2, 0xFFFF).size(), 2);  // "see the ZIP64 record"
+    CHECK_THROWS(read(2, 3), format_value);
+    CHECK_THROWS(read(1, 1), format_value);
+    CHECK_THROWS(read(3, 3), format_value);
+    CHECK_THROWS(read(100'001, 0xFFFF), format_limit);
+    CHECK_THROWS(read(std::uint64_t{1} << 63, 0xFFFF), format_limit);
+    CHECK_THROWS(read(2, 2, 0x10), format_value);  // a folder
 }
 
 }  // namespace
