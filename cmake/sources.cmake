@@ -121,6 +121,7 @@ set(NEOX_TEST_SOURCES
   test/native/fixtures.cpp
   test/native/gguf_test.cpp
   test/native/hf_files_test.cpp
+  test/native/hostile_system_test.cpp
   test/native/hostile_test.cpp
   test/native/imatrix_test.cpp
   test/native/jobs_failures_test.cpp

@@ -11,7 +11,16 @@ export const fixturesDir = join(root, 'test', 'fixtures');
  * flips, and the most edge integers, of the controls together.
  */
 export const fuzzTargets = [
-  { parser: 'gguf', reads: 'GGUF', controls: ['hostile/gguf/control.gguf'], seeds: ['hostile/gguf'] },
+  {
+    parser: 'gguf',
+    reads: 'GGUF, its configuration and the tokenizers of others in it',
+    controls: [
+      'hostile/gguf/control.gguf',
+      'hostile/gguf-tokenizer/control-t5.gguf',
+      'hostile/gguf-tokenizer/control-gpt2.gguf',
+    ],
+    seeds: ['hostile/gguf', 'hostile/gguf-tokenizer'],
+  },
   {
     parser: 'safetensors',
     reads: 'safetensors',
@@ -59,6 +68,12 @@ export const fuzzTargets = [
     reads: 'importance matrices',
     controls: ['hostile/imatrix/control.gguf', 'hostile/imatrix/control.dat'],
     seeds: ['hostile/imatrix'],
+  },
+  {
+    parser: 'tokenizer_json',
+    reads: 'tokenizer.json, for GGUF',
+    controls: ['hostile/tokenizer_json/control.json'],
+    seeds: ['hostile/tokenizer_json', 'tokenizer/bpe'],
   },
   {
     parser: 'spiece',

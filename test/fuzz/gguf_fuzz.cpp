@@ -1,6 +1,8 @@
 // A GGUF file: its header, the configuration and the texts that it holds, and whether it is a model's.
 #include <algorithm>
 
+#include "checkpoint/bpe.h"
+#include "checkpoint/spiece.h"
 #include "fuzz.h"
 #include "gguf/gguf.h"
 #include "model/config.h"
@@ -41,6 +43,17 @@ void read_values(const GgufFile& file) {
     }
 }
 
+// A tokenizer that was rebuilt from the keys of others is one that may be used.
+void check_texts(const GgufFile& file) {
+    const ModelText texts = text_from_gguf(file);
+    if (!file.find(kKeySpiece) && !texts.spiece.empty())
+        fuzz::require(fuzz::accepts([&] { validate_spiece(parse_spiece(texts.spiece)); }),
+                      "a rebuilt spiece.model passes the validation");
+    if (!file.find(kKeyTokenizerJson) && !texts.tokenizer_json.empty())
+        fuzz::require(fuzz::accepts([&] { check_tokenizer_json(texts.tokenizer_json); }),
+                      "a rebuilt tokenizer.json is JSON");
+}
+
 void parse(fuzz::Bytes bytes) {
     // A head shorter than the file gives the same file, asks for more, or is refused as the whole is.
     std::optional<GgufFile> early;
@@ -53,7 +66,7 @@ void parse(fuzz::Bytes bytes) {
                   "a head means what the whole file means");
     check_properties(*file, bytes.size());
     read_values(*file);
-    fuzz::accepts([&] { text_from_gguf(*file); });
+    fuzz::accepts([&] { check_texts(*file); });
     const ParsedConfig parsed = config_from_gguf(*file);
     check_tensors(parsed.config, file->tensors);
 }
