@@ -27,7 +27,7 @@ export {
   removeModel,
 } from './hub-models.js';
 export { type CollectImportanceOptions, collectImportance, mergeImportance } from './imatrix.js';
-export type { ModelInspection } from './inspection.js';
+export type { ModelInspection, TokenizerInspection } from './inspection.js';
 export type * from './job-types.js';
 export type { JobOptions } from './jobs.js';
 export type * from './load-types.js';

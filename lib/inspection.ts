@@ -1,14 +1,25 @@
 // What a checkpoint says about itself, from its headers alone.
 
-import { detectChatFormat } from './chat.js';
+import { cardDefaults, detectChatFormat } from './chat.js';
 import type { ChatFormat } from './chat-formats.js';
 import { fromNative, NeoxError } from './errors.js';
+import { readGenerationConfig } from './generation-config.js';
 import { modelNameOf, resolveModelPath } from './hub-cache.js';
 import { isCommit } from './hub-names.js';
 import { native } from './native.js';
 import type { NativeLoadOptions } from './native-load-types.js';
 import { Tokenizer } from './tokenizer.js';
-import type { FileType, ModelConfig, Precision, TensorType } from './types.js';
+import type { FileType, GenerateOptions, ModelConfig, Precision, TensorType } from './types.js';
+
+export interface TokenizerInspection {
+  kind: 'sentencepiece' | 'byte-level BPE';
+  /** Tokens of the vocabulary; the embedding may have more rows. */
+  vocabSize: number;
+  bosTokenId: number | null;
+  eosTokenId: number | null;
+  padTokenId: number | null;
+  unkTokenId: number | null;
+}
 
 export interface ModelInspection {
   name: string;
@@ -18,10 +29,23 @@ export interface ModelInspection {
   fileType?: FileType;
   /** Bytes of tensor data that loading reads. */
   fileBytes: number;
+  /** `GGUF 3`, `GGUF 2`, `safetensors` or `torch.save`. */
+  format: string;
+  /** The files that hold the weights. */
+  files: { path: string; bytes: number }[];
+  /** All that a GGUF file says beside its tensors; long lists are cut. */
+  metadata: { key: string; type: string; value: string }[];
   hasTokenizer: boolean;
+  /** Absent where there is none that can be used. */
+  tokenizer?: TokenizerInspection;
   /** Why the file's tokenizer cannot be used, where that is so; prompts are then ids. */
   tokenizerNote?: string;
   chatFormat: Readonly<ChatFormat> | undefined;
+  /** Settings that `chat` takes where a call gives none, and where they come from. */
+  generationDefaults: Readonly<GenerateOptions>;
+  generationDefaultsOrigin: 'generation_config.json' | 'model card' | 'none';
+  /** Ids that end a text. */
+  eosTokenIds: number[];
   config: ModelConfig;
   /** Keys of config.json with their values, and where each came from: `file` or `default`. */
   origins: { key: string; value: string; origin: string }[];
@@ -46,41 +70,48 @@ export async function inspectModel(path: string, options: NativeLoadOptions): Pr
   try {
     const own = modelNameOf(path);
     const found = await native().inspect(resolveModelPath(path), { maxSequences: 1, ...options });
-    const {
-      chatFormat,
-      isBpe,
-      tokenizerNote,
-      generationConfig: _,
-      eosTokenIds: __,
-      precision,
-      fileType,
-      quantizedFrom: ____,
-      ...rest
-    } = found;
-    const note = isBpe ? await refusal(path) : tokenizerNote;
+    const names = [found.name, own];
+    const { isBpe, quantizedFrom: _, generationConfig, fileType, chatFormat, tokenizerNote, ...rest } = found;
+    const { defaults, eosTokenIds } = readGenerationConfig(generationConfig);
+    const isGiven = Object.keys(defaults).length > 0;
+    const generationDefaults = isGiven ? defaults : cardDefaults(names);
+    const isKnown = Object.keys(generationDefaults).length > 0;
     return {
-      ...(rest as Pick<ModelInspection, keyof typeof rest>),
+      ...(rest as Pick<ModelInspection, Exclude<keyof typeof rest, 'eosTokenIds'>>),
       ...(fileType ? { fileType: fileType as FileType } : {}),
-      ...(note === '' ? {} : { hasTokenizer: false, tokenizerNote: note }),
+      ...(found.hasTokenizer ? await inspectTokenizer(path, isBpe) : { hasTokenizer: false }),
+      ...(tokenizerNote === '' ? {} : { tokenizerNote }),
       name: isCommit(found.name) ? own : found.name,
-      precision: precision as Precision,
-      chatFormat: detectChatFormat({
-        format: chatFormat || undefined,
-        names: [found.name, own],
-      }),
+      chatFormat: detectChatFormat({ format: chatFormat || undefined, names }),
+      generationDefaults,
+      generationDefaultsOrigin: isGiven ? 'generation_config.json' : isKnown ? 'model card' : 'none',
+      eosTokenIds: eosTokenIds ?? [...found.eosTokenIds],
     };
   } catch (error) {
     throw fromNative(error);
   }
 }
 
+type TokenizerParts = Pick<ModelInspection, 'hasTokenizer' | 'tokenizer' | 'tokenizerNote'>;
+
 // Which tokenizer.json can be used, lib/ alone knows.
-async function refusal(path: string): Promise<string> {
+async function inspectTokenizer(path: string, isBpe: boolean): Promise<TokenizerParts> {
   try {
-    await Tokenizer.load(path);
-    return '';
+    const tokenizer = await Tokenizer.load(path);
+    const {
+      vocabSize,
+      bosTokenId = null,
+      eosTokenId = null,
+      padTokenId = null,
+      unkTokenId = null,
+    } = tokenizer;
+    const kind = isBpe ? 'byte-level BPE' : 'sentencepiece';
+    return {
+      hasTokenizer: true,
+      tokenizer: { kind, vocabSize, bosTokenId, eosTokenId, padTokenId, unkTokenId },
+    };
   } catch (error) {
-    if (error instanceof NeoxError && error.code === 'ERR_NEOX_UNSUPPORTED') return error.message;
-    throw error;
+    if (!(error instanceof NeoxError) || error.code !== 'ERR_NEOX_UNSUPPORTED') throw error;
+    return { hasTokenizer: false, tokenizerNote: error.message };
   }
 }

@@ -21,6 +21,9 @@ export interface NativeTypeRules {
 
 export interface NativeInspection {
   name: string;
+  format: string;
+  files: { path: string; bytes: number }[];
+  metadata: { key: string; type: string; value: string }[];
   chatFormat: string;
   hasTokenizer: boolean;
   /** Whether the tokenizer is a tokenizer.json. */

@@ -1,20 +1,22 @@
 // `neox inspect`: what a model file says, and what it would need, from its header alone.
 
-import { Model, type ModelInspection } from '../index.js';
+import { FILE_TYPES, type FileType, Model, type ModelInspection } from '../index.js';
 import type { CommandSpec } from './command.js';
 import type { Io } from './io.js';
 import { bytes, count, integer } from './values.js';
 
 interface Options {
   contextLength?: number;
+  type?: FileType;
   tensors?: boolean;
+  metadata?: boolean;
   json?: boolean;
 }
 
 export const inspect: CommandSpec<Options> = {
   name: 'inspect',
   summary: 'show the configuration, tensors and memory of a model, reading its header only',
-  arguments: [{ syntax: '<path>', help: 'a .gguf file or a Hugging Face directory' }],
+  arguments: [{ syntax: '<path>', help: 'a .gguf file, a Hugging Face directory or a pulled name' }],
   options: [
     {
       flags: '-c, --context-length <n>',
@@ -22,7 +24,14 @@ export const inspect: CommandSpec<Options> = {
       defaultText: "the checkpoint's",
       parse: integer(1),
     },
+    {
+      flags: '--type <type>',
+      help: 'as it would be when quantized while loading',
+      choices: FILE_TYPES,
+      defaultText: 'as stored',
+    },
     { flags: '--tensors', help: 'list the tensors' },
+    { flags: '--metadata', help: 'list all that a GGUF file says beside them' },
     { flags: '--json', help: 'print everything as one object' },
   ],
   examples: [
@@ -31,9 +40,9 @@ export const inspect: CommandSpec<Options> = {
   ],
 
   async run([path = ''], options, io) {
-    const { contextLength } = options;
-    const found = await Model.inspect(path, contextLength === undefined ? {} : { contextLength });
-    if (options.json) await io.out.json(found);
+    const { tensors: _, metadata: __, json, ...settings } = options;
+    const found = await Model.inspect(path, settings);
+    if (json) await io.out.json(found);
     else await print(found, path, options, io);
     return undefined;
   },
@@ -41,19 +50,8 @@ export const inspect: CommandSpec<Options> = {
 
 async function print(found: ModelInspection, path: string, options: Options, { out }: Io): Promise<void> {
   const { memory, tensors } = found;
-  const elements = tensors.reduce((sum, { shape }) => sum + shape.reduce((all, size) => all * size, 1), 0);
   await out.line(path, 'bold');
-  await out.table(
-    ['', ''],
-    [
-      ['name', found.name || '-'],
-      ['type', found.type],
-      ['weights', `${bytes(found.fileBytes)} in ${tensors.length} tensors, ${count(elements)} numbers`],
-      ['precision', found.precision],
-      ['tokenizer', found.hasTokenizer ? 'yes' : (found.tokenizerNote ?? 'none')],
-      ['chat format', found.chatFormat?.name ?? 'none'],
-    ],
-  );
+  await out.table(['', ''], summaryOf(found));
   await out.line();
   const origins = found.origins.map(({ key, value, origin }) => [key, value, origin]);
   await out.table(['key', 'value', 'origin'], origins);
@@ -68,13 +66,44 @@ async function print(found: ModelInspection, path: string, options: Options, { o
       ['in all', bytes(total)],
     ],
   );
+  if (options.metadata && found.metadata.length > 0) {
+    await out.line();
+    const entries = found.metadata.map(({ key, type, value }) => [key, type, clip(value)]);
+    await out.table(['metadata', 'type', 'value'], entries);
+  }
   if (!options.tensors) return;
   await out.line();
-  const rows = tensors.map(({ name, type, shape, bytes: size }) => [
+  const rows = tensors.map(({ name, type, loadedType, shape, bytes: size }) => [
     name,
-    type,
+    type === loadedType ? type : `${type} -> ${loadedType}`,
     shape.join(' x '),
     bytes(size),
   ]);
   await out.table(['tensor', 'type', 'shape', 'size'], rows);
+}
+
+function summaryOf(found: ModelInspection): string[][] {
+  const { tensors, tokenizer, generationDefaults: defaults, files } = found;
+  const elements = tensors.reduce((sum, { shape }) => sum + shape.reduce((all, size) => all * size, 1), 0);
+  const settings = Object.entries(defaults).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
+  return [
+    ['name', found.name || '-'],
+    ['format', `${found.format}, ${files.length === 1 ? 'one file' : `${files.length} files`}`],
+    ['type', found.fileType ?? found.type],
+    ['weights', `${bytes(found.fileBytes)} in ${tensors.length} tensors, ${count(elements)} numbers`],
+    ['precision', found.precision],
+    [
+      'tokenizer',
+      tokenizer ? `${tokenizer.kind}, ${tokenizer.vocabSize} tokens` : (found.tokenizerNote ?? 'none'),
+    ],
+    ['end of text', found.eosTokenIds.join(', ') || 'none'],
+    ['chat format', found.chatFormat?.name ?? 'none'],
+    ['settings', settings.length > 0 ? `${settings.join(', ')} (${found.generationDefaultsOrigin})` : 'none'],
+  ];
+}
+
+/** A line of a table: the first of a text, cut where it is long. */
+function clip(text: string): string {
+  const [line = ''] = text.split('\n');
+  return line.length > 100 || line !== text ? `${line.slice(0, 100)} ...` : line;
 }

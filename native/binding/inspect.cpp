@@ -57,11 +57,37 @@ Napi::Array to_js_tensors(Napi::Env env, const std::vector<Tensor>& tensors, con
     return list;
 }
 
+Napi::Array to_js_files(Napi::Env env, const std::vector<SourceFile>& files) {
+    Napi::Array list = Napi::Array::New(env, files.size());
+    for (std::uint32_t i = 0; i < files.size(); ++i) {
+        Napi::Object entry = Napi::Object::New(env);
+        entry.Set("path", files[i].path);
+        entry.Set("bytes", to_number(env, files[i].n_bytes));
+        list.Set(i, entry);
+    }
+    return list;
+}
+
+Napi::Array to_js_metadata(Napi::Env env, const std::vector<SourceEntry>& entries) {
+    Napi::Array list = Napi::Array::New(env, entries.size());
+    for (std::uint32_t i = 0; i < entries.size(); ++i) {
+        Napi::Object entry = Napi::Object::New(env);
+        entry.Set("key", entries[i].key);
+        entry.Set("type", entries[i].type);
+        entry.Set("value", entries[i].value);
+        list.Set(i, entry);
+    }
+    return list;
+}
+
 Napi::Value to_js(Napi::Env env, const Inspection& found) {
     const ModelText& text = found.source->text();
     const ParsedConfig& parsed = found.source->parsed();
     Napi::Object object = Napi::Object::New(env);
     object.Set("name", text.name);
+    object.Set("format", found.source->format());
+    object.Set("files", to_js_files(env, found.source->files()));
+    object.Set("metadata", to_js_metadata(env, found.source->metadata()));
     object.Set("chatFormat", text.chat_format);
     object.Set("hasTokenizer", text.has_tokenizer());
     object.Set("isBpe", !text.tokenizer_json.empty());

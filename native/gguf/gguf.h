@@ -73,6 +73,8 @@ struct GgufValue {
     static GgufValue u32_array(std::span<const std::uint32_t> v);
     static GgufValue f32_array(std::span<const float> v);
 
+    // For people: a string as it is, an array as its first elements and their number.
+    std::string to_text() const;
     // The value as an array of 32-bit integers or floats; nullopt when it is none or an element does not fit.
     std::optional<std::vector<std::int32_t>> as_i32_array() const;
     std::optional<std::vector<float>> as_f32_array() const;

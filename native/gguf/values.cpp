@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -38,6 +39,43 @@ template <class T, class Out> bool convert(const GgufArray& array, std::vector<O
     return true;
 }
 
+template <class T> void append_numbers(const GgufArray& array, std::size_t n, std::string& to) {
+    for (std::size_t i = 0; i < n; ++i) {
+        T v;
+        std::memcpy(&v, array.bytes.data() + i * sizeof(T), sizeof(T));
+        // A byte is a number, too.
+        if constexpr (sizeof(T) == 1) {
+            to += text(static_cast<int>(v), ", ");
+        } else {
+            to += text(v, ", ");
+        }
+    }
+}
+
+std::string array_text(const GgufArray& array) {
+    constexpr std::uint64_t kShown = 6;
+    const auto n = static_cast<std::size_t>(std::min(array.count, kShown));
+    std::string shown = "[";
+    switch (array.element) {
+        case GgufType::u8: append_numbers<std::uint8_t>(array, n, shown); break;
+        case GgufType::boolean:
+        case GgufType::i8: append_numbers<std::int8_t>(array, n, shown); break;
+        case GgufType::u16: append_numbers<std::uint16_t>(array, n, shown); break;
+        case GgufType::i16: append_numbers<std::int16_t>(array, n, shown); break;
+        case GgufType::u32: append_numbers<std::uint32_t>(array, n, shown); break;
+        case GgufType::i32: append_numbers<std::int32_t>(array, n, shown); break;
+        case GgufType::f32: append_numbers<float>(array, n, shown); break;
+        case GgufType::u64: append_numbers<std::uint64_t>(array, n, shown); break;
+        case GgufType::i64: append_numbers<std::int64_t>(array, n, shown); break;
+        case GgufType::f64: append_numbers<double>(array, n, shown); break;
+        default:
+            for (std::size_t i = 0; i < n; ++i) shown += "\"" + array.strings[i] + "\", ";
+    }
+    if (n > 0) shown.resize(shown.size() - 2);
+    if (n < array.count) shown += ", ...";
+    return text(shown, "] (", array.count, " of type ", gguf_type_name(array.element), ")");
+}
+
 }  // namespace
 
 const char* gguf_type_name(GgufType type) {
@@ -55,6 +93,15 @@ GgufValue GgufValue::u8_array(std::span<const std::byte> v) { return number_arra
 GgufValue GgufValue::i32_array(std::span<const std::int32_t> v) { return number_array(GgufType::i32, v); }
 GgufValue GgufValue::u32_array(std::span<const std::uint32_t> v) { return number_array(GgufType::u32, v); }
 GgufValue GgufValue::f32_array(std::span<const float> v) { return number_array(GgufType::f32, v); }
+
+std::string GgufValue::to_text() const {
+    if (const auto* array = std::get_if<GgufArray>(&value)) return array_text(*array);
+    if (const auto* string = std::get_if<std::string>(&value)) return *string;
+    if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+    if (const auto* real = std::get_if<double>(&value)) return text(*real);
+    if (const auto* integer = std::get_if<std::int64_t>(&value)) return text(*integer);
+    return text(std::get<std::uint64_t>(value));
+}
 
 std::optional<std::vector<std::int32_t>> GgufValue::as_i32_array() const {
     const auto* array = std::get_if<GgufArray>(&value);

@@ -27,6 +27,14 @@ public:
     const ParsedConfig& parsed() const override { return parsed_; }
     const ModelText& text() const override { return text_; }
     std::string identity() const override { return identity_text(file_.identity()); }
+    const char* format() const override { return gguf_.version == 2 ? "GGUF 2" : "GGUF 3"; }
+    std::vector<SourceFile> files() const override { return {{file_.path(), file_.size()}}; }
+    std::vector<SourceEntry> metadata() const override {
+        std::vector<SourceEntry> entries;
+        for (const auto& [key, value] : gguf_.metadata)
+            entries.push_back({key, gguf_type_name(value.type), value.to_text()});
+        return entries;
+    }
     std::string quantized_from() const override { return quantized_from_; }
     std::optional<FileType> file_type() const override { return file_type_; }
     const std::vector<Tensor>& tensors() const override { return gguf_.tensors; }

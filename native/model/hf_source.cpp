@@ -46,6 +46,14 @@ public:
 
     const ParsedConfig& parsed() const override { return parsed_; }
     const ModelText& text() const override { return text_; }
+    const char* format() const override {
+        return files_.front().path().ends_with(".safetensors") ? "safetensors" : "torch.save";
+    }
+    std::vector<SourceFile> files() const override {
+        std::vector<SourceFile> list;
+        for (const File& file : files_) list.push_back({file.path(), file.size()});
+        return list;
+    }
     std::string identity() const override {
         std::string all = config_identity_;
         for (const File& file : files_) all.append(",").append(identity_text(file.identity()));

@@ -29,6 +29,16 @@ struct ModelText {
     bool has_tokenizer() const { return !spiece.empty() || !tokenizer_json.empty(); }
 };
 
+struct SourceFile {
+    std::string path;
+    std::uint64_t n_bytes;
+};
+
+// What a file says beside its tensors, for people.
+struct SourceEntry {
+    std::string key, type, value;
+};
+
 // Tensors of one model under GGUF names ("blk.0.attn_qkv.weight") with GGUF's row order: the rows of attn_qkv are all of
 // Q, then K, then V, each head after head. Safe to read from several threads at once.
 class TensorSource {
@@ -39,6 +49,10 @@ public:
     virtual const ModelText& text() const = 0;
     // Names the very files (device, inode, size, modification time): equal strings, equal contents. For sharing weights.
     virtual std::string identity() const = 0;
+    virtual const char* format() const = 0;  // "GGUF 3", "safetensors", "torch.save"
+    virtual std::vector<SourceFile> files() const = 0;  // that hold the weights
+    // All metadata of a GGUF file; nothing for a directory, whose configuration says where its values came from.
+    virtual std::vector<SourceEntry> metadata() const { return {}; }
     // What the file says of itself; nullopt where it says nothing that is known.
     virtual std::optional<FileType> file_type() const { return std::nullopt; }
     // Of a copy in a cache: what it was made from, as its maker wrote it. Empty for others.
