@@ -1,8 +1,9 @@
 // `neox inspect`: what a model file says, and what it would need, from its header alone.
 
-import { FILE_TYPES, type FileType, Model, type ModelInspection } from '../index.js';
+import { type FileType, Model, type ModelInspection } from '../index.js';
 import type { CommandSpec } from './command.js';
 import type { Io } from './io.js';
+import { fileType } from './type-options.js';
 import { bytes, count, integer } from './values.js';
 
 interface Options {
@@ -27,8 +28,8 @@ export const inspect: CommandSpec<Options> = {
     {
       flags: '--type <type>',
       help: 'as it would be when quantized while loading',
-      choices: FILE_TYPES,
       defaultText: 'as stored',
+      parse: fileType,
     },
     { flags: '--tensors', help: 'list the tensors' },
     { flags: '--metadata', help: 'list all that a GGUF file says beside them' },
@@ -90,6 +91,7 @@ function summaryOf(found: ModelInspection): string[][] {
     ['name', found.name || '-'],
     ['format', `${found.format}, ${files.length === 1 ? 'one file' : `${files.length} files`}`],
     ['type', found.fileType ?? found.type],
+    ['matrices', matrixTypes(found)],
     ['weights', `${bytes(found.fileBytes)} in ${tensors.length} tensors, ${count(elements)} numbers`],
     ['precision', found.precision],
     [
@@ -100,6 +102,16 @@ function summaryOf(found: ModelInspection): string[][] {
     ['chat format', found.chatFormat?.name ?? 'none'],
     ['settings', settings.length > 0 ? `${settings.join(', ')} (${found.generationDefaultsOrigin})` : 'none'],
   ];
+}
+
+/** How many matrices of each type loading gives: `72 Q4_K, 37 Q6_K`. */
+function matrixTypes({ tensors }: ModelInspection): string {
+  const counts = new Map<string, number>();
+  for (const { shape, loadedType } of tensors) {
+    if (shape.length > 1) counts.set(loadedType, (counts.get(loadedType) ?? 0) + 1);
+  }
+  const descending = [...counts].sort(([, a], [, b]) => b - a);
+  return descending.map(([type, n]) => `${n} ${type}`).join(', ');
 }
 
 /** A line of a table: the first of a text, cut where it is long. */

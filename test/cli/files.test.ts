@@ -158,6 +158,18 @@ describe('inspect', () => {
     expect(status).toBe(0);
   });
 
+  test('--type tells what loading would make', async () => {
+    const tiny = at('inspected.gguf');
+    expect(
+      (await neox(['synth', '--shape', 'tiny', '--type', 'F16', '--no-tokenizer', '-o', tiny])).status,
+    ).toBe(0);
+    const { stdout } = await neox(['inspect', tiny, '--type', 'q4_k_m']);
+    expect(stdout).toMatch(/^type +Q4_K_M$/m);
+    expect(stdout).toMatch(/^matrices +7 Q4_K, 3 Q6_K$/m);
+    const [stored, loaded] = [await inspect(tiny), await inspect(tiny, '--type', 'Q4_K_M')];
+    expect(loaded.memory.weightsBytes).toBeLessThan(stored.memory.weightsBytes / 2);
+  });
+
   test('the memory follows the context length', async () => {
     const [short, long] = [await inspect(checkpoint, '-c', '64'), await inspect(checkpoint, '-c', '128')];
     expect(long.contextLength).toBe(128);
