@@ -113,6 +113,7 @@ set(NEOX_BINDING_SOURCES
   native/binding/values.cpp)
 
 set(NEOX_TEST_SOURCES
+  test/native/bpe_test.cpp
   test/native/checkpoint_test.cpp
   test/native/dequantize_test.cpp
   test/native/engine_endings_test.cpp
@@ -148,6 +149,7 @@ set(NEOX_TEST_SOURCES
   test/native/zip_test.cpp)
 
 set(NEOX_TOKENIZER_TEST_SOURCES
+  test/native/foreign_tokenizer_test.cpp
   test/native/tokenizer_test.cpp)
 
 set(NEOX_BENCH_SOURCES

@@ -22,8 +22,9 @@ interface Token {
   id: number;
 }
 
-// Merging takes about 300 bytes of memory for each byte of a word, and a text may be one word.
-const LONGEST_TEXT = 4 << 20;
+// As sentencepiece's. Merging takes about 300 bytes of memory for each byte of a word.
+const LONGEST_TEXT = 64 << 20;
+const LONGEST_WORD = 1 << 20;
 
 /** Immutable. */
 export class BpeTokenizer implements TokenizerKind {
@@ -134,6 +135,12 @@ export class BpeTokenizer implements TokenizerKind {
         continue;
       }
       const words = cutWords(text.slice(start, end), this.#steps).map(bytesToChars);
+      const long = words.find((word) => word.length > LONGEST_WORD);
+      if (long !== undefined) {
+        throw new ArgumentError(
+          `The text has a word of ${long.length} bytes; at most ${LONGEST_WORD} can be encoded.`,
+        );
+      }
       for (const token of this.#bpe.encode(words)) {
         tokens.push({ text: token, id: this.#bpe.tokens_to_ids.get(token) as number });
       }

@@ -1,6 +1,7 @@
 // A Hugging Face directory to one GGUF file.
 
 import { detectChatFormat, resolveChatFormat } from './chat.js';
+import { chatTemplate } from './chat-template.js';
 import { checkTypeOptions, TYPE_OPTIONS, type TypeOptions } from './file-types.js';
 import { modelNameOf, resolveModelPath } from './hub-cache.js';
 import type { JobResult } from './job-types.js';
@@ -50,7 +51,7 @@ export async function convert(
     output,
     name,
     ...types,
-    ...(format ? { chatFormat: format.name } : {}),
+    ...(format ? { chatFormat: format.name, chatTemplate: chatTemplate(format) } : {}),
   };
   return runJob((report) => native().convert(job, report), options);
 }

@@ -75,13 +75,14 @@ export async function verify(path: string, options: JobOptions = {}): Promise<Ve
   return { path: place, isSound, tensors, elements, badTensors, hasTokenizer, files: verified, warnings };
 }
 
-/** @throws FormatError for a tokenizer that is there and broken */
+/** Not one of another kind. @throws FormatError for a tokenizer that is there and broken */
 async function loadsTokenizer(path: string): Promise<boolean> {
   try {
     await Tokenizer.load(path);
     return true;
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'ERR_NEOX_NO_TOKENIZER') return false;
+    const { code } = error as { code?: unknown };
+    if (code === 'ERR_NEOX_NO_TOKENIZER' || code === 'ERR_NEOX_UNSUPPORTED') return false;
     throw error;
   }
 }

@@ -42,7 +42,8 @@ export const libLayers = [
   ],
   ['tokenizer'],
   [
-    ...['sampler-options', 'sampler', 'generate-options', 'generation-config', 'chat-formats', 'chat'],
+    ...['sampler-options', 'sampler', 'generate-options', 'generation-config'],
+    ...['chat-formats', 'chat-template', 'chat'],
     ...[
       'jobs',
       'file-types',

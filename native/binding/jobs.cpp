@@ -103,6 +103,7 @@ Napi::Value convert_job(const Napi::CallbackInfo& info) {
         options.quantized_from = string_member(object, "quantizedFrom").value_or("");
         options.name = string_member(object, "name").value_or("");
         options.chat_format = string_member(object, "chatFormat").value_or("");
+        options.chat_template = string_member(object, "chatTemplate").value_or("");
         return start(info, std::move(options),
                      [](const ConvertOptions& o, const JobControl& control) { return convert(o, control); });
     });

@@ -1,22 +1,23 @@
 #include "checkpoint/bpe.h"
 
-#include <algorithm>
+#include <charconv>
 #include <limits>
+#include <system_error>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 #include "base/error.h"
-#include "checkpoint/json.h"
 
 namespace neox {
 namespace {
 
 constexpr const char* kWhat = "tokenizer.json";
 
+constexpr JsonLimits kLimits{.max_bytes = kTokenizerJsonLargest, .max_values = kTokenizerJsonMostValues};
+
 JsonValue parse(std::string_view json) {
-    JsonLimits limits;
-    limits.max_bytes = kTokenizerJsonLargest;
-    limits.max_values = kTokenizerJsonMostValues;
-    JsonValue value = parse_json(json, kWhat, limits);
+    JsonValue value = parse_json(json, kWhat, kLimits);
     value.as_object(kWhat);
     return value;
 }
@@ -64,18 +65,20 @@ bool read_merges(const JsonValue& merges, std::vector<std::string>& out) {
     return true;
 }
 
+BpeToken added_token(const JsonValue& entry, std::int32_t id) {
+    const JsonValue* content = entry.find_set("content");
+    if (!content) fail(ErrorCode::format_missing, kWhat, ": the added token ", id, " has no content.");
+    return {id, content->as_string("the content of an added token"),
+            is_set(entry, "special") ? PieceType::control : PieceType::user_defined};
+}
+
 void read_added(const JsonValue& list, std::vector<BpeToken>& tokens) {
     std::unordered_map<std::int32_t, std::size_t> by_id;
     for (std::size_t i = 0; i < tokens.size(); ++i) by_id.emplace(tokens[i].id, i);
     for (const JsonValue& entry : list.as_array("added_tokens")) {
         const JsonValue* id = entry.find_set("id");
-        const JsonValue* content = entry.find_set("content");
-        if (!id || !content)
-            fail(ErrorCode::format_missing, kWhat, ": an added token lacks its id or content.");
-        BpeToken token;
-        token.id = as_id(*id, "the id of an added token");
-        token.text = content->as_string("the content of an added token");
-        token.type = is_set(entry, "special") ? PieceType::control : PieceType::user_defined;
+        if (!id) fail(ErrorCode::format_missing, kWhat, ": an added token has no id.");
+        BpeToken token = added_token(entry, as_id(*id, "the id of an added token"));
         const auto found = by_id.find(token.id);
         if (found != by_id.end()) {
             tokens[found->second] = std::move(token);
@@ -86,7 +89,7 @@ void read_added(const JsonValue& list, std::vector<BpeToken>& tokens) {
     }
 }
 
-std::string added_token(const BpeToken& token) {
+std::string to_json(const BpeToken& token) {
     const char* special = token.type == PieceType::control ? "true" : "false";
     return text("{\"id\":", token.id, ",\"content\":", json_quote(token.text),
                 ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":",
@@ -115,12 +118,36 @@ std::optional<BpeModel> parse_tokenizer_json(std::string_view json) {
     return result;
 }
 
+JsonValue parse_tokenizer_config(std::string_view json) {
+    return json.empty() ? JsonValue() : parse_json(json, "tokenizer_config.json", kLimits);
+}
+
+void add_config_tokens(BpeModel& model, const JsonValue& tokenizer_config) {
+    const JsonValue* decoder = tokenizer_config.find_set("added_tokens_decoder");
+    if (!decoder) return;
+    std::unordered_set<std::int32_t> ids;
+    std::unordered_set<std::string> texts;
+    for (const BpeToken& token : model.tokens) {
+        ids.insert(token.id);
+        texts.insert(token.text);
+    }
+    for (const auto& [key, entry] : decoder->as_object("added_tokens_decoder")) {
+        std::int32_t id = -1;
+        const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+        if (error != std::errc() || end != key.data() + key.size() || id < 0)
+            fail(ErrorCode::format_value, "tokenizer_config.json: added_tokens_decoder has the key ",
+                 json_quote(key), ", which is no id.");
+        BpeToken token = added_token(entry, id);
+        if (!ids.contains(id) && texts.insert(token.text).second) model.tokens.push_back(std::move(token));
+    }
+}
+
 std::string write_tokenizer_json(const BpeModel& model) {
     const char* byte_level =
         "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true}";
     std::string added, vocab, merges;
     for (const BpeToken& token : model.tokens) {
-        if (token.type != PieceType::normal) added += (added.empty() ? "" : ",") + added_token(token);
+        if (token.type != PieceType::normal) added += (added.empty() ? "" : ",") + to_json(token);
         vocab += text(vocab.empty() ? "" : ",", json_quote(token.text), ":", token.id);
     }
     for (const std::string& merge : model.merges) merges += (merges.empty() ? "" : ",") + json_quote(merge);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/json.h"
 #include "checkpoint/spiece.h"
 
 namespace neox {
@@ -38,6 +39,12 @@ void check_tokenizer_json(std::string_view json);
 // nullopt: the tokenizer is of another kind, or GGUF cannot say it. Throws what check_tokenizer_json() throws, and
 // ERR_NEOX_FORMAT_TYPE or _VALUE.
 std::optional<BpeModel> parse_tokenizer_json(std::string_view json);
+
+// tokenizer_config.json within the same bounds; null for an empty text. Throws what parse_json() throws.
+JsonValue parse_tokenizer_config(std::string_view json);
+
+// Adds the tokens that `added_tokens_decoder` of a tokenizer_config.json has beyond. Throws as above.
+void add_config_tokens(BpeModel& model, const JsonValue& tokenizer_config);
 
 // A file with the model's tokens, each id in the vocabulary, and its merges.
 std::string write_tokenizer_json(const BpeModel& model);

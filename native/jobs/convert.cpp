@@ -27,6 +27,7 @@ WrittenFile convert(const ConvertOptions& options, const JobControl& control) {
     types.has_importance = !options.imatrix.empty();
     WrittenFile result = assign_types(file, types, source->config().n_layer);
     set_tokenizer_keys(file, texts, source->parsed());
+    set_chat_template(file, texts, options.chat_template);
     set_own_keys(file, source->parsed(), texts);
     if (!options.quantized_from.empty())
         file.set(kKeyQuantizedFrom, GgufValue::string(options.quantized_from));

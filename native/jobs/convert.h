@@ -17,6 +17,7 @@ struct ConvertOptions {
     std::string quantized_from{};  // neox.quantized_from; see TensorSource::quantized_from()
     std::string name;              // general.name; empty: the directory's name
     std::string chat_format;       // neox.chat_format; empty: the checkpoint's own hint, if any
+    std::string chat_template;     // tokenizer.chat_template; empty: tokenizer_config.json's, if any
 };
 
 // The tokenizer is carried byte for byte (neox.tokenizer.*) and spelt out for llama.cpp (tokenizer.ggml.*).

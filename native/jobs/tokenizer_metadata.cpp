@@ -128,6 +128,16 @@ void set_gpt2(GgufFile& file, BpeModel model, const Config& config, const JsonVa
 
 }  // namespace
 
+void set_chat_template(GgufFile& file, const ModelText& texts, const std::string& given) {
+    std::string chat_template = given;
+    if (chat_template.empty() && texts.has_tokenizer()) {
+        const JsonValue tokenizer_config = parse_tokenizer_config(texts.tokenizer_config);
+        const JsonValue* own = tokenizer_config.find_set("chat_template");
+        if (own && own->is_string()) chat_template = own->as_string("chat_template");
+    }
+    if (!chat_template.empty()) file.set("tokenizer.chat_template", GgufValue::string(chat_template));
+}
+
 void set_tokenizer_keys(GgufFile& file, const ModelText& texts, const ParsedConfig& parsed) {
     const Config& config = parsed.config;
     if (!texts.spiece.empty()) {
@@ -138,9 +148,8 @@ void set_tokenizer_keys(GgufFile& file, const ModelText& texts, const ParsedConf
     std::optional<BpeModel> bpe;
     if (!texts.tokenizer_json.empty()) bpe = parse_tokenizer_json(texts.tokenizer_json);
     if (bpe) {
-        const JsonValue tokenizer_config = texts.tokenizer_config.empty()
-                                               ? JsonValue()
-                                               : parse_json(texts.tokenizer_config, "tokenizer_config.json");
+        const JsonValue tokenizer_config = parse_tokenizer_config(texts.tokenizer_config);
+        add_config_tokens(*bpe, tokenizer_config);
         return set_gpt2(file, std::move(*bpe), config, tokenizer_config);
     }
     file.set("tokenizer.ggml.model", GgufValue::string("none"));

@@ -15,4 +15,7 @@ namespace neox {
 // Throws the format codes; ERR_NEOX_FORMAT_SHAPE when an id has no row.
 void set_tokenizer_keys(GgufFile& file, const ModelText& texts, const ParsedConfig& parsed);
 
+// tokenizer.chat_template (Jinja, which is never run here): the one given, else that of tokenizer_config.json, if it has one.
+void set_chat_template(GgufFile& file, const ModelText& texts, const std::string& given);
+
 }  // namespace neox

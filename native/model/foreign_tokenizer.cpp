@@ -116,9 +116,15 @@ void rebuild_spiece(const GgufFile& file, ModelText& texts) {
     model.normalizer = read_normalizer(file);
     validate_spiece(model);
     texts.spiece = write_spiece(model);
+    // No text becomes a control piece of itself: whoever has one means it as a special token. T5's sentinels are none of a
+    // GPT-NeoX model's.
+    std::string controls;
+    for (const SpiecePiece& piece : model.pieces)
+        if (piece.type == PieceType::control && piece.text.find("<extra_id_") == std::string::npos)
+            controls += (controls.empty() ? "" : ",") + json_quote(piece.text);
     texts.tokenizer_config =
-        text("{\"tokenizer_class\":\"T5Tokenizer\",\"extra_ids\":0,\"additional_special_tokens\":[]",
-             named_tokens(file, tokens, {-1, 1, model.unk_id, -1, 0, -1, -1}), "}");
+        text("{\"tokenizer_class\":\"T5Tokenizer\",\"extra_ids\":0,\"additional_special_tokens\":[", controls,
+             "]", named_tokens(file, tokens, {-1, 1, model.unk_id, -1, 0, -1, -1}), "}");
 }
 
 // How the family's files cut words, by llama.cpp's name. Older files, and those whose converter did not know the

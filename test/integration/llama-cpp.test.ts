@@ -1,38 +1,23 @@
 // Converted files in the hands of others: gguf-py reads them, llama.cpp computes the same logits. Runs where a Python with
 // the packages gguf and llama-cpp-python is at hand (NEOX_PYTHON names one; python3 otherwise).
 
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { convert, demoModelPath, Model } from '../../lib/index.js';
 import { containerPath } from './containers.js';
 import { checkpointPath, relativeError } from './fixtures.js';
+import { run, testWhere } from './python.js';
+import { bpeShapes, zeroCheckpoint } from './zero-checkpoint.js';
 
-const python = process.env.NEOX_PYTHON ?? 'python3';
 const folder = mkdtempSync(join(tmpdir(), 'neox-llama-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-function run(script: string, ...args: string[]): string {
-  const done = spawnSync(python, [join('test', 'python', script), ...args], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  });
-  if (done.status !== 0) throw new Error(`${script}: ${done.stderr}`);
-  return done.stdout;
-}
-
-function testWhere(module: string): jest.It {
-  if (spawnSync(python, ['-c', `import ${module}`]).status === 0) return test;
-  console.warn(`Skipped: ${python} has no module ${module} (set NEOX_PYTHON to one that has it).`);
-  return test.skip;
-}
 
 const ids = Array.from({ length: 70 }, (_, i) => 4 + ((i * 37 + 11) % 92));
 
 async function expectTheSameLogits(path: string): Promise<void> {
   const theirs = new Float32Array(
-    new Uint8Array(Buffer.from(run('llama_logits.py', path, ...ids.map(String)), 'base64')).buffer,
+    new Uint8Array(Buffer.from(run('llama_logits.py', [path, ...ids.map(String)]), 'base64')).buffer,
   );
   const model = await Model.load(path, { precision: 'exact', kvCacheType: 'f16' });
   const { data, shape } = await model.logits(ids, { positions: 'all' });
@@ -58,7 +43,7 @@ testWhere('llama_cpp').each(['rinna-bilingual-4b-8k', 'line-3.6b', 'pythia'])(
 );
 
 testWhere('gguf')('gguf-py reads the demo model', () => {
-  const { keys, tensors } = JSON.parse(run('gguf_contents.py', demoModelPath())) as {
+  const { keys, tensors } = JSON.parse(run('gguf_contents.py', [demoModelPath()])) as {
     keys: Record<string, unknown>;
     tensors: Record<string, [string, number[]]>;
   };
@@ -79,3 +64,23 @@ testWhere('gguf')('gguf-py reads the demo model', () => {
   expect(tensors['blk.0.attn_qkv.bias']).toEqual(['F32', [768]]);
   expect(tensors['output.weight']?.[1][0]).toBe(256);
 });
+
+// llama.cpp normalizes nothing, so the strings are those that normalization leaves alone. `digits` has tokens with flags.
+testWhere('llama_cpp').each(['neox-20b', 'dolly', 'open-calm'])(
+  'llama.cpp makes the same ids of text with the tokenizer of %s',
+  async (shape) => {
+    const path = join(folder, `${shape}.gguf`);
+    await convert(zeroCheckpoint(join(folder, shape), shape), path);
+    const golden = JSON.parse(readFileSync(join(bpeShapes, shape, 'golden.json'), 'utf8'));
+    const strings = (golden.strings as { text: string; ids: number[] }[]).filter(
+      ({ text }) => text.normalize('NFC') === text,
+    );
+    expect(strings.length).toBeGreaterThan(30);
+    const theirs = JSON.parse(
+      run('llama_tokens.py', [path], JSON.stringify(strings.map(({ text }) => text))),
+    );
+    strings.forEach(({ text, ids: expected }, i) => {
+      expect([text, theirs[i]]).toEqual([text, expected]);
+    });
+  },
+);
