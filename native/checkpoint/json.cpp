@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/utf8.h"
 
 namespace neox {
@@ -107,7 +108,7 @@ private:
         std::sort(keys.begin(), keys.end());
         const auto twice = std::adjacent_find(keys.begin(), keys.end());
         if (twice != keys.end())
-            fail(ErrorCode::format_duplicate, what_, ": the key ", json_quote(*twice), " occurs twice.");
+            fail(ErrorCode::format_duplicate, what_, ": the key '", printable(*twice), "' occurs twice.");
     }
 
     JsonValue read_array(std::size_t depth) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/printable.h"
 #include "checkpoint/json.h"
 
 namespace neox {
@@ -29,7 +30,7 @@ const ElementType& find_element_type(std::string_view name, std::string_view ten
     };
     for (const ElementType& type : kTypes)
         if (name == type.name) return type;
-    fail(ErrorCode::format_type, "Tensor '", tensor, "' has unknown dtype '", name, "'.");
+    fail(ErrorCode::format_type, "Tensor '", tensor, "' has unknown dtype '", printable(name), "'.");
 }
 
 std::uint64_t as_size(const JsonValue& value, const std::string& what) {
@@ -46,7 +47,7 @@ SafetensorsTensor read_tensor(const JsonMember& member, std::uint64_t data_begin
     const std::string what = text("Tensor '", name, "'");
     for (const JsonMember& field : entry.as_object(what))
         if (field.key != "dtype" && field.key != "shape" && field.key != "data_offsets")
-            fail(ErrorCode::format_value, what, " has an unknown field ", json_quote(field.key), ".");
+            fail(ErrorCode::format_value, what, " has an unknown field '", printable(field.key), "'.");
     const JsonValue* dtype = entry.find("dtype");
     const JsonValue* shape = entry.find("shape");
     const JsonValue* offsets = entry.find("data_offsets");
@@ -81,7 +82,7 @@ SafetensorsTensor read_tensor(const JsonMember& member, std::uint64_t data_begin
 
 void check_metadata(const JsonValue& metadata) {
     for (const auto& [key, value] : metadata.as_object("__metadata__"))
-        value.as_string("__metadata__ " + key);
+        value.as_string("__metadata__ " + printable(key));
 }
 
 }  // namespace

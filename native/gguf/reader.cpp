@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "base/checked.h"
+#include "base/printable.h"
 #include "base/utf8.h"
 #include "gguf/gguf.h"
 
@@ -101,14 +102,14 @@ std::uint64_t element_bytes(GgufType type) {
 GgufType read_type(Reader& in, std::string_view key) {
     const auto number = in.number<std::uint32_t>("a metadata type");
     if (number > static_cast<std::uint32_t>(GgufType::f64))
-        fail(ErrorCode::format_type, "Metadata '", key, "' has unknown type ", number, ".");
+        fail(ErrorCode::format_type, "Metadata '", printable(key), "' has unknown type ", number, ".");
     return static_cast<GgufType>(number);
 }
 
 bool to_bool(std::byte value, std::string_view key) {
     if (value > std::byte{1})
-        fail(ErrorCode::format_value, "Metadata '", key, "' holds a bool of value ", static_cast<int>(value),
-             ".");
+        fail(ErrorCode::format_value, "Metadata '", printable(key), "' holds a bool of value ",
+             static_cast<int>(value), ".");
     return value == std::byte{1};
 }
 
@@ -116,7 +117,8 @@ GgufArray read_array(Reader& in, std::string_view key) {
     GgufArray array;
     array.element = read_type(in, key);
     if (array.element == GgufType::array)
-        fail(ErrorCode::format_type, "Metadata '", key, "' is an array of arrays, which is not accepted.");
+        fail(ErrorCode::format_type, "Metadata '", printable(key),
+             "' is an array of arrays, which is not accepted.");
     const std::uint64_t size = element_bytes(array.element);
     array.count = in.count(in.number<std::uint64_t>("an array count"), kGgufMostElements, size, "array elements");
     if (array.element == GgufType::string) {
@@ -150,7 +152,7 @@ GgufValue read_value(Reader& in, std::string_view key) {
         case GgufType::string: return {type, std::string(in.string(kGgufLongestString, "a metadata string"))};
         case GgufType::array: return {type, read_array(in, key)};
     }
-    fail(ErrorCode::format_type, "Metadata '", key, "' has an unknown type.");
+    fail(ErrorCode::format_type, "Metadata '", printable(key), "' has an unknown type.");
 }
 
 void check_label(std::string_view label, const char* what) {
@@ -166,7 +168,7 @@ void read_metadata(Reader& in, std::uint64_t n, GgufFile& file) {
         const std::string_view key = in.string(kLongestKey, "a metadata key");
         check_label(key, "A metadata key");
         if (!seen.insert(key).second)
-            fail(ErrorCode::format_duplicate, "Metadata key '", key, "' occurs twice.");
+            fail(ErrorCode::format_duplicate, "Metadata key '", printable(key), "' occurs twice.");
         file.metadata.emplace_back(std::string(key), read_value(in, key));
     }
     const auto alignment = file.find_u32("general.alignment");

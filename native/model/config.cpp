@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "model/config_keys.h"
 
 namespace neox {
@@ -27,7 +28,7 @@ HiddenAct hidden_act_from_name(const std::string& name, const char* key) {
     for (const char* tanh_form :
          {"gelu_new", "gelu_fast", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_accurate"})
         if (name == tanh_form) return HiddenAct::gelu_tanh;
-    fail(ErrorCode::unsupported, key, " is '", name,
+    fail(ErrorCode::unsupported, key, " is '", printable(name),
          "', which is not supported; gelu, gelu_new, gelu_fast and gelu_pytorch_tanh are.");
 }
 

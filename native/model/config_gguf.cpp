@@ -1,6 +1,7 @@
 // GGUF metadata -> Config. Keys that llama.cpp requires are required here; the others have llama.cpp's
 // defaults.
 #include "base/error.h"
+#include "base/printable.h"
 #include "gguf/gguf.h"
 #include "model/config.h"
 #include "model/config_keys.h"
@@ -42,7 +43,7 @@ void read_rope(const GgufFile& file, Config& config) {
     // llama.cpp knows no dynamic scaling and refuses its name, so that has a key of its own.
     if (const auto own = file.find_string("neox.rope.scaling.type"); own && *own != "none") {
         if (*own != "dynamic")
-            fail(ErrorCode::unsupported, "neox.rope.scaling.type is '", *own, "', which is not supported.");
+            fail(ErrorCode::unsupported, "neox.rope.scaling.type is '", printable(*own), "', which is not supported.");
         config.rope_scaling = RopeScaling::dynamic;
         config.rope_factor =
             checked_positive("neox.rope.scaling.factor", double{file.get_f32("neox.rope.scaling.factor")});
@@ -53,7 +54,7 @@ void read_rope(const GgufFile& file, Config& config) {
     const std::string type = file.find_string("gptneox.rope.scaling.type").value_or("linear");
     if (type == "none" || ((!factor || *factor == 0.0f) && type == "linear")) return;
     if (type != "linear")
-        fail(ErrorCode::unsupported, "gptneox.rope.scaling.type is '", type, "', which is not supported.");
+        fail(ErrorCode::unsupported, "gptneox.rope.scaling.type is '", printable(type), "', which is not supported.");
     config.rope_scaling = RopeScaling::linear;
     config.rope_factor = checked_positive("gptneox.rope.scaling.factor", double{*factor});
     if (config.rope_factor == 1.0f) config.rope_scaling = RopeScaling::none;
@@ -91,7 +92,7 @@ void read_special_ids(const GgufFile& file, ParsedConfig& parsed) {
 ParsedConfig config_from_gguf(const GgufFile& file) {
     const std::string architecture = file.get_string("general.architecture");
     if (architecture != "gptneox")
-        fail(ErrorCode::unsupported, "general.architecture is '", architecture,
+        fail(ErrorCode::unsupported, "general.architecture is '", printable(architecture),
              "', which is not supported; gptneox is.");
     ParsedConfig parsed;
     Config& config = parsed.config;

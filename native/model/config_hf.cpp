@@ -2,6 +2,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "checkpoint/json.h"
 #include "model/config.h"
 #include "model/config_keys.h"
@@ -44,7 +45,7 @@ private:
 void check_architecture(const JsonValue& json) {
     if (const JsonValue* type = json.find_set("model_type")) {
         if (type->as_string("model_type") != "gpt_neox")
-            fail(ErrorCode::unsupported, "model_type is '", type->as_string("model_type"),
+            fail(ErrorCode::unsupported, "model_type is '", printable(type->as_string("model_type")),
                  "', which is not supported; gpt_neox is.");
     } else if (!json.find_set("architectures")) {
         fail(ErrorCode::format_missing, "config.json has neither model_type nor architectures.");
@@ -55,7 +56,7 @@ void check_architecture(const JsonValue& json) {
         if (name.as_string("architectures") == "GPTNeoXForCausalLM" ||
             name.as_string("architectures") == "GPTNeoXModel")
             return;
-    fail(ErrorCode::unsupported, "architectures is ", architectures->to_text(),
+    fail(ErrorCode::unsupported, "architectures is ", printable(architectures->to_text()),
          ", which is not supported; GPTNeoXForCausalLM is.");
 }
 
@@ -73,7 +74,7 @@ void read_rope_scaling(const JsonValue& scaling, const char* key, Config& config
     else if (name == "dynamic")
         config.rope_scaling = RopeScaling::dynamic;
     else
-        fail(ErrorCode::unsupported, key, " has type '", name,
+        fail(ErrorCode::unsupported, key, " has type '", printable(name),
              "', which is not supported; linear and dynamic are.");
     const JsonValue* factor = scaling.find_set("factor");
     if (!factor) fail(ErrorCode::format_missing, key, " has no factor.");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace {
 constexpr std::size_t kSmallInput = std::size_t{64} << 10;
 constexpr std::int64_t kMostBytes = std::int64_t{16} << 20;
 constexpr double kMostSeconds = 0.1;
+constexpr std::size_t kLongestMessage = 8192;
 constexpr int kAttempts = 4;  // of a slow input; the machine may be busy
 
 // Live bytes, counted by the sanitizer's hooks while an input runs.
@@ -67,9 +69,15 @@ void start() {
 double run(Bytes bytes, const std::function<void(Bytes)>& parse) {
     meter = {true, 0, 0};
     const double begin = cpu_seconds();
-    accepts([&] { parse(bytes); });
+    std::size_t message_bytes = 0;
+    try {
+        parse(bytes);
+    } catch (const neox::Error& error) {
+        message_bytes = std::strlen(error.what());
+    }
     const double seconds = cpu_seconds() - begin;
     meter.on = false;
+    require(message_bytes <= kLongestMessage, "an error says what is wrong in at most 8 KiB");
     return seconds;
 }
 

@@ -17,6 +17,14 @@ test('the table of figures is the generated one', () => {
   expect(page).toContain(made.stdout);
 });
 
+test('the number of hostile files is right', () => {
+  const table: { code: string }[] = JSON.parse(
+    readFileSync(join(root, 'test', 'fixtures', 'hostile', 'expected.json'), 'utf8'),
+  );
+  const hostile = table.filter(({ code }) => code !== 'OK').length;
+  expect(page).toContain(`| ${hostile} hostile files,`);
+});
+
 test('every file that the page names is there', () => {
   const named = [...page.matchAll(/`((?:test|scripts|native|lib)\/[\w./-]+\.\w+)`/g)].map(
     (match) => match[1] ?? '',
