@@ -45,8 +45,9 @@ NEOX_INLINE void store_integers(F32x16 integers, int base, const CodeSearch& sea
     store(lanes, integers);
     for (int lane = 0; lane < search.n_blocks * kLanes; ++lane) {
         BlockCodes& codes = search.codes[lane / kLanes];
-        (as_mins ? codes.mins : codes.scales)[lane % kLanes] =
-            static_cast<std::uint8_t>(static_cast<int>(lanes[lane]) + base);
+        // A pointer, for g++ 12 with -fsanitize=undefined would write to a copy of the chosen array.
+        std::uint8_t* const numbers = as_mins ? codes.mins : codes.scales;
+        numbers[lane % kLanes] = static_cast<std::uint8_t>(static_cast<int>(lanes[lane]) + base);
     }
 }
 
