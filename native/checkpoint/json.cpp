@@ -227,8 +227,13 @@ private:
             if (skip_digits() == 0) fail_syntax("a number without digits in the exponent");
         }
         JsonNumber number;
-        number.value = to_double(text_.substr(begin, at_ - begin));
         if (integral) to_integer(text_.substr(first, n_digits), negative, number);
+        // A vocabulary holds a number for each token; a stream for each would take longer than all the rest.
+        constexpr std::int64_t kExact = std::int64_t{1} << 53;
+        if (number.is_integer && number.integer >= -kExact && number.integer <= kExact)
+            number.value = static_cast<double>(number.integer);
+        else
+            number.value = to_double(text_.substr(begin, at_ - begin));
         return JsonValue(number);
     }
 
