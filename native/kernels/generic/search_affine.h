@@ -160,7 +160,7 @@ NEOX_INLINE BlockAffine choose_integers(const Lanes<kLength>& lanes, const LaneS
     const F32x16 per_dmin = reciprocal(sub(zeros(), dmin));
     const F32x16 near = round_within(mul(fit.scale, reciprocal(d)), 0.0f, kHigh);
     BlockAffine best{d, dmin, near, zeros(), broadcast(3e38f)};
-    for (const float step : {0.0f, -1.0f, 1.0f}) {
+    for (const float step : kAround) {
         const F32x16 integer = clamp(add(near, broadcast(step)), zeros(), broadcast(kHigh));
         const F32x16 scale = mul(d, integer);
         const CodeSums codes = code_sums<kTop>(lanes, fit.min, reciprocal(scale));

@@ -15,6 +15,9 @@ template <int kLength> struct Lanes {
 // Adding it rounds to an integer, ties to even; larger numbers stay above all codes, smaller ones below.
 inline constexpr float kRound = 0x1.8p23f;
 
+// The nearest integer first, so that it stays where others are as good.
+inline constexpr float kAround[] = {0.0f, -1.0f, 1.0f};
+
 NEOX_INLINE F32x16 zeros() { return broadcast(0.0f); }
 NEOX_INLINE F32x16 clamp(F32x16 x, F32x16 lowest, F32x16 highest) { return min(highest, max(lowest, x)); }
 NEOX_INLINE F32x16 round_within(F32x16 x, float lowest, float highest) {

@@ -28,7 +28,7 @@ struct Iq4Values {
                                                            61.0f,   79.0f,  101.0f, 1e30f};
         const F32x16 t = mul(x, inverse);
         I32x16 index = broadcast(0);
-        for (const std::int32_t step : {8, 4, 2, 1}) {
+        for (std::int32_t step = 8; step > 0; step /= 2) {
             const F32x16 middle = lookup(kMiddles, add(index, broadcast(step - 1)));
             const F32x16 up = f32_of_bits(broadcast(step));
             index = add(index, bits_of(select_less(middle, t, up, zeros())));
@@ -129,7 +129,7 @@ NEOX_INLINE BlockScales choose_integers(const Lanes<kLength>& lanes, F32x16 scal
     constexpr float kLow = -kSteps, kHigh = kSteps - 1;
     const F32x16 near = round_within(mul(scale, reciprocal(d)), kLow, kHigh);
     BlockScales best{d, near, broadcast(3e38f)};
-    for (const float step : {0.0f, -1.0f, 1.0f}) {
+    for (const float step : kAround) {
         const F32x16 integer = clamp(add(near, broadcast(step)), broadcast(kLow), broadcast(kHigh));
         best.keep_better({d, integer, scale_error<Values>(lanes, mul(d, integer))});
     }
