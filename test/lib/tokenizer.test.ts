@@ -137,6 +137,27 @@ describe('decode', () => {
 });
 
 describe('tokenizer_config.json', () => {
+  test('is completed by the files of older checkpoints, unless it lists its added tokens', () => {
+    const { eos_token: _, pad_token: __, ...rest } = RINNA_CONFIG;
+    const files = (config: object) => ({
+      pieces: new FakeTokenizer(),
+      config: JSON.stringify(config),
+      specialTokensMap: JSON.stringify({
+        eos_token: { content: '</s>', rstrip: true },
+        pad_token: '[PAD]',
+        additional_special_tokens: ['<x>', { content: '<y>' }],
+      }),
+      addedTokens: JSON.stringify({ '<x>': 900, '<w>': 901 }),
+    });
+    const tokenizer = new Tokenizer(files(rest));
+    const ids = tokenizer.encode('</s> a<x>b<w>', { addSpecialTokens: false });
+    expect(ids).toEqual([3, tokenizer.tokenToId('a'), 900, tokenizer.tokenToId('b'), 901]);
+    expect(tokenizer.decode(ids, { skipSpecialTokens: true })).toBe('ab <w>');
+    expect(tokenizer.padTokenId).toBe(0);
+    const listed = new Tokenizer(files({ ...RINNA_CONFIG, added_tokens_decoder: {} }));
+    expect(listed.encode('<x>', { addSpecialTokens: false })).not.toContain(900);
+  });
+
   test('gives the special tokens their ids', () => {
     const { tokenizer } = make();
     expect([tokenizer.padTokenId, tokenizer.unkTokenId, tokenizer.bosTokenId, tokenizer.eosTokenId]).toEqual([
