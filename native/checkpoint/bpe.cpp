@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace neox {
 namespace {
@@ -135,8 +136,8 @@ void add_config_tokens(BpeModel& model, const JsonValue& tokenizer_config) {
         std::int32_t id = -1;
         const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
         if (error != std::errc() || end != key.data() + key.size() || id < 0)
-            fail(ErrorCode::format_value, "tokenizer_config.json: added_tokens_decoder has the key ",
-                 json_quote(key), ", which is no id.");
+            fail(ErrorCode::format_value, "tokenizer_config.json: added_tokens_decoder has the key '",
+                 printable(key), "', which is no id.");
         BpeToken token = added_token(entry, id);
         if (!ids.contains(id) && texts.insert(token.text).second) model.tokens.push_back(std::move(token));
     }

@@ -70,7 +70,6 @@ struct GgufValue {
     static GgufValue strings(std::vector<std::string> v);
     static GgufValue u8_array(std::span<const std::byte> v);
     static GgufValue i32_array(std::span<const std::int32_t> v);
-    static GgufValue u32_array(std::span<const std::uint32_t> v);
     static GgufValue f32_array(std::span<const float> v);
 
     // For people: a string as it is, an array as its first elements and their number.

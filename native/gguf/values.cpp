@@ -91,7 +91,6 @@ GgufValue GgufValue::strings(std::vector<std::string> v) {
 }
 GgufValue GgufValue::u8_array(std::span<const std::byte> v) { return number_array(GgufType::u8, v); }
 GgufValue GgufValue::i32_array(std::span<const std::int32_t> v) { return number_array(GgufType::i32, v); }
-GgufValue GgufValue::u32_array(std::span<const std::uint32_t> v) { return number_array(GgufType::u32, v); }
 GgufValue GgufValue::f32_array(std::span<const float> v) { return number_array(GgufType::f32, v); }
 
 std::string GgufValue::to_text() const {

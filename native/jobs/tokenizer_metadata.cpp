@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "checkpoint/json.h"
 #include "model/gguf_source.h"
 
@@ -60,8 +61,8 @@ public:
         std::unordered_set<std::string> seen;
         for (std::size_t id = 0; id < tokens_.size(); ++id)
             if (is_set_[id] && !seen.insert(tokens_[id]).second)
-                fail(ErrorCode::format_duplicate, "The tokenizer has the token ", json_quote(tokens_[id]),
-                     " twice.");
+                fail(ErrorCode::format_duplicate, "The tokenizer has the token '", printable(tokens_[id]),
+                     "' twice, the second time as id ", id, ".");
         for (std::size_t id = 0; id < tokens_.size(); ++id) {
             if (is_set_[id]) continue;
             tokens_[id] = text("[PAD", id, "]");
@@ -104,7 +105,7 @@ void set_t5(GgufFile& file, const SpieceModel& model, const Config& config) {
         file.set("tokenizer.ggml.precompiled_charsmap", GgufValue::u8_array(model.normalizer.charsmap));
 }
 
-// A member of tokenizer_config.json; nullptr where there is none.
+// Of a member of tokenizer_config.json that may be missing.
 bool is_true(const JsonValue& root, const char* key) {
     const JsonValue* value = root.find_set(key);
     return value && value->is_bool() && value->as_bool(key);

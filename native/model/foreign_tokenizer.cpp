@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "checkpoint/bpe.h"
 #include "checkpoint/json.h"
 #include "checkpoint/spiece.h"
@@ -136,7 +137,7 @@ std::string known_pre(const std::string& pre) {
         if (pre == name) return "gpt-2";
     for (const char* name : {"starcoder", "refact", "codeshell", "smollm"})
         if (pre == name) return "starcoder";
-    fail(ErrorCode::unsupported, "tokenizer.ggml.pre is '", pre, "', which is not supported");
+    fail(ErrorCode::unsupported, "tokenizer.ggml.pre is '", printable(pre), "', which is not supported");
 }
 
 void rebuild_bpe(const GgufFile& file, ModelText& texts) {
@@ -173,7 +174,8 @@ void rebuild_tokenizer(const GgufFile& file, ModelText& texts) {
         if (model == "t5") return rebuild_spiece(file, texts);
         if (model == "gpt2") return rebuild_bpe(file, texts);
         if (model != "none" && model != "no_vocab")
-            texts.tokenizer_note = text("tokenizer.ggml.model is '", model, "', which is not supported.");
+            texts.tokenizer_note =
+                text("tokenizer.ggml.model is '", printable(model), "', which is not supported.");
     } catch (const Error& e) {
         texts.tokenizer_note = text("The tokenizer could not be rebuilt: ", e.what());
         if (!texts.tokenizer_note.ends_with('.')) texts.tokenizer_note += ".";

@@ -1,6 +1,7 @@
 #include "model/hf_files.h"
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/torch.h"
 #include "checkpoint/weight_index.h"
@@ -46,7 +47,7 @@ WeightFiles open_files(const std::string& folder, const WeightFormat& format, co
     for (const auto& [name, number] : index.tensors) {
         const auto found = weights.tensors.find(name);
         if (found == weights.tensors.end() || found->second.file != number)
-            fail(ErrorCode::format_missing, "Tensor '", name, "' is not in '", index.files[number],
+            fail(ErrorCode::format_missing, "Tensor '", printable(name), "' is not in '", index.files[number],
                  "', where the index of '", folder, "' puts it.");
     }
     return weights;
