@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/printable.h"
 #include "gguf/gguf.h"
 
 namespace neox {
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::uint64_t kLargestFile = std::uint64_t{256} << 20;
 constexpr std::int32_t kMostCalls = std::numeric_limits<std::int32_t>::max();
+constexpr std::size_t kLongestName = 55;  // with ".in_sum2", what GGUF holds
 constexpr double kLeastWeight = 1e-8;
 constexpr const char* kSums = ".in_sum2";
 constexpr const char* kCounts = ".counts";
@@ -31,7 +33,7 @@ std::vector<double> read_sums(std::span<const std::byte> bytes, const std::strin
     for (std::size_t i = 0; i < sums.size(); ++i) {
         sums[i] = float_at(bytes, i);
         if (!std::isfinite(sums[i]) || sums[i] < 0.0)
-            fail(ErrorCode::format_value, "The importance of column ", i, " of '", name, "' is ", sums[i],
+            fail(ErrorCode::format_value, "The importance of column ", i, " of '", printable(name), "' is ", sums[i],
                  "; a finite number of at least 0 was expected.");
     }
     return sums;
@@ -41,7 +43,7 @@ ImportanceMatrix parse_gguf_form(std::span<const std::byte> bytes) {
     const GgufFile file = *parse_gguf(bytes, bytes.size());  // always there: all of the file is at hand
     const std::string type = file.find_string("general.type").value_or("none");
     if (type != "imatrix")
-        fail(ErrorCode::format_value, "This GGUF file is of general.type '", type,
+        fail(ErrorCode::format_value, "This GGUF file is of general.type '", printable(type),
              "', not an importance matrix.");
     ImportanceMatrix matrix;
     matrix.chunk_count = file.get_u32("imatrix.chunk_count");
@@ -125,8 +127,11 @@ ImportanceMatrix parse_legacy_form(std::span<const std::byte> bytes) {
     const std::uint32_t n_entries = in.number(1, "entries");
     for (std::uint32_t i = 0; i < n_entries; ++i) {
         const std::string name = in.string(1, "a matrix's name");
+        if (name.size() > kLongestName)
+            fail(ErrorCode::format_limit, "The name of a matrix, '", printable(name), "', has ", name.size(),
+                 " bytes; at most ", kLongestName, " are accepted.");
         const auto [entry, is_new] = matrix.entries.try_emplace(name);
-        if (!is_new) fail(ErrorCode::format_duplicate, "The matrix '", name, "' occurs twice.");
+        if (!is_new) fail(ErrorCode::format_duplicate, "The matrix '", printable(name), "' occurs twice.");
         entry->second.count = in.number(1, "calls");
         const std::uint64_t n_values = in.number(1, "values");
         entry->second.sums = read_sums(in.bytes(n_values * sizeof(float), "a matrix's values"), name);
@@ -139,10 +144,13 @@ ImportanceMatrix parse_legacy_form(std::span<const std::byte> bytes) {
     return matrix;
 }
 
+// A sum too large for f32, as those of absurd files may become, is written as the largest number: infinity would
+// make a file that is refused.
 std::vector<std::byte> to_f32_bytes(const std::vector<double>& values) {
     std::vector<std::byte> bytes(values.size() * sizeof(float));
     for (std::size_t i = 0; i < values.size(); ++i) {
-        const auto value = static_cast<float>(values[i]);
+        constexpr double kLargest = std::numeric_limits<float>::max();
+        const auto value = static_cast<float>(std::min(values[i], kLargest));
         std::memcpy(bytes.data() + i * sizeof value, &value, sizeof value);
     }
     return bytes;
@@ -243,7 +251,9 @@ void add_imatrix(ImportanceMatrix& sum, const ImportanceMatrix& other) {
         for (std::size_t i = 0; i < entry.sums.size(); ++i) into.sums[i] += entry.sums[i] * scale;
         into.count += entry.count * scale;
     }
-    sum.chunk_count += other.chunk_count;
+    const std::uint64_t n_chunks = std::uint64_t{sum.chunk_count} + other.chunk_count;
+    sum.chunk_count = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(n_chunks, std::numeric_limits<std::uint32_t>::max()));
     sum.datasets.insert(sum.datasets.end(), other.datasets.begin(), other.datasets.end());
 }
 

@@ -8,6 +8,7 @@
 //            entry: string name | i32 calls | i32 n_values | f32 values[n_values], mean square times calls
 //            little endian; the last two fields may be missing
 //
+// W has at most 55 bytes, so that W.in_sum2 is a tensor that GGUF can name.
 // A file is untrusted: every length is compared with the bytes that remain before anything is allocated.
 #pragma once
 

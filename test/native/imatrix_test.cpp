@@ -158,6 +158,21 @@ TEST(imatrix_sums_add_up) {
     CHECK_EQ(sum.entries.at("new").count, 14.0);
 }
 
+// Two files that are read make one that is read, however large their numbers.
+TEST(imatrix_sums_beyond_f32_are_written_as_the_largest) {
+    const scratch::Folder folder;
+    constexpr float kLargest = std::numeric_limits<float>::max();
+    constexpr std::uint32_t kMost = std::numeric_limits<std::uint32_t>::max();
+    ImportanceMatrix sum;
+    for (int i = 0; i < 2; ++i)
+        add_imatrix(sum, {{{"m", {{kLargest, 1.0}, kLargest}}}, {}, kMost, 512});
+    CHECK_EQ(sum.chunk_count, kMost);
+    for (const char* name : {"m.gguf", "m.dat"}) {
+        write_imatrix(sum, folder / name);
+        CHECK(read_imatrix(folder / name).entries.at("m").weights() == sum.entries.at("m").weights());
+    }
+}
+
 TEST(imatrix_hostile_legacy_files_are_errors) {
     constexpr float kNan = std::numeric_limits<float>::quiet_NaN(),
                     kInf = std::numeric_limits<float>::infinity();
@@ -170,6 +185,8 @@ TEST(imatrix_hostile_legacy_files_are_errors) {
     CHECK_THROWS(parse(legacy(1).add(huge)), format_truncated);
     CHECK_THROWS(parse(legacy(1).add(std::int32_t{-5})), format_value);
     CHECK_THROWS(parse(legacy(1).entry("", 1, {1.0f})), format_value);
+    CHECK_EQ(parse(legacy(1).entry(std::string(55, 'm'), 1, {1.0f})).entries.size(), 1);
+    CHECK_THROWS(parse(legacy(1).entry(std::string(56, 'm'), 1, {1.0f})), format_limit);
     CHECK_THROWS(parse(legacy(1).entry("m", 0, {1.0f})), format_value);
     CHECK_THROWS(parse(legacy(1).entry("m", 1, {})), format_value);
     CHECK_THROWS(parse(legacy(1).string("m").add(std::int32_t{1}).add(huge)), format_truncated);
