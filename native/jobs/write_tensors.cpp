@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <memory>
 #include <span>
 
@@ -36,14 +35,6 @@ std::vector<Slice> cut(const std::vector<Tensor>& tensors) {
 
 constexpr std::uint64_t kBatchElements = 32768;  // of f32 at a time
 
-// The largest finite f16 is 65504; from 65520 on a value rounds to infinity.
-void check_f16_range(const Tensor& tensor, std::span<const float> values) {
-    for (const float v : values)
-        if (std::isfinite(v) && std::fabs(v) >= 65520.0f)
-            fail(ErrorCode::format_value, "Tensor '", tensor.name, "' holds ", v,
-                 ", which F16 cannot represent; choose F32 or BF16.");
-}
-
 // Rows of a tensor of the source, in the type of `to`, a few at a time.
 void convert_rows(const TensorSource& source, std::size_t index, const Tensor& to,
                   std::span<const float> importance, TensorErrors* errors, std::uint64_t row_begin,
@@ -52,17 +43,16 @@ void convert_rows(const TensorSource& source, std::size_t index, const Tensor& t
     const std::uint64_t from_stride = row_bytes(from, to.n_cols()),
                         to_stride = row_bytes(to.dtype, to.n_cols());
     const auto n_cols = static_cast<std::int64_t>(to.n_cols());
-    std::vector<std::byte> stored(static_cast<std::size_t>(n_rows * from_stride));
-    source.read_rows(index, row_begin, n_rows, stored.data());
     const std::uint64_t batch = std::min(n_rows, std::max<std::uint64_t>(1, kBatchElements / to.n_cols()));
+    // Not all at once: a slice of few bits a weight may be a dozen times as large in the source.
+    std::vector<std::byte> stored(static_cast<std::size_t>(batch * from_stride));
     std::vector<float> rows(static_cast<std::size_t>(batch * to.n_cols()));
     TensorErrors::Sums sums;
     for (std::uint64_t i = 0; i < n_rows; i += batch) {
         const std::uint64_t n = std::min(batch, n_rows - i);
         const auto n_elements = static_cast<std::int64_t>(n) * n_cols;
-        dequantize_row(from, stored.data() + i * from_stride, n_elements, rows.data());
-        if (to.dtype == DType::F16)
-            check_f16_range(to, std::span(rows).first(static_cast<std::size_t>(n_elements)));
+        source.read_rows(index, row_begin + i, n, stored.data());
+        dequantize_row(from, stored.data(), n_elements, rows.data());
         try {
             quantize_rows(to.dtype, rows.data(), static_cast<std::int64_t>(n), n_cols,
                           importance.empty() ? nullptr : importance.data(), dst + i * to_stride);

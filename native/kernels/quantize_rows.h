@@ -22,7 +22,8 @@ struct Kernels;
 // much an error in each column counts, as an importance matrix tells (mean of the squared activations);
 // finite, >= 0. ERR_NEOX_FORMAT_SHAPE when n_cols is no multiple of the block length, ERR_NEOX_UNSUPPORTED
 // when can_quantize(dtype) is false, ERR_NEOX_FORMAT_VALUE, with the column, for an importance that is
-// negative or not finite, or, in quantized types, a value that is not finite or above 65504. Thread-safe;
+// negative or not finite, or, in quantized types, a value that is not finite or above 65504, or, in F16, a
+// finite one that would become infinite. Thread-safe;
 // picks the active kernels. The same row gives the same bytes on every instruction set.
 void quantize_rows(DType dtype, const float* x, std::int64_t n_rows, std::int64_t n_cols,
                    const float* importance, std::byte* dst);

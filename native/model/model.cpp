@@ -56,7 +56,13 @@ void load_slice(const TensorSource& source, const Device& device, void* handle, 
         for (std::uint64_t row = 0; row < slice.n_rows; row += step) {
             const auto n_rows = static_cast<std::int64_t>(std::min(step, slice.n_rows - row));
             dequantize_row(file.dtype, raw.data() + row * stride, n_rows * n_cols, values.data());
-            quantize_rows(spec.dtype, values.data(), n_rows, n_cols, nullptr, converted.data() + row * to);
+            try {
+                quantize_rows(spec.dtype, values.data(), n_rows, n_cols, nullptr,
+                              converted.data() + row * to);
+            } catch (const Error& e) {
+                throw Error(e.code(), text("Tensor '", file.name, "', from row ", slice.row_begin + row, " on: ",
+                                           e.what()));
+            }
         }
         rows = converted.data();
     }

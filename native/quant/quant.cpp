@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/error.h"
 #include "base/half.h"
@@ -46,6 +47,19 @@ template <class Block> void decode_blocks(const std::byte* src, std::int64_t n, 
         std::memcpy(&block, src, sizeof(block));
         dequantize_block(block, dst + i);
     }
+}
+
+// The largest finite f16 is 65504; from 65520 on a value rounds to infinity.
+void check_f16_range(const float* x, std::int64_t n) {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    const auto fits = [](float v) { return !(std::fabs(v) >= 65520.0f && std::fabs(v) < kInfinity); };
+    bool is_good = true;
+    for (std::int64_t i = 0; i < n; ++i) is_good &= fits(x[i]);
+    if (is_good) return;
+    for (std::int64_t i = 0; i < n; ++i)
+        if (!fits(x[i]))
+            fail(ErrorCode::format_value, "Column ", i, " of a row is ", x[i],
+                 ", which F16 cannot represent; choose F32 or BF16.");
 }
 
 // Scale: the largest magnitude is 127. Rounding: to nearest, ties away from zero.
@@ -133,7 +147,10 @@ void quantize_row(DType dtype, const float* src, std::int64_t n, std::byte* dst)
     check_length(dtype, n);
     switch (dtype) {
         case DType::F32: std::memcpy(dst, src, static_cast<std::size_t>(n) * sizeof(float)); return;
-        case DType::F16: encode<std::uint16_t>(src, n, dst, f32_to_f16); return;
+        case DType::F16:
+            check_f16_range(src, n);
+            encode<std::uint16_t>(src, n, dst, f32_to_f16);
+            return;
         case DType::BF16: encode<std::uint16_t>(src, n, dst, f32_to_bf16); return;
         case DType::Q8_0:
             check_quantizable(src, n);

@@ -22,7 +22,8 @@ void check_quantizable(const float* x, std::int64_t n);
 // n elements, a multiple of the block length (else ERR_NEOX_FORMAT_SHAPE). Equal to gguf-py byte for byte.
 // Throws ERR_NEOX_UNSUPPORTED for other types; quantize_row also for those that need a search.
 void dequantize_row(DType dtype, const std::byte* src, std::int64_t n, float* dst);
-// Q8_0's scale is absmax / 127, and its values are those that check_quantizable accepts.
+// Q8_0's scale is absmax / 127, and its values are those that check_quantizable accepts. F16 refuses finite
+// values that it would make infinite (ERR_NEOX_FORMAT_VALUE, naming the column); infinities and NaNs stay.
 void quantize_row(DType dtype, const float* src, std::int64_t n, std::byte* dst);
 
 }  // namespace neox

@@ -1,5 +1,6 @@
 // What loading shares and what it leaves untouched: weights of one file, memory of the KV pool, positions of
 // the rope table.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -13,7 +14,11 @@
 #include "base/page_buffer.h"
 #include "check.h"
 #include "fixtures.h"
+#include "gguf/gguf.h"
+#include "jobs/quantize.h"
+#include "jobs/synth.h"
 #include "model/model.h"
+#include "scratch.h"
 
 namespace {
 
@@ -117,6 +122,48 @@ TEST(a_load_that_waits_takes_over_when_the_first_fails) {
     CHECK(first.error == ErrorCode::io);
     CHECK(second.model != nullptr);
     CHECK_EQ(n_created.load(), 2);
+}
+
+// Quantizing a file and quantizing while loading refuse the same numbers, and say where they are.
+TEST(a_weight_beyond_the_type_asked_for_is_an_error_that_names_it) {
+    const scratch::Folder folder;
+    const std::string path = folder / "m.gguf";
+    SynthOptions random;
+    random.shape = "tiny";
+    random.output = path;
+    random.type = FileType::F32;
+    synth(random);
+    const GgufFile file = read_gguf(File(path));
+    const auto tensor = std::find_if(file.tensors.begin(), file.tensors.end(),
+                                     [](const Tensor& t) { return t.name == "blk.1.ffn_up.weight"; });
+    const std::uint64_t row = row_bytes(tensor->dtype, tensor->n_cols());
+    std::vector<std::byte> bytes = read_file(path, 1 << 26);
+    const auto set = [&](float value) {
+        std::memcpy(bytes.data() + file.data_offset + tensor->offset + 2 * row, &value, sizeof value);
+        scratch::write(path, bytes);
+    };
+    const auto error_of = [](auto action) -> std::string {
+        try {
+            action();
+        } catch (const Error& e) {
+            return std::string(error_code_name(e.code())) + " " + e.what();
+        }
+        return "none";
+    };
+    const auto load = [&](FileType type) {
+        LoadOptions options;
+        options.type = type;
+        load_model(path, cpu_device(), options);
+    };
+    for (const FileType type : {FileType::F16, FileType::Q4_K_M}) {
+        set(65520.0f);
+        const std::string while_loading = error_of([&] { load(type); });
+        CHECK(while_loading.starts_with("ERR_NEOX_FORMAT_VALUE Tensor 'blk.1.ffn_up.weight', from row 0 on: "));
+        CHECK_EQ(while_loading, error_of([&] { quantize({path, folder / "q.gguf", {type}}); }));
+        set(65503.0f);
+        load(type);
+        quantize({path, folder / "q.gguf", {type}});
+    }
 }
 
 #if defined(__linux__)
