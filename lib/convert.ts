@@ -7,6 +7,7 @@ import { modelNameOf, resolveModelPath } from './hub-cache.js';
 import type { JobResult } from './job-types.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { native } from './native.js';
+import { assertNotInput } from './output-path.js';
 import { checkRoundingOptions, ROUNDING_OPTIONS } from './rounding-options.js';
 import type { RoundingOptions } from './types.js';
 import { assertKnownOptions, assertString } from './validate.js';
@@ -20,8 +21,9 @@ export interface ConvertOptions extends JobOptions, TypeOptions, RoundingOptions
 }
 
 /**
- * Writes `output`, the tokenizer in it byte for byte. The file appears only when all of it is written.
- * @param directory - with config.json, model.safetensors or pytorch_model.bin (or shards of either) and, if the model has one, spiece.model
+ * Writes `output`, the tokenizer in it byte for byte. The file appears only when all of it is written, in place of one that was
+ * there, but never of one of the checkpoint's.
+ * @param directory - with config.json, model.safetensors or pytorch_model.bin (or shards of either) and, if the model has one, spiece.model or tokenizer.json
  * @throws FormatError, ArgumentError; `ERR_NEOX_IO`
  */
 export async function convert(
@@ -46,8 +48,10 @@ export async function convert(
   const { name = ownName, chatFormat } = options;
   const format =
     chatFormat === undefined ? detectChatFormat({ names: [ownName] }) : resolveChatFormat(chatFormat);
+  const source = resolveModelPath(directory);
+  assertNotInput(source, output);
   const job = {
-    source: resolveModelPath(directory),
+    source,
     output,
     name,
     ...types,

@@ -5,6 +5,7 @@ import type { ImportanceResult } from './job-types.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import type { LoadOptions } from './load-types.js';
 import { native } from './native.js';
+import { assertNotInput } from './output-path.js';
 import { Tokenizer } from './tokenizer.js';
 import type { TokenIds } from './types.js';
 import {
@@ -63,9 +64,11 @@ export async function collectImportance(
   const { contextLength = 512, chunks, dataset, inputs = [], processOutput = false } = options;
   const { precision, threads } = options;
   options.signal?.throwIfAborted();
+  const model = resolveModelPath(path);
+  assertNotInput(model, output);
   const { ids, bos } = await readTokens(path, options);
   const job = {
-    model: resolveModelPath(path),
+    model,
     output,
     ids,
     inputs: [...inputs],

@@ -5,6 +5,7 @@ import { resolveModelPath } from './hub-cache.js';
 import type { JobResult } from './job-types.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { native } from './native.js';
+import { assertNotInput } from './output-path.js';
 import { checkRoundingOptions, ROUNDING_OPTIONS } from './rounding-options.js';
 import type { FileTypeName, RoundingOptions } from './types.js';
 import { assertBoolean, assertKnownOptions, assertString, unexpected } from './validate.js';
@@ -21,7 +22,7 @@ export interface QuantizeOptions extends JobOptions, TypeOptions, RoundingOption
 }
 
 /**
- * Writes `output`, which appears only when all of it is written.
+ * Writes `output`, which appears only when all of it is written, in place of a file that was there, but never of `file`.
  * @throws FormatError, ArgumentError; `ERR_NEOX_IO`
  */
 export async function quantize(file: string, output: string, options: QuantizeOptions): Promise<JobResult> {
@@ -40,6 +41,8 @@ export async function quantize(file: string, output: string, options: QuantizeOp
   assertBoolean('allowRequantize', allowRequantize);
   assertBoolean('dryRun', dryRun);
   const types = { ...checkTypeOptions(options), ...checkRoundingOptions(options) };
-  const job = { source: resolveModelPath(file), output, allowRequantize, dryRun, ...types };
+  const source = resolveModelPath(file);
+  if (!dryRun) assertNotInput(source, output);
+  const job = { source, output, allowRequantize, dryRun, ...types };
   return runJob((report) => native().quantize(job, report), options);
 }

@@ -34,7 +34,7 @@ export const libLayers = [
     ...['unicode', 'unicode-versions', 'utf8', 'trie', 'longest-match'],
     ...['native-types', 'native-load-types'],
   ],
-  ['native', 'demo', 'hub-names', 'hub-cache', 'known-files'],
+  ['native', 'demo', 'hub-names', 'hub-cache', 'known-files', 'output-path'],
   ['tokenizer-config', 'tokenizer-kind', 'decode-stream', 'text-stream'],
   [
     ...['added-tokens', 'text-chunks', 'piece-decoder', 'spiece-decoder', 'spiece-tokenizer'],

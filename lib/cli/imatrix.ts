@@ -82,14 +82,14 @@ export const imatrix: CommandSpec<Options> = {
       const text = await readInput([], io, 'text', file);
       const dataset = file === '-' ? 'standard input' : basename(file);
       const path = modelPath(options);
-      return writeOutput('collecting', options, io, path, 'tokens', (control) =>
+      return writeOutput('collecting', options, io, 'tokens', (control) =>
         collectImportance(path, output, { text, dataset, inputs, ...settings, ...control }),
       );
     }
 
     async function merge({ inFile: inputs = [], output }: Options): Promise<ImportanceResult> {
       if (inputs.length === 0) throw new UsageError('Give a text with --file, or matrices with --in-file.');
-      return writeOutput('adding', options, io, undefined, 'tokens', () => mergeImportance(inputs, output));
+      return writeOutput('adding', options, io, 'tokens', () => mergeImportance(inputs, output));
     }
   },
 };

@@ -1,6 +1,6 @@
 // What the commands that write a model file share.
 
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { JobResult, Progress } from '../index.js';
 import type { OptionSpec } from './command.js';
@@ -28,23 +28,18 @@ export interface JobControl {
  * Runs a job that writes `options.output`. The job writes under another name and renames at the end, so that neither an
  * error nor an interrupt leaves half a file.
  * @param label - what goes on: `converting`
- * @param input - the file that is read
  * @param unit - of the progress
  */
 export async function writeOutput<T>(
   label: string,
   options: OutputFlags,
   io: Io,
-  input: string | undefined,
   unit: ProgressUnit,
   job: (control: JobControl) => Promise<T>,
 ): Promise<T> {
   const { output, force = false } = options;
   if (existsSync(output) && !force) {
     throw new CliError(EXIT.file, `'${output}' exists already; --force overwrites it.`);
-  }
-  if (input !== undefined && isSameFile(input, output)) {
-    throw new CliError(EXIT.file, `'${output}' is the input itself; give another name.`);
   }
   const begin = performance.now();
   const result = await io.interrupts.during((signal) =>
@@ -60,10 +55,9 @@ export async function writeModel(
   label: string,
   options: OutputFlags,
   io: Io,
-  input: string | undefined,
   job: (control: JobControl) => Promise<JobResult>,
 ): Promise<void> {
-  await reportTypes(await writeOutput(label, options, io, input, 'MiB', job), io);
+  await reportTypes(await writeOutput(label, options, io, 'MiB', job), io);
 }
 
 /** Tells which tensors got another type than asked for, were quantized twice, or without importance. */
@@ -90,10 +84,4 @@ export async function reportTypes({ fallbacks, requantized, unweighted }: JobRes
 
 function shortened(names: readonly string[]): string {
   return names.slice(0, 3).join(', ') + (names.length > 3 ? ', ...' : '');
-}
-
-function isSameFile(a: string, b: string): boolean {
-  const one = statSync(a, { throwIfNoEntry: false });
-  const other = statSync(b, { throwIfNoEntry: false });
-  return one !== undefined && other !== undefined && one.dev === other.dev && one.ino === other.ino;
 }

@@ -51,7 +51,7 @@ export async function writeMeasured(
 ): Promise<void> {
   // Before the work: a text that cannot be read is told at once.
   const text = options.kl === undefined ? undefined : await readInput([], io, 'text', options.kl);
-  const result = await writeOutput(label, options, io, input, 'MiB', job);
+  const result = await writeOutput(label, options, io, 'MiB', job);
   await reportTypes(result, io);
   if (options.report && !options.json) await printErrors(result.tensors, io);
   const comparison = text === undefined ? undefined : await compare(input, text, options, io);

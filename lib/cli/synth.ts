@@ -40,7 +40,7 @@ export const synth: CommandSpec<Options> = {
   async run(_args, options, io) {
     const { shape, type = 'Q4_0', noTokenizer = false, seed = 0 } = options;
     const tokenizer = noTokenizer ? false : (options.tokenizer ?? true);
-    await writeModel('writing', options, io, undefined, (control) =>
+    await writeModel('writing', options, io, (control) =>
       synthModel(options.output, { shape, type, tokenizer, seed, ...control }),
     );
     return undefined;

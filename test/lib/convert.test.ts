@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { convert, FormatError, Model } from '../../lib/index.js';
+import { collectImportance, convert, FormatError, Model, quantize } from '../../lib/index.js';
 import { checkpointPath } from '../integration/fixtures.js';
 
 const tiny = checkpointPath('sequential-erf');
@@ -64,4 +64,24 @@ test('a chat format that is none is refused, by convert and in a file', async ()
     await expect(open()).rejects.toBeInstanceOf(FormatError);
     await expect(open()).rejects.toMatchObject({ code: 'ERR_NEOX_FORMAT_VALUE' });
   }
+});
+
+test('no job writes over what it reads', async () => {
+  const source = join(folder, 'source');
+  mkdirSync(source);
+  for (const file of readdirSync(tiny)) copyFileSync(join(tiny, file), join(source, file));
+  const weights = join(source, 'model.safetensors');
+  const gguf = join(source, 'model.gguf');
+  await convert(source, gguf);
+  await convert(source, gguf); // one that was written before is no part of the checkpoint
+  const [before, written] = [readFileSync(weights), readFileSync(gguf)];
+  const refusal = { code: 'ERR_NEOX_IO', message: expect.stringMatching(/input.*; give another name/) };
+  await expect(convert(source, weights)).rejects.toMatchObject(refusal);
+  await expect(convert(source, join(source, 'config.json'))).rejects.toMatchObject(refusal);
+  await expect(quantize(gguf, gguf, { type: 'Q8_0' })).rejects.toMatchObject(refusal);
+  await expect(collectImportance(gguf, gguf, { ids: [1, 2], contextLength: 2 })).rejects.toMatchObject(
+    refusal,
+  );
+  expect(readFileSync(weights).equals(before)).toBe(true);
+  expect(readFileSync(gguf).equals(written)).toBe(true);
 });
