@@ -32,6 +32,7 @@ const ATTEMPTS = 6;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 30_000;
 const ANSWER_MS = 30_000;
+const STALL_MS = 30_000;
 const LARGEST_LISTING = 32 << 20;
 const MOST_FILES = 10_000;
 
@@ -50,8 +51,7 @@ export function defaultToken(): string | undefined {
 /** The files of a revision, with the commit that it stands for now. */
 export async function listFiles(hub: Hub, { repo, revision }: ModelName): Promise<HubListing> {
   const path = `/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  const response = await request(hub, path);
-  const text = await readText(response, LARGEST_LISTING);
+  const text = await attempt(hub, path, {}, (response) => readText(response, LARGEST_LISTING, hub.signal));
   let answer: unknown;
   try {
     answer = JSON.parse(text);
@@ -88,11 +88,17 @@ function readFile(hub: Hub, entry: unknown): HubFile {
  * busy or a failing server.
  * @throws HubError; `signal.reason`
  */
-export async function request(
+export function request(hub: Hub, path: string, headers: Record<string, string> = {}): Promise<Response> {
+  return attempt(hub, path, headers, async (response) => response);
+}
+
+/** {@link request}, and `read` with it: where it fails, all is tried again. */
+async function attempt<T>(
   hub: Hub,
   path: string,
-  headers: Record<string, string> = {},
-): Promise<Response> {
+  headers: Record<string, string>,
+  read: (response: Response) => Promise<T>,
+): Promise<T> {
   const url = `${hub.endpoint}${path}`;
   for (let attempt = 1; ; attempt++) {
     hub.signal?.throwIfAborted();
@@ -100,7 +106,7 @@ export async function request(
     let delay = Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), LONGEST_DELAY_MS);
     try {
       const response = await answer(hub, url, headers);
-      if (response.ok || response.status === 416) return response;
+      if (response.ok || response.status === 416) return await read(response);
       await response.body?.cancel();
       failure = refusal(url, response);
       if (response.status !== 429 && response.status < 500) throw failure;
@@ -147,16 +153,39 @@ function refusal(url: string, { status, headers }: Response): HubError {
 }
 
 /** @throws HubError for a body above `limit` bytes */
-async function readText(response: Response, limit: number): Promise<string> {
+async function readText(response: Response, limit: number, signal: AbortSignal | undefined): Promise<string> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const part of response.body ?? []) {
-    parts.push(part as Uint8Array);
-    length += (part as Uint8Array).length;
+  for await (const part of bodyOf(response, signal)) {
+    parts.push(part);
+    length += part.length;
     if (length > limit)
       throw new HubError('ERR_NEOX_HUB', `${response.url} answered more than ${limit} bytes.`);
   }
   return Buffer.concat(parts).toString('utf8');
+}
+
+/** The body's chunks; an error when none comes for a while. */
+export async function* bodyOf(
+  response: Response,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  if (!reader) return;
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      let timer: NodeJS.Timeout | undefined;
+      const stalled = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`nothing came for ${STALL_MS / 1000} s`)), STALL_MS);
+      });
+      const { done, value } = await Promise.race([reader.read(), stalled]).finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value as Uint8Array;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
 }
 
 /** What went wrong below fetch, which says nothing but "fetch failed". */

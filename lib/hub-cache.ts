@@ -10,6 +10,9 @@ import { basename, join, relative, resolve, sep } from 'node:path';
 import { NeoxError } from './errors.js';
 import { isCommit, type ModelName, parseModelName } from './hub-names.js';
 
+/** A path to a file that is not there, rather than a name. */
+const FILE = /\.(?:gguf|safetensors|bin|json)$/i;
+
 /** Where repositories are kept: `HF_HUB_CACHE`, else `$HF_HOME/hub`, else `~/.cache/huggingface/hub`. */
 export function cacheFolder(): string {
   return process.env.HF_HUB_CACHE || join(hubHome(), 'hub');
@@ -55,7 +58,7 @@ export function filesUnder(folder: string): string[] {
 export function resolveModelPath(path: string): string {
   if (existsSync(path)) return path;
   const name = parseModelName(path);
-  if (!name) return path;
+  if (!name || FILE.test(name.repo)) return path;
   const folder = repoFolder(cacheFolder(), name.repo);
   const commit = cachedCommit(folder, name.revision);
   if (commit === undefined) {

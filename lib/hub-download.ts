@@ -6,9 +6,8 @@ import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HubError } from './errors.js';
-import { type Hub, type HubFile, reasonOf, request } from './hub-api.js';
+import { bodyOf, type Hub, type HubFile, reasonOf, request } from './hub-api.js';
 
-const STALL_MS = 30_000;
 const FRUITLESS_ATTEMPTS = 5; // in a row, without a byte more
 const FRUITLESS_DELAY_MS = 100;
 
@@ -152,26 +151,6 @@ function continues(response: Response, at: number, bytes: number): boolean {
   if (response.status !== 206 || !range) return false;
   const [, first, , total] = range;
   return Number(first) === at && (total === '*' || Number(total) === bytes);
-}
-
-/** The body's chunks; an error when none comes for a while. */
-async function* bodyOf(response: Response, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader();
-  if (!reader) return;
-  try {
-    for (;;) {
-      signal?.throwIfAborted();
-      let timer: NodeJS.Timeout | undefined;
-      const stalled = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`nothing came for ${STALL_MS / 1000} s`)), STALL_MS);
-      });
-      const { done, value } = await Promise.race([reader.read(), stalled]).finally(() => clearTimeout(timer));
-      if (done) return;
-      yield value as Uint8Array;
-    }
-  } finally {
-    await reader.cancel().catch(() => {});
-  }
 }
 
 // A full disk is not mended by another request.

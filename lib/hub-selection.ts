@@ -17,22 +17,38 @@ const WEIGHTS = [
 ];
 const MOST_WILDCARDS = 20; // more of them make a pattern slow, not useful
 
+interface Choice {
+  repo: string;
+  part?: string | undefined;
+  include: readonly string[];
+  exclude: readonly string[];
+}
+
 /**
  * By default what loading needs: the texts and one set of weights, or the only .gguf file.
+ * @param part - a file's name, or a part of names in any case, instead of patterns
  * @param include - patterns of names, `*` and `?` and `{a,b}`; what they match, all of it
  * @throws HubError when nothing fits, naming what there is
  */
-export function chooseFiles(
-  files: readonly HubFile[],
-  { repo, include, exclude }: { repo: string; include: readonly string[]; exclude: readonly string[] },
-): HubFile[] {
+export function chooseFiles(files: readonly HubFile[], { repo, part, include, exclude }: Choice): HubFile[] {
   const isExcluded = matcher(exclude);
   const offered = files.filter(({ path }) => !isExcluded(path));
-  const chosen = include.length > 0 ? filter(offered, matcher(include)) : usual(offered, repo);
+  const chosen =
+    part !== undefined
+      ? named(offered, part)
+      : include.length > 0
+        ? filter(offered, matcher(include))
+        : usual(offered, repo);
   if (chosen.length > 0) return chosen;
   const names = files.map(({ path }) => path);
   const shown = names.slice(0, 20).join(', ') + (names.length > 20 ? `, and ${names.length - 20} more` : '');
   throw new HubError('ERR_NEOX_HUB', `Nothing of ${repo} fits; it has ${shown || 'no files'}.`);
+}
+
+function named(files: readonly HubFile[], part: string): HubFile[] {
+  const exact = filter(files, (name) => name === part);
+  if (exact.length > 0) return exact;
+  return filter(files, (name) => name.toLowerCase().includes(part.toLowerCase()));
 }
 
 function usual(files: readonly HubFile[], repo: string): HubFile[] {
@@ -44,7 +60,10 @@ function usual(files: readonly HubFile[], repo: string): HubFile[] {
   const ggufs = filter(files, (name) => name.endsWith('.gguf'));
   if (ggufs.length > 1) {
     const names = ggufs.map(({ path }) => path).join(', ');
-    throw new HubError('ERR_NEOX_HUB', `${repo} holds ${names}; say which with a pattern to include.`);
+    throw new HubError(
+      'ERR_NEOX_HUB',
+      `${repo} holds ${names}; say which by adding :name, or a part of a name.`,
+    );
   }
   return ggufs.length === 1 ? [...filter(texts, (name) => /^(?:README|LICEN)/i.test(name)), ...ggufs] : [];
 }

@@ -36,7 +36,7 @@ export interface PullOptions {
   cacheDir?: string;
   /** Asks no server: what was pulled before, or an error. @defaultValue whether `HF_HUB_OFFLINE` is set */
   offline?: boolean;
-  /** Called from time to time with the bytes that are there, of all files. */
+  /** Called from time to time with the bytes that are there, of all files; what it throws ends the work. */
   onProgress?: (progress: Progress & { file: string }) => void;
   /** Ends the work; what has come is kept for the next time. */
   signal?: AbortSignal;
@@ -61,7 +61,7 @@ const OPTIONS = [
 /**
  * Fetches a repository into the cache that Python's huggingface_hub uses too, each file under its name only when its checksum
  * is right. An interrupted call goes on where it stopped.
- * @param name - `owner/name` or `owner/name@revision`
+ * @param name - `owner/name`, `owner/name@revision`, or `owner/name:file` for one file or those whose names have this part
  * @throws HubError, ArgumentError; `ERR_NEOX_FILE_NOT_FOUND` offline; `ERR_NEOX_IO` when the disk is too small; `signal.reason`
  */
 export async function pull(name: string, options: PullOptions = {}): Promise<PullResult> {
@@ -76,10 +76,12 @@ export async function pull(name: string, options: PullOptions = {}): Promise<Pul
 
   const { signal, token = defaultToken() } = options;
   const endpoint = (options.endpoint ?? defaultEndpoint()).replace(/\/+$/, '');
-  const hub: Hub = { endpoint, ...(token ? { token } : {}), ...(signal ? { signal } : {}) };
+  const stop = new AbortController();
+  const signals = AbortSignal.any(signal ? [signal, stop.signal] : [stop.signal]);
+  const hub: Hub = { endpoint, signal: signals, ...(token ? { token } : {}) };
   const { commit, files } = await listFiles(hub, wanted);
-  const include = wanted.file === undefined ? list(options.include) : [`*${wanted.file}*`];
-  const chosen = chooseFiles(files, { repo: wanted.repo, include, exclude: list(options.exclude) });
+  const [include, exclude] = [list(options.include), list(options.exclude)];
+  const chosen = chooseFiles(files, { repo: wanted.repo, part: wanted.file, include, exclude });
   const snapshot = join(folder, 'snapshots', commit);
   await checkSpace(cache, folder, chosen);
 
@@ -95,8 +97,14 @@ export async function pull(name: string, options: PullOptions = {}): Promise<Pul
   let done = 0;
   for (const file of chosen) {
     const blob = join(folder, 'blobs', file.blob);
-    const report = (bytes: number): void =>
-      options.onProgress?.({ done: done + bytes, total, file: file.path });
+    const report = (bytes: number): void => {
+      try {
+        options.onProgress?.({ done: done + bytes, total, file: file.path });
+      } catch (error) {
+        stop.abort(error); // or it would pass for a failure of the connection
+        throw error;
+      }
+    };
     const lock = join(cache, '.locks', basename(folder), `${file.blob}.lock`);
     const md5 = await withLock(lock, signal, async () => {
       if (existsSync(blob)) return undefined;
@@ -194,6 +202,8 @@ function checkOptions(options: PullOptions): void {
     throw unexpected('an http or https URL', 'endpoint', endpoint);
   for (const [name, value] of Object.entries({ include, exclude })) {
     if (value === undefined) continue;
+    if (typeof value !== 'string' && !Array.isArray(value))
+      throw unexpected('a pattern or a list of them', name, value);
     for (const pattern of list(value)) assertString(name, pattern);
   }
   if (isOffline !== undefined) assertBoolean('offline', isOffline);

@@ -20,6 +20,8 @@ export class FakeHub {
   readonly requests: { url: string; range: string | undefined; authorization: string | undefined }[] = [];
   /** What the list of files is changed to before it is sent. */
   alterListing: (listing: { sha: unknown; siblings: unknown[] }) => unknown = (listing) => listing;
+  /** Lists of files that end in the middle before one is whole. */
+  breakListings = 0;
   misbehave: Misbehave = () => false;
   readonly #server: Server = createServer((request, response) => this.#answer(request, response));
 
@@ -45,7 +47,9 @@ export class FakeHub {
     const { url = '', headers } = request;
     this.requests.push({ url, range: headers.range, authorization: headers.authorization });
     if (url.startsWith('/api/models/')) {
-      response.end(JSON.stringify(this.alterListing(this.#listing())));
+      const listing = JSON.stringify(this.alterListing(this.#listing()));
+      if (this.breakListings-- <= 0) response.end(listing);
+      else response.writeHead(200, { 'content-length': listing.length }).write('{', () => response.destroy());
       return;
     }
     const name = /\/resolve\/[^/]+\/(.+)$/.exec(url)?.[1];

@@ -107,6 +107,12 @@ describe('a server that', () => {
     expect(existsSync(join(fixture.folder, 'snapshots', COMMIT, 'model.safetensors'))).toBe(false);
   });
 
+  test('breaks off its list of files: it is asked for again', async () => {
+    hub.breakListings = 1;
+    expect((await fixture.fetchAll()).files).toHaveLength(3);
+    expect(hub.requests.filter(({ url }) => url.startsWith('/api/'))).toHaveLength(2);
+  });
+
   test('is busy for a moment', async () => {
     hub.misbehave = (_, response) => {
       if (hub.requests.length > 2) return false;

@@ -3,7 +3,7 @@ import { lstatSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'n
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { listModels, pull, removeModel } from '../../lib/index.js';
+import { listModels, Model, pull, removeModel } from '../../lib/index.js';
 import { COMMIT, type FakeHub, sendRange } from './fake-hub.js';
 import { HubFixture, large, REPO } from './hub-fixture.js';
 
@@ -74,6 +74,9 @@ describe('a repository', () => {
     hub.add('model.Q8_0.gguf', 'GGUF', true);
     await expect(fixture.fetchAll()).rejects.toThrow(/Q4_0\.gguf, model\.Q8_0\.gguf; say which/);
     expect((await fixture.fetchAll({}, `${REPO}:Q8_0`)).files).toEqual(['model.Q8_0.gguf']);
+    expect((await fixture.fetchAll({}, `${REPO}:q8_0`)).files).toEqual(['model.Q8_0.gguf']);
+    hub.add('model', 'GGUF', true);
+    expect((await fixture.fetchAll({}, `${REPO}:model`)).files).toEqual(['model']);
   });
 
   test('reports bytes that never fall and end at the total', async () => {
@@ -85,7 +88,25 @@ describe('a repository', () => {
   });
 });
 
+test('options of the wrong kind, and a path to a file that is not there', async () => {
+  for (const include of [5, {}, [5]]) {
+    await expect(fixture.fetchAll({ include: include as unknown as string })).rejects.toMatchObject({
+      code: 'ERR_NEOX_INVALID_ARGUMENT',
+    });
+  }
+  await expect(Model.inspect('models/none.gguf')).rejects.toThrow(/^Cannot open 'models\/none\.gguf'/);
+  await expect(Model.inspect('models/none')).rejects.toThrow(/neox pull models\/none/);
+});
+
 describe('an interrupted call', () => {
+  test('what onProgress throws ends it, and is no failure of the connection', async () => {
+    const onProgress = (): void => {
+      throw new Error('enough');
+    };
+    await expect(fixture.fetchAll({ onProgress, include: 'model.safetensors' })).rejects.toThrow('enough');
+    expect(fixture.fetches.length).toBeLessThan(2);
+  });
+
   test('goes on where it stopped', async () => {
     const abort = new AbortController();
     hub.misbehave = (request, response, content) => {
