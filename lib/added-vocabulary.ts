@@ -15,8 +15,7 @@ export interface Section extends Range {
   id: number | undefined;
 }
 
-const SPACES_AT_END = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$/;
-const SPACES_AT_START = /^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*/;
+const SPACE = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 const WORD_AT_END = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]$/u;
 const WORD_AT_START = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]/u;
 
@@ -92,8 +91,9 @@ export class AddedVocabulary {
       }
       if (token.singleWord && !standsAlone(text, found)) continue;
       let { start, end } = found;
-      if (token.lstrip) start -= SPACES_AT_END.exec(text.slice(done, start))?.[0].length ?? 0;
-      if (token.rstrip) end += SPACES_AT_START.exec(text.slice(end))?.[0].length ?? 0;
+      // Unit by unit: a pattern for the end of a text would try every run of spaces in it from each of its spaces on.
+      while (token.lstrip && start > done && SPACE.test(text.charAt(start - 1))) start--;
+      while (token.rstrip && SPACE.test(text.charAt(end))) end++;
       if (done < start) sections.push({ start: done, end: start, id: undefined });
       sections.push({ start, end, id });
       done = end;

@@ -48,7 +48,9 @@ export function addConfigTokens(
   config: JsonObject,
   padToken: string | undefined,
 ): FastTokens {
-  const className = String(config.tokenizer_class ?? 'GPTNeoXTokenizer').replace(/Fast$/, '');
+  const tokenizerClass = config.tokenizer_class ?? 'GPTNeoXTokenizer';
+  if (typeof tokenizerClass !== 'string') throw wrong('tokenizer_class', 'a string');
+  const className = tokenizerClass.replace(/Fast$/, '');
   const defaults = Object.hasOwn(DEFAULTS, className) ? DEFAULTS[className] : undefined;
   if (defaults === undefined) {
     throw new NeoxError(

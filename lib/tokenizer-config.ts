@@ -63,6 +63,7 @@ function oldAddedTokens(config: JsonObject, json: string): JsonObject {
   const specials = [...named, ...additional].map((value) => contentOf(readToken('a special token', value)));
   const decoder: JsonObject = Object.create(null);
   for (const [content, id] of Object.entries(parseObject(json, 'added_tokens.json'))) {
+    if (typeof id !== 'number') throw wrong(`'${content.slice(0, 40)}'`, 'an id', 'added_tokens.json');
     const special = specials.includes(content);
     decoder[String(id)] = { content, special, normalized: !special };
   }

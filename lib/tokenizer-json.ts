@@ -174,7 +174,11 @@ function postProcessor(value: unknown, depth = 0): TokenizerJson['template'] {
   for (const piece of list('post_processor.single', single, 64)) {
     const { Sequence, SpecialToken } = object('post_processor.single', piece);
     if (Sequence !== undefined) side = template.after;
-    else side.push(String(object('post_processor.single', SpecialToken).id));
+    else {
+      const { id } = object('post_processor.single', SpecialToken);
+      if (typeof id !== 'string') throw wrong('post_processor.single', 'of tokens with an id');
+      side.push(id);
+    }
   }
   return template;
 }

@@ -115,3 +115,24 @@ test.each(files)(
   },
   TIMEOUT_MS,
 );
+
+test('an object that cannot become text is refused where text belongs', () => {
+  const odd = { toString: 1 };
+  const json = JSON.parse(bpe('digits', 'tokenizer.json'));
+  const single = [{ SpecialToken: { id: odd } }, { Sequence: { id: 'A' } }];
+  const tokenizerJson = JSON.stringify({ ...json, post_processor: { type: 'TemplateProcessing', single } });
+  const refusal = expect.objectContaining({ code: 'ERR_NEOX_FORMAT_VALUE' });
+  expect(() => byteLevel({ tokenizerJson })).toThrow(refusal);
+  expect(() => byteLevel({ config: JSON.stringify({ tokenizer_class: odd }) })).toThrow(refusal);
+  expect(() => byteLevel({ addedTokens: JSON.stringify({ '<x>': odd }) })).toThrow(refusal);
+});
+
+test('spaces before a token that strips them take time in proportion', () => {
+  const mask = { content: '<mask>', lstrip: true, rstrip: true, special: true };
+  const config = JSON.stringify({ added_tokens_decoder: { 900: mask } });
+  const tokenizer = new Tokenizer({ tokenizerJson: bpe('legacy', 'tokenizer.json'), config });
+  const ids = (text: string): number[] => tokenizer.encode(text);
+  expect(ids('x \u3000\n<mask>\u00a0\ty')).toEqual([...ids('x'), ...ids('<mask>'), ...ids('y')]);
+  const spaces = ' '.repeat(30_000); // tried from each of them on, 400 million steps
+  expect(costOf(() => ids(`${spaces}x<mask>`))).toBeLessThan(MOST_MS);
+});
