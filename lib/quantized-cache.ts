@@ -100,7 +100,7 @@ async function isCopy(path: string, key: string): Promise<boolean> {
   }
 }
 
-function write(
+async function write(
   source: string,
   output: string,
   type: FileType,
@@ -108,7 +108,7 @@ function write(
   options: JobOptions,
 ): Promise<JobResult> {
   const job = { source, output, type, quantizedFrom };
-  if (source.toLowerCase().endsWith('.gguf')) {
+  if (!(await stat(source)).isDirectory()) {
     return runJob((report) => native().quantize({ ...job, allowRequantize: true }, report), options);
   }
   const name = modelNameOf(source);

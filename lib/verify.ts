@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, lstatSync, readlinkSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { NeoxError } from './errors.js';
 import { filesUnder, resolveModelPath } from './hub-cache.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { findKnownFile, warningOf } from './known-files.js';
@@ -32,6 +33,8 @@ export interface Verification {
   /** Those with numbers that are not finite; `row` and `column` are the first one's. */
   badTensors: NativeVerification['badTensors'];
   hasTokenizer: boolean;
+  /** Why the tokenizer that is there cannot be used, where that is so; prompts are then ids. */
+  tokenizerNote?: string;
   files: VerifiedFile[];
   warnings: string[];
 }
@@ -60,7 +63,7 @@ export async function verify(path: string, options: JobOptions = {}): Promise<Ve
       ? { onProgress: ({ done, total }) => onProgress({ done, total: total + fileBytes }) }
       : {}),
   });
-  const hasTokenizer = await loadsTokenizer(place);
+  const tokenizer = await checkTokenizer(place);
   const verified: VerifiedFile[] = [];
   for (const file of files) {
     const report = (bytes: number): void => {
@@ -72,17 +75,18 @@ export async function verify(path: string, options: JobOptions = {}): Promise<Ve
   const warnings = verified.flatMap(({ name, md5 }) => warningOf(name, md5) ?? []);
   const { tensors, elements, badTensors } = found;
   const isSound = badTensors.length === 0 && verified.every(({ isIntact }) => isIntact !== false);
-  return { path: place, isSound, tensors, elements, badTensors, hasTokenizer, files: verified, warnings };
+  return { path: place, isSound, tensors, elements, badTensors, ...tokenizer, files: verified, warnings };
 }
 
-/** Not one of another kind. @throws FormatError for a tokenizer that is there and broken */
-async function loadsTokenizer(path: string): Promise<boolean> {
+/** @throws FormatError for a tokenizer that is there and broken */
+async function checkTokenizer(path: string): Promise<Pick<Verification, 'hasTokenizer' | 'tokenizerNote'>> {
   try {
     await Tokenizer.load(path);
-    return true;
+    return { hasTokenizer: true };
   } catch (error) {
-    const { code } = error as { code?: unknown };
-    if (code === 'ERR_NEOX_NO_TOKENIZER' || code === 'ERR_NEOX_UNSUPPORTED') return false;
+    const { code, message } = error as NeoxError;
+    if (code === 'ERR_NEOX_NO_TOKENIZER') return { hasTokenizer: false };
+    if (code === 'ERR_NEOX_UNSUPPORTED') return { hasTokenizer: false, tokenizerNote: message };
     throw error;
   }
 }

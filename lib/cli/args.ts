@@ -31,7 +31,7 @@ export function parse(spec: CommandSpec, argv: readonly string[]): Parsed {
     if (!(error instanceof commander().CommanderError)) throw error;
     if (error.exitCode === 0) return { args: [], options: {}, help };
     const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
-    const sentence = /[.)]$/.test(message) ? message : `${message}.`;
+    const sentence = /[.)?]$/.test(message) ? message : `${message}.`;
     throw new UsageError(`${sentence} See neox ${spec.name} --help.`, { cause: error });
   }
   const { debug: _, ...options } = program.opts(); // main reads it: an error may come before this

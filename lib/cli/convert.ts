@@ -17,7 +17,7 @@ export const convert: CommandSpec<Options> = {
   arguments: [
     {
       syntax: '<directory>',
-      help: 'with config.json, model.safetensors or pytorch_model.bin, and spiece.model',
+      help: 'with config.json, model.safetensors or pytorch_model.bin, and the tokenizer; or a pulled name',
     },
   ],
   options: [

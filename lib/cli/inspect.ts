@@ -27,7 +27,7 @@ export const inspect: CommandSpec<Options> = {
     },
     {
       flags: '--type <type>',
-      help: 'as it would be when quantized while loading',
+      help: 'as it would be when quantized while loading (see neox quantize --help)',
       defaultText: 'as stored',
       parse: fileType,
     },

@@ -26,15 +26,15 @@ export const ls: CommandSpec<Options> = {
     else if (models.length === 0)
       await err.line('neox: nothing was pulled yet; `neox pull owner/name` fetches a model');
     else {
-      const rows = models.flatMap(({ repo, bytes: size, revisions }) =>
-        revisions.map(({ commit, refs, files: { length } }) => [
-          repo,
+      const rows = models.flatMap(({ repo, bytes: size, revisions }) => {
+        // Revisions share files, so the size is the repository's. One whose download was interrupted has no revision yet.
+        const [first = ['-', '-', '0'], ...rest] = revisions.map(({ commit, refs, files: { length } }) => [
           refs.join(', ') || '-',
           commit.slice(0, 12),
           String(length),
-          bytes(size),
-        ]),
-      );
+        ]);
+        return [[repo, ...first, bytes(size)], ...rest.map((cells) => [repo, ...cells, ''])];
+      });
       await out.table(['model', 'revision', 'commit', 'files', 'on disk'], rows);
       for (const { repo, revisions } of files ? models : []) {
         for (const revision of revisions) {

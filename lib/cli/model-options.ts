@@ -10,7 +10,7 @@ import { integer } from './values.js';
 
 export const modelOption: OptionSpec = {
   flags: '-m, --model <path>',
-  help: 'a .gguf file or a Hugging Face directory',
+  help: 'a .gguf file, a Hugging Face directory or a pulled name',
   defaultText: 'the demo model',
 };
 

@@ -7,8 +7,10 @@ import {
   type ModelComparison,
   type RoundingOptions,
   type TensorReport,
+  Tokenizer,
 } from '../index.js';
 import type { OptionSpec } from './command.js';
+import { UsageError } from './exit-codes.js';
 import type { Io } from './io.js';
 import { type JobControl, type OutputFlags, reportTypes, writeOutput } from './jobs.js';
 import { withProgress } from './progress.js';
@@ -49,20 +51,38 @@ export async function writeMeasured(
   io: Io,
   job: (control: JobControl) => Promise<JobResult>,
 ): Promise<void> {
-  // Before the work: a text that cannot be read is told at once.
-  const text = options.kl === undefined ? undefined : await readInput([], io, 'text', options.kl);
+  const sample = options.kl === undefined ? undefined : await readSample(input, options.kl, io);
   const result = await writeOutput(label, options, io, 'MiB', job);
   await reportTypes(result, io);
   if (options.report && !options.json) await printErrors(result.tensors, io);
-  const comparison = text === undefined ? undefined : await compare(input, text, options, io);
+  const comparison = sample && (await compare(input, sample, options, io));
   if (comparison && !options.json) await printComparison(comparison, io);
   if (options.json) await io.out.json({ ...result, ...(comparison ? { comparison } : {}) });
 }
 
-async function compare(input: string, text: string, options: QualityFlags, io: Io): Promise<ModelComparison> {
-  const { output, klChunks: chunks } = options;
+interface Sample {
+  ids: number[];
+  /** Tokens of a chunk. */
+  contextLength: number;
+}
+
+/** What the models are compared on. Read before the work, which may be long: what is wrong with it is told at once. */
+async function readSample(input: string, file: string, io: Io): Promise<Sample> {
+  const text = await readInput([], io, 'text', file);
   const { config } = await Model.inspect(input);
   const contextLength = Math.min(512, config.maxPositionEmbeddings);
+  const ids = (await Tokenizer.load(input)).encode(text, { addSpecialTokens: false });
+  if (ids.length >= contextLength) return { ids, contextLength };
+  throw new UsageError(`The text of --kl has ${ids.length} tokens; ${contextLength} or more are needed.`);
+}
+
+async function compare(
+  input: string,
+  { ids, contextLength }: Sample,
+  options: QualityFlags,
+  io: Io,
+): Promise<ModelComparison> {
+  const { output, klChunks: chunks } = options;
   return io.interrupts.during((signal) =>
     withProgress(
       io,
@@ -76,7 +96,7 @@ async function compare(input: string, text: string, options: QualityFlags, io: I
           try {
             const limit = chunks === undefined ? {} : { chunks };
             return await compareModels(reference, candidate, {
-              text,
+              ids,
               contextLength,
               ...limit,
               onProgress,

@@ -45,6 +45,7 @@ export const quantize: CommandSpec<Options> = {
     if (dryRun) {
       const result = await quantizeModel(file, output, settings);
       await reportTypes(result, io);
+      if (options.json) await io.out.json(result);
       await io.err.line(`neox: ${output} would have ${bytes(result.tensorBytes)} of tensors`);
       return undefined;
     }

@@ -44,7 +44,7 @@ async function print(found: Verification, { out }: Io): Promise<void> {
   await out.table(['file', 'size', 'content', 'SHA-256', 'MD5', ''], rows);
   await out.line();
   await out.line(`${found.tensors} tensors, ${count(found.elements)} numbers, all shapes right`);
-  await out.line(found.hasTokenizer ? 'tokenizer: sound' : 'tokenizer: none');
+  await out.line(found.hasTokenizer ? 'tokenizer: sound' : `tokenizer: ${found.tokenizerNote ?? 'none'}`);
   for (const { name, nan, infinite, row, column } of found.badTensors) {
     await out.line(`${name}: ${nan} NaN, ${infinite} infinite, the first at row ${row}, column ${column}`);
   }

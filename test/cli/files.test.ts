@@ -171,6 +171,7 @@ describe('inspect', () => {
   });
 
   test('the memory follows the context length', async () => {
+    expect((await inspect(checkpoint, '--type', 'q4_k')).tensors.length).toBeGreaterThan(0);
     const [short, long] = [await inspect(checkpoint, '-c', '64'), await inspect(checkpoint, '-c', '128')];
     expect(long.contextLength).toBe(128);
     expect(long.memory.kvCacheBytes).toBe(2 * short.memory.kvCacheBytes);

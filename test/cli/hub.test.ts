@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FakeHub } from '../lib/fake-hub.js';
 import { checkpoint, expectFailure, neox, temporaryFolder } from './program.js';
@@ -55,6 +55,14 @@ test('what was pulled is loaded, inspected, converted, listed and removed by its
   expect((await run('rm', NAME)).stderr).toMatch(/KiB freed/);
   expect(JSON.parse((await run('ls', '--json')).stdout)).toEqual([]);
   expectFailure(await run('rm', NAME), 3, /not among the pulled/);
+});
+
+test('an interrupted download is listed, so that it can be removed', async () => {
+  const blobs = join(folder.path, 'hub', 'models--owner--half', 'blobs');
+  mkdirSync(blobs, { recursive: true });
+  writeFileSync(join(blobs, `${'c'.repeat(64)}.incomplete`), Buffer.alloc(2048));
+  expect((await run('ls')).stdout).toMatch(/owner\/half +- +- +0 +2\.00 KiB/);
+  expect((await run('rm', 'owner/half')).stderr).toMatch(/2\.00 KiB freed/);
 });
 
 test('what is no repository is wrong usage, and one that is not there is told of', async () => {

@@ -54,7 +54,7 @@ describe('help', () => {
   test('names the default of an option', async () => {
     const { stdout } = await helpOf('run');
     expect(stdout.replace(/\s+/g, ' ')).toContain(
-      '-m, --model <path> a .gguf file or a Hugging Face directory (default: the demo model)',
+      '-m, --model <path> a .gguf file, a Hugging Face directory or a pulled name (default: the demo model)',
     );
   });
 

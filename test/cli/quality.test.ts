@@ -54,6 +54,20 @@ test('--kl compares with the source; --json tells all on stdout', async () => {
   expect(comparison.topAgreement).toBeGreaterThan(0.2);
 });
 
+test('a text that is too short for --kl is told of before the work', async () => {
+  writeFileSync(at('short.txt'), '山');
+  const ended = await quantize('short.gguf', '--kl', at('short.txt'));
+  expectFailure(ended, 2, /--kl has \d tokens; 512 or more are needed/);
+  expect(existsSync(at('short.gguf'))).toBe(false);
+});
+
+test('--dry-run --json tells the size on stdout', async () => {
+  const { status, stdout } = await quantize('dry.gguf', '--dry-run', '--json');
+  expect(status).toBe(0);
+  expect((JSON.parse(stdout) as JobResult).tensorBytes).toBeGreaterThan(0);
+  expect(existsSync(at('dry.gguf'))).toBe(false);
+});
+
 test('--kl without --json is a table on stderr', async () => {
   const { status, stdout, stderr } = await quantize('kl.gguf', '--kl', text, '--kl-chunks', '1');
   expect(status).toBe(0);

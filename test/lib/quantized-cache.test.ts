@@ -198,3 +198,10 @@ test('the folder follows the environment, and options are checked', async () => 
   await expect(Model.load(source, { type, cache: '' })).rejects.toMatchObject(invalid);
   await expect(Model.load(source, { type, cache: 1 as unknown as boolean })).rejects.toMatchObject(invalid);
 });
+
+test('a GGUF file is known by being a file, whatever its name', async () => {
+  const file = join(root, 'model.bin');
+  await convert(source, file);
+  expect(await logits(file, { type, cache })).toEqual(await logits(file, { type }));
+  expect(copies()).toEqual([expect.stringMatching(/^model\.bin-Q8_0-/)]);
+});

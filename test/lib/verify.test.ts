@@ -57,6 +57,17 @@ test('a file of the hub cache is compared with its name there', async () => {
   expect((await verify(folder)).isSound).toBe(false);
 });
 
+test('a tokenizer of a kind that is not supported is no damage: the model takes ids', async () => {
+  cpSync(tiny, folder, { recursive: true });
+  const bpe = join(__dirname, '..', 'fixtures', 'tokenizer', 'bpe', 'digits', 'tokenizer.json');
+  const json = JSON.parse(readFileSync(bpe, 'utf8'));
+  json.model.type = 'WordPiece';
+  writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(json));
+  const found = await verify(folder);
+  expect(found).toMatchObject({ isSound: true, hasTokenizer: false });
+  expect(found.tokenizerNote).toMatch(/'WordPiece', which is not supported/);
+});
+
 test('errors: nothing there, a broken file, an abort', async () => {
   await expect(verify(join(folder, 'none'))).rejects.toMatchObject({ code: 'ERR_NEOX_FILE_NOT_FOUND' });
   const broken = join(folder, 'broken.gguf');
