@@ -8,7 +8,7 @@ export const fixturesDir = join(root, 'test', 'fixtures');
 /**
  * `controls` are whole files, which the driver cuts, flips and overwrites exhaustively; `seeds` are folders whose files
  * are mutated at random; libFuzzer begins with their files. Both are under test/fixtures. `flips` is the number of bit
- * flips, and the most edge integers, of the controls together.
+ * flips of the controls together; edge integers are at most half as many.
  */
 export const fuzzTargets = [
   {

@@ -1,8 +1,8 @@
 // Runs a fuzz target without libFuzzer.
 //
 //   fuzz_<parser> [--seconds N] [--seed N] [--flips N] <file or folder>...
-//       cuts, bit flips and edge integers of every file that is named first, exhaustively up to --flips inputs of a
-//       kind, then random mutants of all the files until N seconds of processor time are spent
+//       cuts, bit flips and edge integers of every file that is named, up to --flips flips and half as many integers,
+//       then random mutants of all the files until N seconds of processor time are spent
 //   fuzz_<parser> --only <file>...      runs the files as they are
 //
 // The last line is "<n> inputs, no failure". A failure ends the process after the input was written to the file
@@ -119,7 +119,7 @@ void run(const Options& options) {
     for (std::size_t i = 0; i < n_named; ++i) {
         n_cut += fuzz::try_truncations(seeds[i], attempt);
         n_flipped += fuzz::try_bit_flips(seeds[i], share, random, attempt);
-        n_edges += fuzz::try_edge_integers(seeds[i], share, attempt);
+        n_edges += fuzz::try_edge_integers(seeds[i], share / 2, attempt);
     }
     while (!seeds.empty() && cpu_seconds() < options.seconds) {
         const Input& one = seeds[random.below(seeds.size())];

@@ -25,7 +25,7 @@ void parse(fuzz::Bytes bytes) {
         " a  \xE5\x90\xBE\xE8\xBC\xA9\xE3\x81\xAF\xE7\x8C\xAB \xF0\x9F\x98\x80\n\xEF\xBC\xA1<0x0A>");
     use(tokenizer, text.substr(0, 512));
     use(tokenizer, text.substr(text.size() - std::min<std::size_t>(text.size(), 256)));
-    for (std::int32_t id = 0; id < std::min(tokenizer.size(), 64); ++id)
+    for (std::int32_t id = 0; id < std::min(tokenizer.size(), 16); ++id)
         use(tokenizer, tokenizer.piece(id) + tokenizer.piece(id));
     use(tokenizer.without_dummy_prefix(), text.substr(0, 64));
 }
