@@ -173,7 +173,7 @@ private:
 
     // A pickler numbers what it puts into the memo from 0 on, so a number is below that of the bytes so far.
     void memo_put(std::size_t i) {
-        if (i >= at_)
+        if (i >= std::min(at_, kPickleMostValues))
             fail(ErrorCode::format_limit, "A value is put into the memo at ", i, ", which skips numbers.");
         if (i >= memo_.size()) memo_.resize(i + 1, kNotInMemo);
         memo_[i] = top();

@@ -50,6 +50,19 @@ TEST(pickles_refuse_views_beyond_their_storage) {
     CHECK_THROWS(pickle(tensor_pickle("K\x01", "(" + std::string(18, 'N') + "t", one)), format_shape);
 }
 
+// Numbers of the memo are bounded by the bytes so far and by how many values there may be.
+TEST(pickles_bound_the_memo) {
+    CHECK_THROWS(pickle("\x80\x02Nq\x05."), format_limit);
+    const auto put = [](std::size_t n) {
+        std::string number(4, '\0');
+        for (std::size_t i = 0; i < 4; ++i) number[i] = static_cast<char>(n >> (8 * i) & 0xFF);
+        const std::string text = std::string("X\0\0\x10\0", 5) + std::string(std::size_t{1} << 20, 'a');
+        return "\x80\x02" + text + text + "\x86r" + number + ".";
+    };
+    CHECK(pickle(put(kPickleMostValues - 1)).kind(2) == PickleKind::tuple);
+    CHECK_THROWS(pickle(put(kPickleMostValues)), format_limit);
+}
+
 TEST(pickles_run_nothing) {
     for (const char* name :
          {"os\nsystem", "posix\nsystem", "builtins\neval", "__builtin__\nexec", "torch.hub\nload",
