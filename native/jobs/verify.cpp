@@ -7,19 +7,12 @@
 #include <mutex>
 
 #include "base/thread_pool.h"
+#include "jobs/row_slices.h"
 #include "model/source.h"
 #include "quant/quant.h"
 
 namespace neox {
 namespace {
-
-constexpr std::uint64_t kSliceBytes = std::uint64_t{4} << 20;
-
-struct Slice {
-    std::size_t tensor;
-    std::uint64_t row_begin;
-    std::uint64_t n_rows;
-};
 
 struct Buffers {
     std::vector<std::byte> stored;
@@ -27,7 +20,7 @@ struct Buffers {
 };
 
 // What is wrong with a slice; a tensor without a name when nothing is.
-BadTensor check_slice(const TensorSource& source, const Slice& slice, Buffers& buffers) {
+BadTensor check_slice(const TensorSource& source, const RowSlice& slice, Buffers& buffers) {
     const Tensor& tensor = source.tensors()[slice.tensor];
     const std::uint64_t stride = row_bytes(tensor.dtype, tensor.n_cols());
     buffers.stored.resize(static_cast<std::size_t>(slice.n_rows * stride));
@@ -68,16 +61,12 @@ VerifyResult verify(const std::string& path, const JobControl& control) {
     const std::unique_ptr<TensorSource> source = open_source(path);
     const std::vector<Tensor>& tensors = source->tensors();
     VerifyResult result;
-    std::vector<Slice> slices;
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-        const std::uint64_t stride = row_bytes(tensors[i].dtype, tensors[i].n_cols());
-        const std::uint64_t step = std::max<std::uint64_t>(1, kSliceBytes / stride);
-        for (std::uint64_t row = 0; row < tensors[i].n_rows(); row += step)
-            slices.push_back({i, row, std::min(step, tensors[i].n_rows() - row)});
-        result.n_elements += tensors[i].n_elements();
-        result.n_bytes += stride * tensors[i].n_rows();
+    for (const Tensor& tensor : tensors) {
+        result.n_elements += tensor.n_elements();
+        result.n_bytes += row_bytes(tensor.dtype, tensor.n_cols()) * tensor.n_rows();
     }
     result.n_tensors = tensors.size();
+    const std::vector<RowSlice> slices = cut_rows(tensors);
 
     ThreadPool pool(control.n_threads > 0 ? control.n_threads : default_thread_count());
     std::vector<Buffers> buffers(static_cast<std::size_t>(pool.size()));
@@ -86,7 +75,7 @@ VerifyResult verify(const std::string& path, const JobControl& control) {
     std::atomic<std::uint64_t> done{0};
     const auto check_one = [&](std::size_t task, int thread) {
         control.check();
-        const Slice& slice = slices[task];
+        const RowSlice& slice = slices[task];
         const BadTensor found = check_slice(*source, slice, buffers[static_cast<std::size_t>(thread)]);
         if (!found.name.empty()) {
             const std::lock_guard lock(mutex);

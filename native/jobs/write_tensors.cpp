@@ -6,32 +6,13 @@
 #include <span>
 
 #include "base/thread_pool.h"
+#include "jobs/row_slices.h"
 #include "kernels/quantize_rows.h"
 #include "model/type_mix.h"
 #include "quant/quant.h"
 
 namespace neox {
 namespace {
-
-// Of the output; large enough for sequential writes, small enough for a prompt answer to cancel.
-constexpr std::uint64_t kSliceBytes = std::uint64_t{4} << 20;
-
-struct Slice {
-    std::size_t tensor;
-    std::uint64_t row_begin;
-    std::uint64_t n_rows;
-};
-
-std::vector<Slice> cut(const std::vector<Tensor>& tensors) {
-    std::vector<Slice> slices;
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-        const std::uint64_t stride = row_bytes(tensors[i].dtype, tensors[i].n_cols());
-        const std::uint64_t step = std::max<std::uint64_t>(1, kSliceBytes / stride);
-        for (std::uint64_t row = 0; row < tensors[i].n_rows(); row += step)
-            slices.push_back({i, row, std::min(step, tensors[i].n_rows() - row)});
-    }
-    return slices;
-}
 
 constexpr std::uint64_t kBatchElements = 32768;  // of f32 at a time
 
@@ -69,14 +50,14 @@ void convert_rows(const TensorSource& source, std::size_t index, const Tensor& t
 
 void write_tensors(GgufWriter& writer, const MakeRows& make_rows, const JobControl& control) {
     const std::vector<Tensor>& tensors = writer.file().tensors;
-    const std::vector<Slice> slices = cut(tensors);
+    const std::vector<RowSlice> slices = cut_rows(tensors);
     const std::uint64_t total = writer.data_bytes();
     ThreadPool pool(control.n_threads > 0 ? control.n_threads : default_thread_count());
     std::vector<std::vector<std::byte>> buffers(static_cast<std::size_t>(pool.size()));
     std::atomic<std::uint64_t> done{0};
     const auto run = [&](std::size_t task, int thread) {
         control.check();
-        const Slice& slice = slices[task];
+        const RowSlice& slice = slices[task];
         const Tensor& tensor = tensors[slice.tensor];
         const std::uint64_t stride = row_bytes(tensor.dtype, tensor.n_cols());
         std::vector<std::byte>& buffer = buffers[static_cast<std::size_t>(thread)];
