@@ -7,7 +7,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join, relative, resolve, sep } from 'node:path';
-import { NeoxError } from './errors.js';
+import { ArgumentError, NeoxError } from './errors.js';
 import { isCommit, type ModelName, parseModelName } from './hub-names.js';
 
 /** A path to a file that is not there, rather than a name. */
@@ -53,9 +53,10 @@ export function filesUnder(folder: string): string[] {
 /**
  * What a path argument of the package names: a file or folder, else a pulled repository.
  * @returns a path that exists, or `path` itself where it is no name either, for its reader to refuse
- * @throws NeoxError `ERR_NEOX_FILE_NOT_FOUND` for a repository that was not pulled, with the command that does
+ * @throws ArgumentError; NeoxError `ERR_NEOX_FILE_NOT_FOUND` for a repository that was not pulled, with the command that does
  */
 export function resolveModelPath(path: string): string {
+  if (path.includes('\0')) throw new ArgumentError('A path with a NUL character names no file.');
   if (existsSync(path)) return path;
   const name = parseModelName(path);
   if (!name || FILE.test(name.repo)) return path;

@@ -1,6 +1,6 @@
 // Where a job writes: never over what it reads.
 
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { NeoxError } from './errors.js';
 
@@ -9,8 +9,9 @@ import { NeoxError } from './errors.js';
  * @throws NeoxError `ERR_NEOX_IO` when `output` is `source`, or a file of it other than a .gguf, which no checkpoint is read from
  */
 export function assertNotInput(source: string, output: string): void {
-  const written = statSync(output, { throwIfNoEntry: false });
-  if (!written?.isFile()) return;
+  if (!existsSync(output)) return;
+  const written = statSync(output);
+  if (!written.isFile()) return;
   for (const path of filesOf(source)) {
     const read = statSync(path, { throwIfNoEntry: false });
     if (read?.dev !== written.dev || read.ino !== written.ino) continue;

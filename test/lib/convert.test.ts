@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { collectImportance, convert, FormatError, Model, quantize } from '../../lib/index.js';
+import { collectImportance, convert, FormatError, Model, NeoxError, quantize } from '../../lib/index.js';
 import { checkpointPath } from '../integration/fixtures.js';
 
 const tiny = checkpointPath('sequential-erf');
@@ -82,6 +82,7 @@ test('no job writes over what it reads', async () => {
   await expect(collectImportance(gguf, gguf, { ids: [1, 2], contextLength: 2 })).rejects.toMatchObject(
     refusal,
   );
+  await expect(convert(source, 'a\0b')).rejects.toBeInstanceOf(NeoxError);
   expect(readFileSync(weights).equals(before)).toBe(true);
   expect(readFileSync(gguf).equals(written)).toBe(true);
 });

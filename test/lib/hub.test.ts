@@ -3,7 +3,7 @@ import { lstatSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'n
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { listModels, Model, pull, removeModel } from '../../lib/index.js';
+import { listModels, Model, pull, removeModel, verify } from '../../lib/index.js';
 import { COMMIT, type FakeHub, sendRange } from './fake-hub.js';
 import { HubFixture, large, REPO } from './hub-fixture.js';
 
@@ -95,6 +95,7 @@ test('options of the wrong kind, and a path to a file that is not there', async 
     });
   }
   await expect(Model.inspect('models/none.gguf')).rejects.toThrow(/^Cannot open 'models\/none\.gguf'/);
+  await expect(verify('a\0b')).rejects.toMatchObject({ code: 'ERR_NEOX_INVALID_ARGUMENT' });
   await expect(Model.inspect('models/none')).rejects.toThrow(/neox pull models\/none/);
 });
 
