@@ -1,10 +1,11 @@
 // Whether a model is sound: every tensor there with its shape, every number finite, every file as its checksum says.
 
 import { createHash } from 'node:crypto';
-import { createReadStream, lstatSync, readlinkSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { NeoxError } from './errors.js';
 import { filesUnder, resolveModelPath } from './hub-cache.js';
+import { isCommit } from './hub-names.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { findKnownFile, warningOf } from './known-files.js';
 import { native } from './native.js';
@@ -13,6 +14,7 @@ import { Tokenizer } from './tokenizer.js';
 import { assertKnownOptions, assertString } from './validate.js';
 
 export interface VerifiedFile {
+  /** Within the directory, with `/` between the parts. */
   name: string;
   bytes: number;
   sha256: string;
@@ -50,11 +52,8 @@ export async function verify(path: string, options: JobOptions = {}): Promise<Ve
   checkJobOptions(options);
   const { onProgress, signal } = options;
   const place = resolveModelPath(path);
-  const names = statSync(place, { throwIfNoEntry: false })?.isDirectory() ? filesUnder(place) : [''];
-  const files = names
-    .map((name) => join(place, name))
-    .filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
-  const fileBytes = files.reduce((sum, file) => sum + statSync(file).size, 0);
+  const files = filesOf(place);
+  const fileBytes = files.reduce((sum, { file }) => sum + statSync(file).size, 0);
 
   let checked = 0;
   const found = await runJob((report) => native().verify(place, report), {
@@ -65,12 +64,12 @@ export async function verify(path: string, options: JobOptions = {}): Promise<Ve
   });
   const tokenizer = await checkTokenizer(place);
   const verified: VerifiedFile[] = [];
-  for (const file of files) {
+  for (const { name, file } of files) {
     const report = (bytes: number): void => {
       checked += bytes;
       onProgress?.({ done: found.tensorBytes + checked, total: found.tensorBytes + fileBytes });
     };
-    verified.push(await verifyFile(file, report, signal));
+    verified.push({ name, ...(await verifyFile(file, report, signal)) });
   }
   const warnings = verified.flatMap(({ name, md5 }) => warningOf(name, md5) ?? []);
   const { tensors, elements, badTensors } = found;
@@ -91,11 +90,22 @@ async function checkTokenizer(path: string): Promise<Pick<Verification, 'hasToke
   }
 }
 
+/** Of a pulled repository every file; of another directory those that lie in it, as those of a checkpoint do. */
+function filesOf(place: string): { name: string; file: string }[] {
+  if (!statSync(place, { throwIfNoEntry: false })?.isDirectory()) {
+    return existsSync(place) ? [{ name: basename(place), file: place }] : [];
+  }
+  const names = isCommit(basename(place)) ? filesUnder(place) : readdirSync(place).sort();
+  return names
+    .map((name) => ({ name, file: join(place, name) }))
+    .filter(({ file }) => statSync(file, { throwIfNoEntry: false })?.isFile());
+}
+
 async function verifyFile(
   path: string,
   report: (bytes: number) => void,
   signal: AbortSignal | undefined,
-): Promise<VerifiedFile> {
+): Promise<Omit<VerifiedFile, 'name'>> {
   const { size } = statSync(path);
   const [sha256, md5, git] = [createHash('sha256'), createHash('md5'), createHash('sha1')];
   git.update(`blob ${size}\0`);
@@ -107,7 +117,7 @@ async function verifyFile(
   const sums = { sha256: sha256.digest('hex'), md5: md5.digest('hex') };
   const expected = blobName(path);
   const isIntact = expected === undefined ? undefined : [sums.sha256, git.digest('hex')].includes(expected);
-  return { name: basename(path), bytes: size, ...sums, isIntact, note: findKnownFile(sums.md5)?.note };
+  return { bytes: size, ...sums, isIntact, note: findKnownFile(sums.md5)?.note };
 }
 
 /** The checksum that the hub's cache has as the name of a file's content. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Progress, verify } from '../../lib/index.js';
@@ -55,6 +55,18 @@ test('a file of the hub cache is compared with its name there', async () => {
   writeFileSync(join(folder, sha256), content);
   expect((await intact())?.isIntact).toBe(false);
   expect((await verify(folder)).isSound).toBe(false);
+});
+
+test('files in folders are named by their paths, and read of a pulled repository alone', async () => {
+  const namesIn = async (place: string) => (await verify(place)).files.map(({ name }) => name);
+  const pulled = join(folder, 'a'.repeat(40));
+  for (const place of [pulled, join(folder, 'model')]) {
+    cpSync(tiny, place, { recursive: true });
+    cpSync(join(tiny, 'config.json'), join(place, 'more', 'config.json'));
+  }
+  const top = readdirSync(tiny).sort();
+  expect(await namesIn(join(folder, 'model'))).toEqual(top);
+  expect(await namesIn(pulled)).toEqual([...top, 'more/config.json'].sort());
 });
 
 test('a tokenizer of a kind that is not supported is no damage: the model takes ids', async () => {
