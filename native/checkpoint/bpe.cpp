@@ -111,8 +111,12 @@ std::optional<BpeModel> parse_tokenizer_json(std::string_view json) {
         type_of(root.find_set("decoder")) != "ByteLevel")
         return std::nullopt;
     BpeModel result;
-    for (const auto& [token, id] : vocab->as_object("the vocabulary"))
+    std::unordered_set<std::int32_t> ids;
+    for (const auto& [token, id] : vocab->as_object("the vocabulary")) {
         result.tokens.push_back({as_id(id, "the id of a token"), token, PieceType::normal});
+        // GGUF lists tokens by id, so that one of two would be lost.
+        if (!ids.insert(result.tokens.back().id).second) return std::nullopt;
+    }
     if (const JsonValue* added = root.find_set("added_tokens")) read_added(*added, result.tokens);
     if (!read_merges(*merges, result.merges)) return std::nullopt;
     result.pre = pre_tokenizer_name(root);

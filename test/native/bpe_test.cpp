@@ -45,6 +45,12 @@ TEST(bpe_takes_a_tokenizer_json_apart) {
     CHECK_EQ(parse_tokenizer_json(digits)->pre, std::string("starcoder"));
 }
 
+TEST(bpe_of_two_tokens_with_one_id_is_nothing_for_gguf) {
+    CHECK(!parse_tokenizer_json(with(kFile, "\"ab\":2", "\"ab\":1")));
+    // An added token is the vocabulary's own by another name for its kind.
+    CHECK(parse_tokenizer_json(with(kFile, "\"id\":3", "\"id\":2")).has_value());
+}
+
 TEST(bpe_writes_what_it_reads) {
     BpeModel model = *parse_tokenizer_json(kFile);
     for (const char* pre : {"gpt-2", "olmo", "starcoder"}) {
