@@ -1,7 +1,9 @@
 #include "binding/inspect.h"
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "binding/environment.h"
 #include "binding/model.h"
@@ -15,6 +17,7 @@ namespace {
 
 struct Inspection {
     std::unique_ptr<TensorSource> source;
+    std::vector<SourceEntry> metadata;
     LoadPlan plan;
     std::optional<FileType> file_type;
     BackendOptions backend{};
@@ -87,7 +90,7 @@ Napi::Value to_js(Napi::Env env, const Inspection& found) {
     object.Set("name", text.name);
     object.Set("format", found.source->format());
     object.Set("files", to_js_files(env, found.source->files()));
-    object.Set("metadata", to_js_metadata(env, found.source->metadata()));
+    object.Set("metadata", to_js_metadata(env, found.metadata));
     object.Set("chatFormat", text.chat_format);
     object.Set("hasTokenizer", text.has_tokenizer());
     object.Set("isBpe", !text.tokenizer_json.empty());
@@ -116,6 +119,7 @@ Napi::Value inspect(const Napi::CallbackInfo& info) {
         auto work = [path, options](TaskControl&) -> TaskResult {
             auto found = std::make_shared<Inspection>();
             found->source = open_source(path);
+            found->metadata = found->source->metadata();
             found->plan = plan_load(*found->source, options.type);
             found->file_type = options.type ? options.type : found->source->file_type();
             const Config& config = found->source->config();
