@@ -43,7 +43,8 @@ export function defaultEndpoint(): string {
 
 /** `HF_TOKEN`, or what `hf auth login` left. */
 export function defaultToken(): string | undefined {
-  if (process.env.HF_TOKEN) return process.env.HF_TOKEN;
+  const token = process.env.HF_TOKEN?.trim(); // a line break of the file that it came from is none of it
+  if (token) return token;
   const path = join(hubHome(), 'token');
   return existsSync(path) ? readFileSync(path, 'utf8').trim() || undefined : undefined;
 }

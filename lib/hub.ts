@@ -76,6 +76,8 @@ export async function pull(name: string, options: PullOptions = {}): Promise<Pul
 
   const { signal, token = defaultToken() } = options;
   const endpoint = (options.endpoint ?? defaultEndpoint()).replace(/\/+$/, '');
+  if (!URL.canParse(endpoint) || !/^https?:/.test(endpoint))
+    throw unexpected('an http or https URL', 'endpoint (HF_ENDPOINT)', endpoint);
   const stop = new AbortController();
   const signals = AbortSignal.any(signal ? [signal, stop.signal] : [stop.signal]);
   const hub: Hub = { endpoint, signal: signals, ...(token ? { token } : {}) };
@@ -198,8 +200,6 @@ function checkOptions(options: PullOptions): void {
   }
   if (revision !== undefined && !isRevision(revision))
     throw unexpected('a branch, a tag or a commit', 'revision', revision);
-  if (endpoint !== undefined && !/^https?:\/\//.test(endpoint))
-    throw unexpected('an http or https URL', 'endpoint', endpoint);
   for (const [name, value] of Object.entries({ include, exclude })) {
     if (value === undefined) continue;
     if (typeof value !== 'string' && !Array.isArray(value))

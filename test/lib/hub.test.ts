@@ -99,6 +99,27 @@ test('options of the wrong kind, and a path to a file that is not there', async 
   await expect(Model.inspect('models/none')).rejects.toThrow(/neox pull models\/none/);
 });
 
+test('the environment: a token with a line break, and an endpoint that is none', async () => {
+  const { HF_TOKEN, HF_ENDPOINT } = process.env;
+  const set = (name: string, value: string | undefined): void => {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  };
+  try {
+    set('HF_TOKEN', 'mine\n');
+    set('HF_ENDPOINT', `${hub.endpoint}/`);
+    await pull(REPO, { cacheDir: fixture.cache, include: 'config.json' });
+    expect(hub.requests.map(({ authorization }) => authorization)).toEqual(['Bearer mine', 'Bearer mine']);
+    for (const endpoint of ['hub.example', 'ftp://hub.example', 'http://']) {
+      set('HF_ENDPOINT', endpoint);
+      await expect(pull(REPO, { cacheDir: fixture.cache })).rejects.toThrow(/an http or https URL/);
+    }
+  } finally {
+    set('HF_TOKEN', HF_TOKEN);
+    set('HF_ENDPOINT', HF_ENDPOINT);
+  }
+});
+
 describe('an interrupted call', () => {
   test('what onProgress throws ends it, and is no failure of the connection', async () => {
     const onProgress = (): void => {
