@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FILE_TYPES, type FileType, Model, quantize } from '../../lib/index.js';
+import { FILE_TYPE_NUMBERS } from './llama-ftype.js';
 
 const python = process.env.NEOX_PYTHON ?? 'python3';
 const canRun = spawnSync(python, ['-c', 'import llama_cpp, gguf']).status === 0;
@@ -15,18 +16,18 @@ if (!canRun) {
 const folder = mkdtempSync(join(tmpdir(), 'neox-types-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** llama_ftype. */
-const NUMBERS: Readonly<Record<FileType, number>> = {
-  ...{ F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q8_0: 7, Q5_0: 8, Q5_1: 9, Q2_K: 10, Q3_K_S: 11, Q3_K_M: 12 },
-  ...{ Q3_K_L: 13, Q4_K_S: 14, Q4_K_M: 15, Q5_K_S: 16, Q5_K_M: 17, Q6_K: 18, IQ4_NL: 25, BF16: 32 },
-};
-
 type Types = Record<string, string>;
 
 function typesOfLlamaCpp(layers: number, embd: number, ff: number, mode: string): Record<FileType, Types> {
   const script = join('test', 'python', 'llama_types.py');
   const sizes = [layers, embd, ff].map(String);
-  const args = [script, folder, ...sizes, mode, ...Object.entries(NUMBERS).map((pair) => pair.join('='))];
+  const args = [
+    script,
+    folder,
+    ...sizes,
+    mode,
+    ...Object.entries(FILE_TYPE_NUMBERS).map((pair) => pair.join('=')),
+  ];
   const done = spawnSync(python, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
   if (done.status !== 0) throw new Error(done.stderr);
   return JSON.parse(done.stdout) as Record<FileType, Types>;
