@@ -10,6 +10,14 @@ namespace {
 
 constexpr std::size_t kLongestPattern = 256;
 
+// libstdc++ tries every way to match one after the other, 2^n of them for "(.*)*x", unless it is told to follow
+// all of them at once; patterns with \1 are then refused.
+#if defined(__GLIBCXX__)
+constexpr auto kSyntax = std::regex::ECMAScript | std::regex_constants::__polynomial;
+#else
+constexpr auto kSyntax = std::regex::ECMAScript;
+#endif
+
 // The name behind "blk.N." and N, or the whole name and -1.
 struct Place {
     std::string_view role;
@@ -88,9 +96,18 @@ std::regex compile(const std::string& pattern) {
         fail(ErrorCode::invalid_argument, "A pattern of ", pattern.size(),
              " bytes for tensor names; at most ", kLongestPattern, " are accepted.");
     try {
-        return std::regex(pattern, std::regex::ECMAScript);
+        return std::regex(pattern, kSyntax);
     } catch (const std::regex_error& e) {
         fail(ErrorCode::invalid_argument, "'", pattern, "' is no regular expression: ", e.what(), ".");
+    }
+}
+
+// Some libraries give up here on a pattern that they compiled.
+bool is_match(const std::string& name, const std::regex& pattern) {
+    try {
+        return std::regex_search(name, pattern);
+    } catch (const std::regex_error& e) {
+        fail(ErrorCode::invalid_argument, "A pattern for tensor names is too complex: ", e.what(), ".");
     }
 }
 
@@ -108,7 +125,7 @@ TypeMix::TypeMix(const TypeRules& rules, std::int32_t n_layer) : rules_(rules), 
 
 DType TypeMix::wanted(const Tensor& tensor) const {
     for (const Override& each : overrides_)
-        if (std::regex_search(tensor.name, each.pattern)) return each.dtype;
+        if (is_match(tensor.name, each.pattern)) return each.dtype;
     if (!rules_.type) return tensor.dtype;
     const FileType type = *rules_.type;
     const DType plain = file_type_info(type).dtype;

@@ -27,7 +27,8 @@
 
 namespace neox {
 
-// Tensors whose names a pattern matches anywhere (ECMAScript) get this type, whatever the mix says.
+// Tensors whose names a pattern matches anywhere (ECMAScript, but \1 is not portable) get this type, whatever the mix
+// says.
 struct TypeOverride {
     std::string pattern;
     DType dtype = DType::F32;

@@ -168,6 +168,9 @@ TEST(type_mix_pure_and_overrides) {
     CHECK(mix.choose(matrix("blk.2.ffn_down.weight", 96)).dtype == DType::Q4_0);
     CHECK(mix.choose(matrix("blk.2.attn_output.weight", 256)).dtype == DType::Q4_K);
     CHECK(mix.choose(matrix("blk.2.attn_norm.weight", 256)).dtype == DType::F32);
+    // Nested repetitions end, too.
+    rules.overrides = {{"(.*)*(.*)*x", DType::Q8_0}, {"(b(l(k)*)*)*", DType::Q5_K}};
+    CHECK(TypeMix(rules, 4).choose(matrix("blk.2.attn_output.weight", 256)).dtype == DType::Q5_K);
     rules.overrides = {{"(", DType::Q8_0}};
     CHECK_THROWS(TypeMix(rules, 4), invalid_argument);
     rules.overrides = {{std::string(257, 'a'), DType::Q8_0}};
