@@ -16,6 +16,7 @@ namespace neox {
 namespace {
 
 constexpr std::uint64_t kLargestFile = std::uint64_t{256} << 20;
+constexpr std::uint32_t kMostEntries = 65536;  // each costs more memory than its bytes
 constexpr std::int32_t kMostCalls = std::numeric_limits<std::int32_t>::max();
 constexpr std::size_t kLongestName = 55;  // with ".in_sum2", what GGUF holds
 constexpr double kLeastWeight = 1e-8;
@@ -126,6 +127,9 @@ ImportanceMatrix parse_legacy_form(std::span<const std::byte> bytes) {
     ImportanceMatrix matrix;
     const std::uint32_t n_entries = in.number(1, "entries");
     for (std::uint32_t i = 0; i < n_entries; ++i) {
+        if (i == kMostEntries)
+            fail(ErrorCode::format_limit, "There are ", n_entries, " matrices; at most ", kMostEntries,
+                 " are accepted.");
         const std::string name = in.string(1, "a matrix's name");
         if (name.size() > kLongestName)
             fail(ErrorCode::format_limit, "The name of a matrix, '", printable(name), "', has ", name.size(),

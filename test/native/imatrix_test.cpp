@@ -182,6 +182,9 @@ TEST(imatrix_hostile_legacy_files_are_errors) {
     CHECK_THROWS(parse(legacy(0)), format_value);
     CHECK_THROWS(parse(legacy(-1)), format_value);
     CHECK_THROWS(parse(legacy(huge)), format_truncated);
+    Legacy many = legacy(65537);
+    for (int i = 0; i <= 65536; ++i) many.entry(std::to_string(i), 1, {1.0f});
+    CHECK_THROWS(parse(many), format_limit);
     CHECK_THROWS(parse(legacy(1).add(huge)), format_truncated);
     CHECK_THROWS(parse(legacy(1).add(std::int32_t{-5})), format_value);
     CHECK_THROWS(parse(legacy(1).entry("", 1, {1.0f})), format_value);
