@@ -74,6 +74,7 @@ export const fuzzTargets = [
     reads: 'tokenizer.json, for GGUF',
     controls: ['hostile/tokenizer_json/control.json'],
     seeds: ['hostile/tokenizer_json', 'tokenizer/bpe'],
+    flips: 30_000, // its reader of JSON is that of the targets above
   },
   {
     parser: 'spiece',

@@ -1,4 +1,6 @@
 // A pickle by itself, in both forms of a storage's id, and the state dict that it may hold.
+#include <algorithm>
+
 #include "checkpoint/pickle.h"
 #include "checkpoint/state_dict.h"
 #include "fuzz.h"
@@ -10,9 +12,10 @@ using namespace neox;
 // The last element of the view, in exact arithmetic.
 bool lies_in_storage(const PickleTensor& tensor, std::uint64_t n_elements) {
     __extension__ using Wide = unsigned __int128;
+    const std::span<const std::uint64_t> shape(tensor.shape, tensor.n_dims);
+    if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return tensor.offset <= n_elements;
     Wide last = tensor.offset;
     for (std::uint32_t i = 0; i < tensor.n_dims; ++i) {
-        if (tensor.shape[i] == 0) return tensor.offset <= n_elements;
         last += Wide{tensor.shape[i] - 1} * tensor.stride[i];  // 8 terms of less than 2^126 each
         if (last >= n_elements) return false;
     }
