@@ -19,14 +19,14 @@ interface Subject {
 }
 
 async function make(state: State): Promise<Subject> {
-  const model = await Model.load(path);
+  const model = await Model.load(path, { contextLength: 600 });
   const session = model.createSession();
   const subject: Subject = { model, session, generation: undefined };
   if (state === 'disposed') await model.dispose();
   if (state !== 'generating' && state !== 'aborted') return subject;
   const controller = new AbortController();
-  // More than a ring holds, so that it is still running whenever it is looked at.
-  subject.generation = session.generate([1, 2], { ...greedy, maxNewTokens: 250, signal: controller.signal });
+  // More than a ring of 128 holds after it was emptied once, so that it is still running whenever it is looked at.
+  subject.generation = session.generate([1, 2], { ...greedy, maxNewTokens: 500, signal: controller.signal });
   const iterator = subject.generation[Symbol.asyncIterator]();
   await iterator.next();
   if (state === 'aborted') {
