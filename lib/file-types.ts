@@ -32,7 +32,8 @@ export interface TypeOptions {
   /** Of `token_embd.weight`. @defaultValue by the mix */
   tokenEmbeddingType?: TensorType | Lowercase<TensorType>;
   /**
-   * Types by tensor name: regular expressions over GGUF's names, such as `blk\.0\.ffn_down`; the first that matches counts.
+   * Types by tensor name: regular expressions over GGUF's names, such as `blk\.0\.ffn_down`; the first that matches counts,
+   * and one that matches no matrix is an error.
    * @defaultValue none
    */
   tensorTypes?: Readonly<Record<string, TensorType | Lowercase<TensorType>>>;

@@ -43,7 +43,7 @@ export interface CachedCopy {
 /**
  * The copy of a model in a type, made if it is not there or is not what it must be.
  * @param source - a .gguf file or a directory
- * @returns undefined, after a warning, where the cache cannot be written
+ * @returns undefined where the model is a file of this type already, and, after a warning, where the cache cannot be written
  * @throws what converting throws
  */
 export async function quantizedCopy(
@@ -59,6 +59,8 @@ export async function quantizedCopy(
     .slice(0, 80);
   const path = join(folder, `${name}-${type}-${key.slice(0, 16)}.gguf`);
   if (await isCopy(path, key)) return { path, writtenBytes: 0 };
+  const isFolder = (await stat(source)).isDirectory();
+  if (!isFolder && (await native().inspect(source, { maxSequences: 1 })).fileType === type) return undefined;
   try {
     await mkdir(folder, { recursive: true });
     await removeStale(folder, path);

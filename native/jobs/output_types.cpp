@@ -33,6 +33,7 @@ std::uint64_t tensor_bytes(const GgufFile& file) {
 
 WrittenFile assign_types(GgufFile& file, const TypeRules& rules, std::int32_t n_layer) {
     const TypeMix mix(rules, n_layer);
+    mix.check_overrides(file.tensors);
     WrittenFile written;
     bool has_quantized = false;
     for (Tensor& tensor : file.tensors) {
@@ -40,8 +41,8 @@ WrittenFile assign_types(GgufFile& file, const TypeRules& rules, std::int32_t n_
         if (is_fallback) written.fallbacks.push_back(tensor.name);
         if (dtype != tensor.dtype) {
             if (!can_dequantize(tensor.dtype))
-                fail(ErrorCode::unsupported, "Tensor '", tensor.name, "' has type ", dtype_info(tensor.dtype).name,
-                     ", which cannot be read.");
+                fail(ErrorCode::unsupported, "Tensor '", tensor.name, "' has type ",
+                     dtype_info(tensor.dtype).name, ", which cannot be read.");
             if (is_quantized(tensor.dtype) && is_quantized(dtype)) written.requantized.push_back(tensor.name);
         }
         tensor.dtype = dtype;

@@ -22,7 +22,7 @@ struct WrittenFile {
 // Gives each tensor of `file`, which come with the types that they have, those of the rules, and sets
 // general.file_type and, where a tensor is quantized, general.quantization_version. Where the rules keep the
 // matrices' types, the one of most elements names the file. ERR_NEOX_UNSUPPORTED for a type that cannot be
-// read.
+// read, ERR_NEOX_INVALID_ARGUMENT for an override that matches no matrix.
 WrittenFile assign_types(GgufFile& file, const TypeRules& rules, std::int32_t n_layer);
 
 // Bytes of all tensors, padding left out.

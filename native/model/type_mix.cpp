@@ -1,5 +1,6 @@
 #include "model/type_mix.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
@@ -120,7 +121,7 @@ bool is_vector(const Tensor& tensor) {
 
 TypeMix::TypeMix(const TypeRules& rules, std::int32_t n_layer) : rules_(rules), n_layer_(n_layer) {
     for (const TypeOverride& each : rules.overrides)
-        overrides_.push_back({compile(each.pattern), each.dtype});
+        overrides_.push_back({each.pattern, compile(each.pattern), each.dtype});
 }
 
 DType TypeMix::wanted(const Tensor& tensor) const {
@@ -145,6 +146,16 @@ TypeMix::Choice TypeMix::choose(const Tensor& tensor) const {
     if (fits(dtype, tensor)) return {dtype, false};
     const DType shorter = with_shorter_blocks(dtype);
     return {fits(shorter, tensor) ? shorter : DType::F16, true};
+}
+
+void TypeMix::check_overrides(std::span<const Tensor> tensors) const {
+    for (const Override& each : overrides_) {
+        const auto is_hit = [&](const Tensor& tensor) {
+            return !is_vector(tensor) && is_match(tensor.name, each.pattern);
+        };
+        if (std::none_of(tensors.begin(), tensors.end(), is_hit))
+            fail(ErrorCode::invalid_argument, "No matrix has a name that matches '", each.text, "'.");
+    }
 }
 
 }  // namespace neox

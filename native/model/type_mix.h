@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <optional>
 #include <regex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,10 +55,14 @@ public:
     // By the tensor's name, shape and, where nothing is asked for, its own type.
     Choice choose(const Tensor& tensor) const;
 
+    // Throws ERR_NEOX_INVALID_ARGUMENT naming the first override that matches no matrix of a file: a mistyped one.
+    void check_overrides(std::span<const Tensor> tensors) const;
+
 private:
     DType wanted(const Tensor& tensor) const;
 
     struct Override {
+        std::string text;
         std::regex pattern;
         DType dtype;
     };

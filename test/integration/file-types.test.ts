@@ -93,6 +93,7 @@ test('types by tensor, from the options and by pattern', async () => {
     );
   await refused({ tensorTypes: { '(': 'Q8_0' } });
   await refused({ tensorTypes: { ffn: 'Q4_K_M' } });
+  await refused({ tensorTypes: { ffn_dwon: 'Q6_K' } });
   await refused({ outputTensorType: 'Q9' });
   await refused({ pure: 1 });
   await refused({ type: undefined });

@@ -205,3 +205,10 @@ test('a GGUF file is known by being a file, whatever its name', async () => {
   expect(await logits(file, { type, cache })).toEqual(await logits(file, { type }));
   expect(copies()).toEqual([expect.stringMatching(/^model\.bin-Q8_0-/)]);
 });
+
+test('a file that has the type already is not copied', async () => {
+  const file = join(root, 'model.gguf');
+  await convert(source, file, { type });
+  expect(await warningsOf(() => logits(file, { type, cache }))).toEqual([]);
+  expect(copies()).toEqual([]);
+});

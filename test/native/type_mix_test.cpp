@@ -168,6 +168,11 @@ TEST(type_mix_pure_and_overrides) {
     CHECK(mix.choose(matrix("blk.2.ffn_down.weight", 96)).dtype == DType::Q4_0);
     CHECK(mix.choose(matrix("blk.2.attn_output.weight", 256)).dtype == DType::Q4_K);
     CHECK(mix.choose(matrix("blk.2.attn_norm.weight", 256)).dtype == DType::F32);
+    const std::vector<Tensor> tensors{matrix("blk.0.ffn_down.weight", 256),
+                                      matrix("blk.2.ffn_down.weight", 256)};
+    CHECK_THROWS(mix.check_overrides(tensors), invalid_argument);  // "_norm" matches no matrix
+    rules.overrides.pop_back();
+    TypeMix(rules, 4).check_overrides(tensors);
     // Nested repetitions end, too.
     rules.overrides = {{"(.*)*(.*)*x", DType::Q8_0}, {"(b(l(k)*)*)*", DType::Q5_K}};
     CHECK(TypeMix(rules, 4).choose(matrix("blk.2.attn_output.weight", 256)).dtype == DType::Q5_K);
