@@ -153,9 +153,8 @@ void Engine::make_room(Sequence& sequence, std::int64_t begin, std::int64_t end)
 void Engine::step(std::unique_lock<std::mutex>& lock) {
     try {
         for (const Plan::Part& part : plan_.parts) {
-            Sequence& sequence = *part.call->request.sequence;
-            make_room(sequence, part.begin, part.end);
-            sequence.table.reserve(backend_, part.begin, part.end);
+            make_room(*part.sequence, part.begin, part.end);
+            part.sequence->table.reserve(backend_, part.begin, part.end);
         }
         build_rows(config_, plan_);
         const Batch batch{plan_.rows.data(), static_cast<std::int32_t>(plan_.rows.size()), plan_.sequences.data(),
@@ -196,7 +195,7 @@ void Engine::absorb() {
                                   text("The output at position ", part.begin + (nan - first), " holds a NaN.")));
             continue;
         }
-        call.request.sequence->n_cached = part.end;
+        part.sequence->n_cached = part.end;
         if (!part.is_last) continue;
         if (call.request.max_new_tokens == 0) {
             call.timings.prefill_ms = ms_between(call.admitted, Clock::now());

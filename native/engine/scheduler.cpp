@@ -17,9 +17,9 @@ std::int64_t pending_rows(const Call& call) {
 bool is_generating(const Call& call) { return call.request.max_new_tokens > 0; }
 
 void add_part(Plan& plan, Call& call, std::int64_t n_rows) {
-    const Sequence& sequence = *call.request.sequence;
+    Sequence& sequence = *call.request.sequence;
     const std::int64_t end = sequence.n_cached + n_rows;
-    plan.parts.push_back({&call, sequence.n_cached, end, end == sequence.length(), 0});
+    plan.parts.push_back({&call, &sequence, sequence.n_cached, end, end == sequence.length(), 0});
 }
 
 // What the row at `pos` must give for a query. Positions lie in the call's own prompt.
@@ -87,7 +87,7 @@ void build_rows(const Config& config, Plan& plan) {
     for (Plan::Part& part : plan.parts) {
         Call& call = *part.call;
         part.first_row = plan.rows.size();
-        const Sequence& sequence = *call.request.sequence;
+        const Sequence& sequence = *part.sequence;
         const std::int32_t index = static_cast<std::int32_t>(plan.sequences.size());
         const std::vector<std::int32_t>& blocks = sequence.table.blocks();
         plan.sequences.push_back({blocks.data(), static_cast<std::int32_t>(blocks.size()), &call.cancel_flag});

@@ -15,8 +15,9 @@ namespace neox {
 struct Plan {
     struct Part {
         Call* call;
-        std::int64_t begin, end;  // positions [begin, end) of its sequence
-        bool is_last;             // holds the last row of its sequence
+        Sequence* sequence;       // of the call
+        std::int64_t begin, end;  // positions [begin, end) of it
+        bool is_last;             // holds its last row
         std::size_t first_row;    // into rows
     };
     std::vector<Part> parts;
