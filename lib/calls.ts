@@ -4,16 +4,6 @@ import { fromNative } from './errors.js';
 import type { LoadedModel } from './loaded-model.js';
 import { type NativeCall, type NativeDrained, type NativeRequest, nextWake } from './native.js';
 
-/** What there is to take, once there is something: ids, scores that are awaited, or the end. */
-export async function nextNews(call: NativeCall): Promise<NativeDrained> {
-  for (;;) {
-    const drained = call.drain();
-    if (drained.ids.length > 0 || drained.state === 'awaitingScores' || drained.state === 'done')
-      return drained;
-    await nextWake();
-  }
-}
-
 /** The last of a call that was cancelled. */
 export async function untilDone(call: NativeCall): Promise<NativeDrained> {
   for (;;) {

@@ -1,6 +1,6 @@
 // Options of generate() and chat(): checked at once, completed by defaults.
 
-import { NeoxError } from './errors.js';
+import { ArgumentError, NeoxError } from './errors.js';
 import type { NativeSamplerOptions } from './native.js';
 import { checkSamplerOptions, resolveSampler, SAMPLER_OPTIONS } from './sampler-options.js';
 import type { GenerateOptions } from './types.js';
@@ -27,12 +27,14 @@ const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
   'logitsProcessor',
   'logprobs',
   'signal',
+  'numReturnSequences',
 ];
 // Of Hugging Face's, with the value that switches them off.
-const NOT_YET = { numBeams: 1, numReturnSequences: 1, lengthPenalty: undefined, earlyStopping: undefined };
+const NOT_YET = { numBeams: 1, lengthPenalty: undefined, earlyStopping: undefined };
 /** A time that no call will ever take, in seconds. */
 const MAX_TIME = 1e9;
 const MAX_TOP_LOGPROBS = 20;
+const MAX_SEQUENCES = 256;
 
 /** @throws ArgumentError; `ERR_NEOX_UNSUPPORTED` for options of Hugging Face's that do not exist here yet */
 export function checkGenerateOptions(where: string, options: GenerateOptions): void {
@@ -56,6 +58,9 @@ export function checkGenerateOptions(where: string, options: GenerateOptions): v
   if (logitsProcessor !== undefined) assertFunction('logitsProcessor', logitsProcessor);
   if (typeof logprobs === 'number') assertInteger('logprobs', logprobs, 0, MAX_TOP_LOGPROBS);
   else if (logprobs !== undefined) assertBoolean('logprobs', logprobs);
+  const { numReturnSequences } = options;
+  if (numReturnSequences !== undefined)
+    assertInteger('numReturnSequences', numReturnSequences, 1, MAX_SEQUENCES);
   if (signal !== undefined) assertSignal('signal', signal);
   for (const stop of stopList(options.stop)) {
     assertString('stop', stop);
@@ -82,17 +87,29 @@ export interface ResolvedOptions {
   /** -1: none. */
   logprobs: number;
   logitsProcessor: GenerateOptions['logitsProcessor'];
+  numReturnSequences: number;
   signal: AbortSignal | undefined;
 }
 
-/** @param eosTokenIds - the checkpoint's */
+/**
+ * @param eosTokenIds - the checkpoint's
+ * @throws ArgumentError for options that contradict each other once they are completed
+ */
 export function resolveGenerateOptions(
   own: GenerateOptions,
   defaults: GenerateOptions,
   eosTokenIds: readonly number[],
 ): ResolvedOptions {
+  const sampler = resolveSampler(own, defaults, eosTokenIds);
+  const numReturnSequences = own.numReturnSequences ?? 1;
+  if (numReturnSequences > 1 && !sampler.doSample) {
+    throw new ArgumentError(
+      `\`numReturnSequences: ${numReturnSequences}\` needs sampling (\`doSample\`, \`temperature\`, ...): ` +
+        'greedy decoding has one outcome.',
+    );
+  }
   return {
-    sampler: resolveSampler(own, defaults, eosTokenIds),
+    sampler,
     maxNewTokens: own.maxNewTokens,
     defaultNewTokens: defaults.maxNewTokens,
     stop: [...stopList(own.stop ?? defaults.stop)],
@@ -101,6 +118,7 @@ export function resolveGenerateOptions(
     skipSpecialTokens: own.skipSpecialTokens ?? true,
     logprobs: typeof own.logprobs === 'number' ? own.logprobs : own.logprobs ? 0 : -1,
     logitsProcessor: own.logitsProcessor,
+    numReturnSequences,
     signal: own.signal,
   };
 }

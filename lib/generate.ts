@@ -1,9 +1,11 @@
 // From a prompt and options to a Generation: what Model and Session have in common.
 
+import { Choices } from './choices.js';
 import type { ResolvedOptions } from './generate-options.js';
-import { Generation, type StartedCall } from './generation.js';
+import { Generation, type GenerationRun } from './generation.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { NativeSession } from './native.js';
+import { Output } from './output.js';
 import type { PreparedPrompt } from './prompt.js';
 import { TextStream } from './text-stream.js';
 import type { FinishReason } from './types.js';
@@ -26,18 +28,18 @@ export interface GenerateCall {
 
 /** @throws NeoxError `ERR_NEOX_NO_TOKENIZER` for stop strings without one */
 export function startGeneration(call: GenerateCall): Generation {
-  const { sampler, signal, logitsProcessor, stop } = call.options;
+  const { sampler, signal, stop, numReturnSequences } = call.options;
   if (stop.length > 0) call.model.requireTokenizer();
   return new Generation({
     start: () => start(call),
+    sequences: numReturnSequences,
     seed: sampler.seed,
     signal,
-    logitsProcessor,
     ...(call.ended ? { ended: call.ended } : {}),
   });
 }
 
-function start({ model, options, ...call }: GenerateCall): StartedCall {
+function start({ model, options, ...call }: GenerateCall): GenerationRun {
   model.assertAlive();
   const session = call.session?.();
   const prompt = call.prompt();
@@ -46,25 +48,31 @@ function start({ model, options, ...call }: GenerateCall): StartedCall {
   const wanted = options.defaultNewTokens ?? call.defaultNewTokens;
   const maxNewTokens = options.maxNewTokens ?? Math.max(1, Math.min(wanted, room));
   const used = (session?.length() ?? 0) + prompt.length;
-  const { logprobs, maxTimeMs } = options;
+  const { logprobs, maxTimeMs, logitsProcessor } = options;
   const promptIds = [...before, ...prompt.ids];
-  const text = textStream(model, options, promptIds, call.replace ?? []);
-  const submitted = model.submit({
+  const outputs = Array.from(
+    { length: options.numReturnSequences },
+    (_, index) => new Output(index, textStream(model, options, promptIds, call.replace ?? [])),
+  );
+  const request = {
     ...(session ? { session } : {}),
     prompt: prompt.parts,
     maxNewTokens,
     sampler: { ...options.sampler, maxLength: Math.min(used + maxNewTokens, 0x7fffffff) },
     logprobs,
     maxTimeMs,
-    externalScores: options.logitsProcessor !== undefined,
-  });
-  call.started?.();
-  return {
-    call: submitted,
-    text,
+    externalScores: logitsProcessor !== undefined,
+  };
+  const run = new Choices({
+    model,
+    request,
+    outputs,
     promptTokens: prompt.length,
     promptIds,
-  };
+    logitsProcessor,
+  });
+  call.started?.();
+  return run;
 }
 
 function textStream(

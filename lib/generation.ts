@@ -1,40 +1,42 @@
-// One call of generate() or chat(): pulls what the engine has made, turns it into text, and ends it when the consumer leaves.
+// One call of generate() or chat(), as its consumer sees it: read once, chunk by chunk, and ended when the consumer leaves.
 
-import { nextNews, untilDone } from './calls.js';
 import { ArgumentError, fromNative } from './errors.js';
-import type { NativeCall, NativeDrained } from './native.js';
-import type { TextStream } from './text-stream.js';
-import type {
-  Chunk,
-  FinishReason,
-  GeneratedToken,
-  GenerateOptions,
-  Result,
-  SequenceResult,
-} from './types.js';
+import type { NativeDrained } from './native.js';
+import type { Chunk, FinishReason, Result, SequenceResult } from './types.js';
 
-/** A call that runs. */
-export interface StartedCall {
-  call: NativeCall;
-  /** Undefined without a tokenizer. */
-  text: TextStream | undefined;
-  promptTokens: number;
-  promptIds: readonly number[];
+/** The work behind a generation: one call of the engine or several. It has started when it exists. */
+export interface GenerationRun {
+  readonly promptTokens: number;
+  /** Everything has ended by itself or by a stop string. */
+  readonly isOver: boolean;
+  /** What was delivered so far. */
+  readonly sequences: SequenceResult[];
+  readonly timings: NativeDrained['timings'];
+  /** Waits for something to deliver. Undefined when it is over or cancelled; the last chunk may come together with the end. */
+  next(): Promise<Chunk | undefined>;
+  /** Asks the engine to end what is not over; sequences keep what was delivered. */
+  cancel(): void;
+  /** After `cancel`: waits until the engine has let go. */
+  settle(): Promise<void>;
+  /** Gives memory back. */
+  release(): void;
 }
 
 /** What a generation does, once somebody reads it. */
 export interface GenerationPlan {
-  /** Submits the call; may throw. */
-  start(): StartedCall;
-  /** After the call ended by itself or by a stop string. */
+  /** May throw. */
+  start(): GenerationRun;
+  /** After it ended by itself or by a stop string. */
   ended?(reason: FinishReason): void;
+  /** How many sequences there will be. */
+  sequences: number;
   seed: number;
   signal: AbortSignal | undefined;
-  logitsProcessor: GenerateOptions['logitsProcessor'];
 }
 
 // How a call ends before its time: silently, or with an error for the consumer.
 type Leaving = { error: unknown } | 'cancelled';
+type End = Leaving | 'over';
 
 /**
  * The output of one call. Work starts at the first `next()` or `result()`; leaving a `for await` loop stops it.
@@ -45,16 +47,12 @@ type Leaving = { error: unknown } | 'cancelled';
  */
 export class Generation implements AsyncIterable<Chunk> {
   readonly #plan: GenerationPlan;
-  #started: StartedCall | undefined;
+  #run: GenerationRun | undefined;
   #leaving: Leaving | undefined;
-  #end: { error: unknown } | { reason: FinishReason } | undefined;
+  #end: End | undefined;
   #isIterated = false;
   // Steps run one after the other, whoever asks for them.
   #turn: Promise<unknown> = Promise.resolve();
-  readonly #pending: GeneratedToken[] = [];
-  readonly #tokens: GeneratedToken[] = [];
-  #text = '';
-  #timings = { queueMs: 0, prefillMs: 0, decodeMs: 0 };
 
   /** @internal Use `Model.generate`, `Model.chat` or their like of Session. */
   constructor(plan: GenerationPlan) {
@@ -106,24 +104,22 @@ export class Generation implements AsyncIterable<Chunk> {
   /** The whole output, once it is complete; what was iterated before is part of it. Rejects like the iteration. */
   async result(): Promise<Result> {
     while (await this.#advance());
-    const sequence: SequenceResult = {
-      text: this.#text,
-      tokenIds: this.#tokens.map((token) => token.id),
-      tokens: [...this.#tokens],
-      finishReason: this.#end && 'reason' in this.#end ? this.#end.reason : 'cancelled',
-    };
-    const promptTokens = this.#started?.promptTokens ?? 0;
-    const { prefillMs, decodeMs } = this.#timings;
+    const run = this.#run;
+    const sequences = run?.sequences ?? Array.from({ length: this.#plan.sequences }, nothing);
+    const first = sequences[0] ?? nothing();
+    const promptTokens = run?.promptTokens ?? 0;
+    const completionTokens = sequences.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
+    const timings = run?.timings ?? { queueMs: 0, prefillMs: 0, decodeMs: 0 };
     const perSecond = (tokens: number, ms: number): number => (ms > 0 ? (1000 * tokens) / ms : 0);
     return {
-      ...sequence,
-      sequences: [sequence],
-      usage: { promptTokens, completionTokens: this.#tokens.length },
+      ...first,
+      sequences,
+      usage: { promptTokens, completionTokens },
       timings: {
-        ...this.#timings,
-        promptTokensPerSecond: perSecond(promptTokens, prefillMs),
-        // The first token belongs to the prompt's pass.
-        tokensPerSecond: perSecond(Math.max(0, this.#tokens.length - 1), decodeMs),
+        ...timings,
+        promptTokensPerSecond: perSecond(promptTokens, timings.prefillMs),
+        // The first token of each belongs to the prompt's pass.
+        tokensPerSecond: perSecond(Math.max(0, completionTokens - sequences.length), timings.decodeMs),
       },
       seed: this.#plan.seed,
     };
@@ -167,7 +163,7 @@ export class Generation implements AsyncIterable<Chunk> {
   #requestLeave(how: Leaving): void {
     if (this.#leaving || this.#end) return;
     this.#leaving = how;
-    this.#started?.call.cancel('cancelled', this.#tokens.length);
+    this.#run?.cancel();
   }
 
   readonly #onAbort = (): void => this.#requestLeave({ error: this.#plan.signal?.reason });
@@ -175,27 +171,26 @@ export class Generation implements AsyncIterable<Chunk> {
   // The next chunk; undefined at the end.
   async #step(): Promise<Chunk | undefined> {
     if (this.#end) {
-      if ('error' in this.#end) throw this.#end.error;
+      if (typeof this.#end === 'object') throw this.#end.error;
       return undefined;
     }
     try {
       if (this.#plan.signal?.aborted) this.#requestLeave({ error: this.#plan.signal.reason });
-      if (!this.#started && !this.#leaving) this.#start();
-      while (!this.#leaving && this.#started) {
-        const news = await nextNews(this.#started.call);
-        if (this.#leaving) break;
-        const chunk = await this.#take(news, this.#started);
-        if (chunk || this.#end) return chunk;
+      if (!this.#run && !this.#leaving) this.#start();
+      if (this.#run && !this.#leaving) {
+        const chunk = await this.#run.next();
+        if (this.#run.isOver) this.#finish('over');
+        if (chunk || this.#run.isOver) return chunk;
       }
-      if (this.#started) this.#timings = (await untilDone(this.#started.call)).timings;
+      await this.#run?.settle();
       if (this.#leaving !== 'cancelled') throw this.#leaving?.error;
-      this.#finish({ reason: 'cancelled' });
+      this.#finish('cancelled');
       return undefined;
     } catch (error) {
-      if (this.#started && !this.#end) {
+      if (this.#run && !this.#end) {
         // Whatever failed here, in a processor or in the tokenizer, the engine must not go on.
-        this.#started.call.cancel('cancelled', this.#tokens.length);
-        await untilDone(this.#started.call);
+        this.#run.cancel();
+        await this.#run.settle();
       }
       this.#finish({ error: fromNative(error) });
       throw fromNative(error);
@@ -203,71 +198,18 @@ export class Generation implements AsyncIterable<Chunk> {
   }
 
   #start(): void {
-    this.#started = this.#plan.start();
+    this.#run = this.#plan.start();
     this.#plan.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  #finish(end: { error: unknown } | { reason: FinishReason }): void {
+  #finish(end: End): void {
     this.#end = end;
     this.#plan.signal?.removeEventListener('abort', this.#onAbort);
-    this.#started?.call.release();
-    if ('reason' in end && end.reason !== 'cancelled') this.#plan.ended?.(end.reason);
-  }
-
-  async #take(news: NativeDrained, started: StartedCall): Promise<Chunk | undefined> {
-    if (news.error) throw news.error;
-    this.#timings = news.timings;
-    for (let i = 0; i < news.ids.length; i++) this.#pending.push(toToken(news, i));
-    const { text } = started;
-    const chunk: Chunk = { index: 0, text: '', tokens: [] };
-    const push = text?.push(news.ids) ?? { text: '', tokens: news.ids.length, stopped: false };
-    this.#deliver(push, chunk);
-    let reason = news.state === 'done' ? (news.finishReason as FinishReason) : undefined;
-    let isStopped = push.stopped;
-    if (reason !== undefined && !isStopped) {
-      const rest = text?.flush() ?? { text: '', tokens: this.#pending.length, stopped: false };
-      this.#deliver(rest, chunk);
-      isStopped = rest.stopped;
-    }
-    if (isStopped) {
-      // The sequence ends at the last token delivered, also when the engine has run ahead of us, to its end even.
-      reason = 'stop';
-      started.call.cancel('stop', this.#tokens.length);
-      this.#timings = (await untilDone(started.call)).timings;
-    } else if (news.state === 'awaitingScores') {
-      this.#process(started);
-    }
-    if (reason !== undefined) this.#finish({ reason });
-    return chunk.text !== '' || chunk.tokens.length > 0 ? chunk : undefined;
-  }
-
-  #deliver(delivery: { text: string; tokens: number }, chunk: Chunk): void {
-    const tokens = this.#pending.splice(0, delivery.tokens);
-    chunk.text += delivery.text;
-    chunk.tokens.push(...tokens);
-    this.#text += delivery.text;
-    this.#tokens.push(...tokens);
-  }
-
-  #process({ call, promptIds }: StartedCall): void {
-    const scores = call.scores();
-    const ids = [...promptIds, ...this.#tokens, ...this.#pending].map((each) =>
-      typeof each === 'number' ? each : each.id,
-    );
-    const returned: unknown = this.#plan.logitsProcessor?.(ids, scores);
-    if (typeof (returned as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function') {
-      // Nobody else will look at this promise: its rejection must not end the process.
-      Promise.resolve(returned).catch(() => undefined);
-      throw new ArgumentError('The `logitsProcessor` must be synchronous, but it returned a promise.');
-    }
-    call.submitScores(scores);
+    this.#run?.release();
+    if (end === 'over') this.#plan.ended?.(this.#run?.sequences[0]?.finishReason ?? 'cancelled');
   }
 }
 
-function toToken(news: NativeDrained, index: number): GeneratedToken {
-  const token: GeneratedToken = { id: news.ids[index] ?? 0 };
-  const top = news.tops?.[index];
-  if (news.logprobs) token.logprob = news.logprobs[index] ?? 0;
-  if (top && top.length > 0) token.topLogprobs = top;
-  return token;
+function nothing(): SequenceResult {
+  return { text: '', tokenIds: [], tokens: [], finishReason: 'cancelled' };
 }

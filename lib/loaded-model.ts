@@ -2,7 +2,7 @@
 
 import { cardDefaults, detectChatFormat } from './chat.js';
 import type { ChatFormat } from './chat-formats.js';
-import { DisposedError, fromNative, NeoxError } from './errors.js';
+import { ContextFullError, DisposedError, fromNative, NeoxError } from './errors.js';
 import { readGenerationConfig } from './generation-config.js';
 import { modelNameOf } from './hub-cache.js';
 import { isCommit } from './hub-names.js';
@@ -67,6 +67,18 @@ export class LoadedModel {
     } catch (error) {
       throw fromNative(error);
     }
+  }
+
+  /** What `submit` would say of a prompt and its output. @throws ContextFullError */
+  assertFits(promptTokens: number, newTokens: number): void {
+    const { contextLength, kvCachePositions } = this.info;
+    const isTooLong = promptTokens + newTokens > contextLength;
+    if (!isTooLong && promptTokens + newTokens <= kvCachePositions) return;
+    const limit = isTooLong ? `context of ${contextLength}` : `KV pool of ${kvCachePositions} (kvCacheBytes)`;
+    throw new ContextFullError(
+      isTooLong ? 'ERR_NEOX_CONTEXT_FULL' : 'ERR_NEOX_KV_FULL',
+      `The prompt of ${promptTokens} tokens and ${newTokens} new tokens exceed the ${limit}.`,
+    );
   }
 
   /** Positions that a sequence can still take which already holds `session`. */

@@ -67,6 +67,8 @@ export interface NativeRequest {
   prompt: NativePromptPart[];
   maxNewTokens?: number;
   sampler?: NativeSamplerOptions;
+  /** Distinguishes the draws of several outputs with one seed. */
+  choice?: number;
   logprobs?: number;
   externalScores?: boolean;
   maxTimeMs?: number;

@@ -10,7 +10,7 @@ import type { LoadedModel } from './loaded-model.js';
 import type { NativeSession } from './native.js';
 import { preparePrompt, promptOfIds } from './prompt.js';
 import type { GenerateOptions, Message, Prompt } from './types.js';
-import { assertInteger } from './validate.js';
+import { assertInteger, unexpected } from './validate.js';
 
 /** What generate() makes when the options name no number. */
 export const DEFAULT_NEW_TOKENS = 256;
@@ -120,6 +120,9 @@ export class Session {
   }
 
   #start(call: Omit<Parameters<typeof startGeneration>[0], 'model' | 'session'>): Generation {
+    if (call.options.numReturnSequences > 1) {
+      throw unexpected('1 in a session', 'numReturnSequences', call.options.numReturnSequences);
+    }
     const generation = startGeneration({
       ...call,
       model: this.#model,

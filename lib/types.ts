@@ -140,8 +140,11 @@ export interface GenerateOptions extends SamplerOptions {
   signal?: AbortSignal;
   /** There is no beam search yet: nothing but 1. @defaultValue `1` */
   numBeams?: 1;
-  /** There is but one sequence yet. @defaultValue `1` */
-  numReturnSequences?: 1;
+  /**
+   * Outputs drawn independently, 1 to 256, told apart by `Chunk.index`; the prompt is computed once. The first is the one that
+   * the same seed gives alone. More than one needs sampling, and is not for sessions. @defaultValue `1`
+   */
+  numReturnSequences?: number;
 }
 
 /** The checkpoint's hyperparameters under the names of its config.json. */
@@ -178,6 +181,7 @@ export interface GeneratedToken {
 
 /** A piece of output. Every id is delivered in exactly one chunk; `text` may be empty while a character is incomplete. */
 export interface Chunk {
+  /** Of the sequence in {@link Result.sequences}. */
   index: number;
   text: string;
   tokens: GeneratedToken[];
@@ -186,7 +190,9 @@ export interface Chunk {
 export type FinishReason = 'eos' | 'stop' | 'length' | 'time' | 'cancelled';
 
 export interface Usage {
+  /** Once, however many sequences there are. */
   promptTokens: number;
+  /** Of all sequences. */
   completionTokens: number;
 }
 

@@ -59,7 +59,8 @@ export const libLayers = [
     ...['hub-api', 'hub-download', 'hub-lock', 'hub-selection', 'hub-models', 'hub'],
   ],
   [
-    ...['loaded-model', 'quantized-cache', 'load', 'prompt', 'calls', 'inspection', 'generation', 'generate'],
+    ...['loaded-model', 'quantized-cache', 'load', 'prompt', 'calls', 'inspection'],
+    ...['output', 'generation', 'choices', 'generate'],
     'session',
   ],
   ['model'],

@@ -1,6 +1,6 @@
 // Streams a generation to stdout and tells how fast it was.
 
-import type { Generation, Result } from '../index.js';
+import type { Generation, Result, SequenceResult } from '../index.js';
 import type { Io } from './io.js';
 import { milliseconds, rate } from './values.js';
 
@@ -38,6 +38,13 @@ export async function readAnswer(
   } finally {
     signal.removeEventListener('abort', leave);
     if (last !== '' && !last.endsWith('\n')) await io.out.write('\n');
+  }
+}
+
+/** Several answers, each below a line with its number. */
+export async function writeSequences(sequences: readonly SequenceResult[], io: Io): Promise<void> {
+  for (const [index, { text }] of sequences.entries()) {
+    await io.out.write(`--- ${index + 1}/${sequences.length} ---\n${text}${text.endsWith('\n') ? '' : '\n'}`);
   }
 }
 

@@ -1,7 +1,7 @@
 // `neox run`: one prompt, one answer.
 
-import type { Generation, Message, Model } from '../index.js';
-import { type Answer, readAnswer, statistics } from './answer.js';
+import type { Generation, Message, Model, SequenceResult } from '../index.js';
+import { type Answer, readAnswer, statistics, writeSequences } from './answer.js';
 import type { CommandSpec } from './command.js';
 import { EXIT, UsageError } from './exit-codes.js';
 import { type GenerateFlags, generateFlags, generateOptions } from './generate-options.js';
@@ -16,6 +16,7 @@ interface Options extends LoadFlags, GenerateFlags {
   system?: string;
   text?: 'decode' | 'continuation';
   logprobs?: number;
+  numReturnSequences?: number;
   json?: boolean;
   quiet?: boolean;
 }
@@ -30,6 +31,12 @@ export const run: CommandSpec<Options> = {
     { flags: '--raw', help: "continue the text as it is, without the model's chat format" },
     { flags: '--system <text>', help: 'a system message before the prompt' },
     ...generateFlags,
+    {
+      flags: '--num-return-sequences <n>',
+      help: 'several answers, printed one after the other',
+      parse: integer(1),
+      defaultText: '1',
+    },
     {
       flags: '--text <rule>',
       help: 'decode the answer alone, or as the continuation of the prompt',
@@ -49,15 +56,17 @@ export const run: CommandSpec<Options> = {
 
   async run(args, options, io) {
     if (options.logprobs !== undefined && !options.json) throw new UsageError('--logprobs needs --json.');
+    const isSeveral = (options.numReturnSequences ?? 1) > 1;
     const prompt = await readInput(args, io, 'prompt', options.file);
     const model = await loadModel(options, io);
     const loadedAt = performance.now();
     try {
       const [answer, exitCode] = await io.interrupts.during(async (signal) => [
-        await readAnswer(start(model, prompt, options), io, signal, options.json),
+        await readAnswer(start(model, prompt, options), io, signal, options.json || isSeveral),
         interruptedBy(signal)?.exitCode ?? EXIT.ok,
       ]);
       if (options.json) await io.out.json(report(answer, loadedAt));
+      else if (isSeveral) await writeSequences(answer.sequences, io);
       // performance.now() counts from the start of the process, and so does this line's first token.
       if (!options.quiet) await io.err.line(`neox: ${statistics(answer, 0)}`, 'dim');
       return exitCode;
@@ -68,7 +77,7 @@ export const run: CommandSpec<Options> = {
 };
 
 function start(model: Model, prompt: string, options: Options): Generation {
-  const { system, logprobs } = options;
+  const { system, logprobs, numReturnSequences } = options;
   const raw = options.raw ?? model.chatFormat === undefined;
   if (raw && system !== undefined) throw new UsageError('--system needs a model with a chat format.');
   const text = options.text ?? (raw ? 'continuation' : 'decode');
@@ -76,6 +85,7 @@ function start(model: Model, prompt: string, options: Options): Generation {
     ...generateOptions(options),
     text,
     ...(logprobs === undefined ? {} : { logprobs }),
+    ...(numReturnSequences === undefined ? {} : { numReturnSequences }),
   };
   if (raw) return model.generate(prompt, settings);
   const messages: Message[] = [{ role: 'user', content: prompt }];
@@ -84,14 +94,18 @@ function start(model: Model, prompt: string, options: Options): Generation {
 }
 
 function report(answer: Answer, loadedAt: number): object {
-  const { text, tokenIds, tokens, finishReason, usage, timings, seed, firstAt } = answer;
+  const { sequences, usage, timings, seed, firstAt } = answer;
+  const reports = sequences.map(reportSequence);
   return {
-    text,
-    tokenIds,
-    ...(tokens.some((token) => token.logprob !== undefined) ? { tokens } : {}),
-    finishReason,
+    ...reports[0],
+    ...(reports.length > 1 ? { sequences: reports } : {}),
     usage,
     timings: { ...timings, loadMs: loadedAt, timeToFirstTokenMs: firstAt ?? null },
     seed,
   };
+}
+
+function reportSequence({ text, tokenIds, tokens, finishReason }: SequenceResult): object {
+  const hasLogprobs = tokens.some((token) => token.logprob !== undefined);
+  return { text, tokenIds, ...(hasLogprobs ? { tokens } : {}), finishReason };
 }

@@ -57,6 +57,22 @@ describe('run', () => {
     expect(status).toBe(0);
   });
 
+  test('--num-return-sequences prints each answer below its number', async () => {
+    const settings = '--raw --do-sample --seed 5 --eos-token-id none -n 8 --num-return-sequences 2'.split(
+      ' ',
+    );
+    const args = ['run', '-m', tiny, ...settings, 'abc'];
+    const { status, stdout, stderr } = await neox(args);
+    const answers = /^--- 1\/2 ---\n([\s\S]*\n)--- 2\/2 ---\n([\s\S]*\n)$/.exec(stdout);
+    expect(answers?.[1]).not.toBe(answers?.[2]);
+    expect(statistics.exec(stderr)?.[1]).toBe('16');
+    expect(status).toBe(0);
+    const json = JSON.parse((await neox([...args, '--json'])).stdout);
+    expect(json.sequences).toHaveLength(2);
+    expect(json.sequences[0].tokenIds).toEqual(json.tokenIds);
+    expect(json.sequences.map(({ text }: { text: string }) => `${text}\n`)).toEqual(answers?.slice(1));
+  });
+
   test('--logprobs adds those of each token', async () => {
     const { stdout } = await neox(['run', ...fixed('-n', '2', '--json', '--logprobs', '3', 'abc')]);
     const { tokens } = JSON.parse(stdout) as {
