@@ -22,6 +22,8 @@ export class SpieceTokenizer implements TokenizerKind {
   // Whether the pieces' ids are the tokens' ids. Without byte fallback they are not: an unknown run keeps its text, which
   // Hugging Face looks up by name.
   readonly #encodes: boolean;
+  // Ids of pieces that are added tokens under another id.
+  readonly #renumbered: ReadonlyMap<number, number>;
 
   /**
    * @param config - of `readConfigFiles`
@@ -38,6 +40,11 @@ export class SpieceTokenizer implements TokenizerKind {
     this.#ids = new Map(this.#pieces.map((piece, id) => [piece, id]));
     this.#unkPiece = this.#native.pieceToId('');
     this.#encodes = this.#config.legacy && this.#native.flags.byteFallback;
+    this.#renumbered = new Map(
+      [...this.#config.idOf]
+        .map(([content, id]): [number, number] => [this.#ids.get(content) ?? id, id])
+        .filter(([piece, id]) => piece !== id),
+    );
     this.#chunker = new TextChunker(this.#config);
     this.#rules = this.#decodeRules();
   }
@@ -116,7 +123,7 @@ export class SpieceTokenizer implements TokenizerKind {
     const ids: number[] = [];
     for (const chunk of this.#chunker.chunk(parts)) {
       if (chunk.id !== undefined) ids.push(chunk.id);
-      else for (const id of this.#native.encode(chunk.text)) ids.push(id);
+      else for (const id of this.#native.encode(chunk.text)) ids.push(this.#renumbered.get(id) ?? id);
     }
     return ids;
   }

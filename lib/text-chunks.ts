@@ -1,7 +1,6 @@
 // Cuts text into added tokens and what lies between them: PreTrainedTokenizer.tokenize() of transformers 4.57.6.
 
 import type { TokenizerConfig } from './added-tokens.js';
-import type { AddedToken } from './tokenizer-config.js';
 import type { TextPart } from './tokenizer-kind.js';
 import { Trie } from './trie.js';
 import { stripEnd, stripStart } from './unicode.js';
@@ -27,53 +26,63 @@ export class TextChunker {
 
   /** The chunks of the text that the parts join to; none is empty. */
   chunk(parts: readonly TextPart[]): Chunk[] {
-    const { legacy, addPrefixSpace, idOf } = this.#config;
-    const chunks: Chunk[] = [];
-    const append = (text: string, id: number | undefined): void => {
-      const last = chunks.at(-1);
-      if (id === undefined && last !== undefined && last.id === undefined) last.text += text;
-      else if (text !== '') chunks.push({ text, id });
-    };
+    const pieces = this.#split(parts);
+    for (let i = 0; i < pieces.length; i++) this.#applyFlags(pieces, i);
+    return pieces
+      .filter((piece) => piece.text !== '')
+      .map((piece) => ({ text: piece.text, id: this.#idOf(piece) }));
+  }
+
+  #split(parts: readonly TextPart[]): Piece[] {
+    const { legacy, addPrefixSpace } = this.#config;
+    const pieces: Piece[] = [];
     let prefix = legacy || !addPrefixSpace ? '' : UNDERLINE;
     for (const part of parts) {
       if (part.text === '') continue;
       const text = prefix + (legacy ? part.text : part.text.replaceAll(UNDERLINE, ' '));
       prefix = '';
-      if (part.splitSpecialTokens) append(text, undefined);
-      else for (const piece of this.#trie.split(text)) append(piece, idOf.get(piece));
+      const found = part.splitSpecialTokens ? [text] : this.#trie.split(text);
+      found.forEach((each, index) => {
+        const piece = { text: each, plain: part.splitSpecialTokens };
+        const last = pieces.at(-1);
+        const isText =
+          last !== undefined && this.#idOf(last) === undefined && this.#idOf(piece) === undefined;
+        // Only where parts meet: the trie may cut text that is no token, and what it cuts is encoded apart.
+        if (isText && index === 0) Object.assign(last, { text: last.text + each, plain: true });
+        else pieces.push(piece);
+      });
     }
-    return this.#applyFlags(chunks);
+    return pieces;
   }
 
-  // lstrip, rstrip and single_word of the tokens found, on their neighbours.
-  #applyFlags(chunks: Chunk[]): Chunk[] {
-    for (const [index, chunk] of chunks.entries()) {
-      const token = chunk.id === undefined ? undefined : this.#config.byId.get(chunk.id);
-      if (token === undefined || !hasFlags(token)) continue;
-      const left = chunks[index - 1];
-      const right = chunks[index + 1];
-      const before = left?.text ?? '';
-      const after = right?.text ?? '';
-      if (token.rstrip && right !== undefined) right.text = stripStart(after);
-      if (token.lstrip && left !== undefined) left.text = stripEnd(before);
-      if (!token.singleWord) continue;
-      if (left !== undefined && before !== '' && !before.endsWith(' ')) {
-        this.#join(left, chunk, left.text + chunk.text);
-      } else if (right !== undefined && after !== '' && !after.startsWith(' ')) {
-        this.#join(right, chunk, chunk.text + right.text);
-      }
+  // lstrip, rstrip and single_word of a token on its neighbours, which may be tokens too, and become text or other tokens.
+  #applyFlags(pieces: Piece[], index: number): void {
+    const piece = pieces[index] as Piece;
+    const token = this.#config.byId.get(this.#idOf(piece) ?? -1);
+    if (token === undefined) return;
+    const left = pieces[index - 1];
+    const right = pieces[index + 1];
+    const before = left?.text ?? '';
+    const after = right?.text ?? '';
+    if (token.rstrip && right !== undefined) right.text = stripStart(after);
+    if (token.lstrip && left !== undefined) left.text = stripEnd(before);
+    if (!token.singleWord) return;
+    if (left !== undefined && before !== '' && !before.endsWith(' ')) {
+      left.text += piece.text;
+      piece.text = '';
+    } else if (right !== undefined && after !== '' && !after.startsWith(' ')) {
+      right.text = piece.text + right.text;
+      piece.text = '';
     }
-    return chunks.filter((chunk) => chunk.text !== '');
   }
 
-  // The token is part of a word: it joins its neighbour, which may still be an added token if it was stripped to nothing.
-  #join(neighbour: Chunk, token: Chunk, text: string): void {
-    neighbour.text = text;
-    neighbour.id = this.#config.idOf.get(text);
-    token.text = '';
+  #idOf({ text, plain }: Piece): number | undefined {
+    return plain || text === '' ? undefined : this.#config.idOf.get(text);
   }
 }
 
-function hasFlags(token: AddedToken): boolean {
-  return token.lstrip || token.rstrip || token.singleWord;
+// A chunk to be; `plain` where its text is no added token, whatever it says.
+interface Piece {
+  text: string;
+  plain: boolean;
 }

@@ -15,6 +15,7 @@ import {
   assertInteger,
   assertKnownOptions,
   assertString,
+  assertText,
   assertTokenIds,
   unexpected,
 } from './validate.js';
@@ -96,6 +97,7 @@ export class Tokenizer {
     return [...this.#kind.specialIds];
   }
 
+  /** @throws ArgumentError when the text has a lone surrogate */
   encode(text: string, options: EncodeOptions = {}): number[] {
     const { addSpecialTokens, splitSpecialTokens } = this.#encodeOptions('encode', text, options);
     return this.#kind.encode([{ text, splitSpecialTokens }], addSpecialTokens);
@@ -105,12 +107,17 @@ export class Tokenizer {
    * Ids of the text that the parts join to. Special tokens are recognised where a part allows it; apart from that, the parts'
    * borders leave no trace, so that the ids are those of the joined text.
    * @internal
+   * @throws ArgumentError when a part has a lone surrogate
    */
   encodeParts(parts: readonly TextPart[], { addSpecialTokens = false } = {}): number[] {
+    for (const { text } of parts) assertText('text', text);
     return this.#kind.encode(parts, addSpecialTokens);
   }
 
-  /** The tokens of a text, without special tokens around it. */
+  /**
+   * The tokens of a text, without special tokens around it.
+   * @throws ArgumentError when the text has a lone surrogate
+   */
   tokenize(text: string, options: Pick<EncodeOptions, 'splitSpecialTokens'> = {}): string[] {
     const { splitSpecialTokens } = this.#encodeOptions('tokenize', text, options);
     return this.#kind.tokenize([{ text, splitSpecialTokens }]);
@@ -140,7 +147,7 @@ export class Tokenizer {
    * @throws ArgumentError for a token that is none, where the tokenizer has no unknown token
    */
   tokenToId(token: string): number {
-    assertString('token', token);
+    assertText('token', token);
     const id = this.#kind.idOf(token);
     if (id !== undefined) return id;
     throw new ArgumentError(`The tokenizer has no token '${token.slice(0, 60)}', and no unknown token.`);
@@ -155,7 +162,7 @@ export class Tokenizer {
   }
 
   #encodeOptions(where: string, text: unknown, options: EncodeOptions): Required<EncodeOptions> {
-    assertString('text', text);
+    assertText('text', text);
     assertKnownOptions(`Tokenizer.${where}`, options, ENCODE_OPTIONS);
     const { addSpecialTokens = true, splitSpecialTokens = this.#kind.splitSpecialTokens } = options;
     assertBoolean('addSpecialTokens', addSpecialTokens);

@@ -1,7 +1,7 @@
 // Splits text at added tokens as the Trie of transformers 4.57.6 (tokenization_utils.py) does: a port of its automaton, not of
-// its description, because the two differ where tokens overlap.
+// its description, because the two differ where tokens overlap. It steps by characters, as Python does.
 
-type Node = { children: Map<string, Node>; final: boolean };
+type Node = { children: Map<number, Node>; final: boolean };
 
 /** Immutable set of words. */
 export class Trie {
@@ -23,11 +23,12 @@ export class Trie {
 
   #add(word: string): void {
     let node = this.#root;
-    for (const unit of word.split('')) {
-      let next = node.children.get(unit);
+    for (let at = 0; at < word.length; at += widthAt(word, at)) {
+      const char = charAt(word, at);
+      let next = node.children.get(char);
       if (next === undefined) {
         next = { children: new Map(), final: false };
-        node.children.set(unit, next);
+        node.children.set(char, next);
       }
       node = next;
     }
@@ -39,9 +40,9 @@ export class Trie {
     let states = new Map<number, Node>();
     const offsets = [0];
     let skip = 0;
-    for (let current = 0; current < text.length; current++) {
+    for (let current = 0; current < text.length; current += widthAt(text, current)) {
       if (current < skip) continue;
-      const unit = text.charAt(current);
+      const char = charAt(text, current);
       // A failed match leaves the table only after the scan: until then lookAhead() still sees it, as in the original.
       const failed: number[] = [];
       let found = false;
@@ -53,13 +54,13 @@ export class Trie {
           found = true;
           break;
         }
-        const next = node.children.get(unit);
+        const next = node.children.get(char);
         if (next === undefined) failed.push(start);
         else states.set(start, next);
       }
       if (found) states = new Map();
       for (const start of failed) states.delete(start);
-      const first = this.#root.children.get(unit);
+      const first = this.#root.children.get(char);
       if (current >= skip && first !== undefined) states.set(current, first);
     }
     for (const [start, node] of states) {
@@ -81,16 +82,16 @@ function lookAhead(
   const match = { start: found, end: current, skip: undefined as number | undefined };
   for (const [start, state] of states) {
     if (start > match.start) break;
-    // An earlier match has already taken the current unit, this one has not.
-    let at = start < match.start ? current + 1 : current;
+    // An earlier match has already taken the current character, this one has not.
+    let at = start < match.start ? current + widthAt(text, current) : current;
     match.end = at;
     let node = state;
     if (node.final) Object.assign(match, { start, end: at, skip: at });
     while (at < text.length) {
-      const next = node.children.get(text.charAt(at));
+      const next = node.children.get(charAt(text, at));
       if (next === undefined) break;
       node = next;
-      at++;
+      at += widthAt(text, at);
       if (node.final) Object.assign(match, { start, end: at, skip: at });
     }
   }
@@ -106,6 +107,14 @@ function cut(text: string, offsets: readonly number[]): string[] {
     start = end;
   }
   return pieces;
+}
+
+function charAt(text: string, at: number): number {
+  return text.codePointAt(at) as number;
+}
+
+function widthAt(text: string, at: number): number {
+  return charAt(text, at) > 0xffff ? 2 : 1;
 }
 
 function escapeRegExp(word: string): string {

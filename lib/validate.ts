@@ -38,6 +38,20 @@ export function assertString(name: string, value: unknown): asserts value is str
   if (typeof value !== 'string') throw unexpected('a string', name, value);
 }
 
+/**
+ * For text that is to be encoded: half of a surrogate pair is no character, so UTF-8 cannot spell it.
+ * @throws {@link ArgumentError} unless `value` is a string without lone surrogates.
+ */
+export function assertText(name: string, value: unknown): asserts value is string {
+  assertString(name, value);
+  const at = value.search(/\p{Surrogate}/u);
+  if (at < 0) return;
+  const unit = value.charCodeAt(at).toString(16).toUpperCase();
+  throw new ArgumentError(
+    `Expected text for \`${name}\` but received a lone surrogate (U+${unit}) at index ${at}; toWellFormed() replaces them.`,
+  );
+}
+
 /** @throws {@link ArgumentError} unless `value` is one of `choices`. */
 export function assertOneOf<T extends string>(
   name: string,

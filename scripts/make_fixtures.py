@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Generates test/fixtures with the reference implementation: transformers 4.57.6 and sentencepiece 0.2.1 on the CPU.
 
-    pip install torch==2.13.0 transformers==4.57.6 sentencepiece==0.2.1 safetensors==0.8.0 numpy==2.4.6 gguf==0.19.0
+    pip install torch==2.13.0 transformers==4.57.6 sentencepiece==0.2.1 safetensors==0.8.0 numpy==2.4.6 gguf==0.19.0 \\
+        protobuf==7.36.2
     python scripts/make_fixtures.py [--demo-checkpoint DIR]            writes the files
     python scripts/make_fixtures.py --check [--demo-checkpoint DIR]    compares them with what is committed
 
@@ -24,6 +25,7 @@ PINNED = {
     "safetensors": "0.8.0",
     "numpy": "2.4.6",
     "gguf": "0.19.0",
+    "protobuf": "7.36.2",
 }
 FIXTURES = Path(__file__).resolve().parent.parent / "test" / "fixtures"
 
@@ -74,7 +76,7 @@ def generate(out: Path, demo_checkpoint: Path | None) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
-    from fixtures import bpe, checkpoints, hostile, importance, quants, sampler, texts, tokenizer, torch_files
+    from fixtures import bpe, checkpoints, hostile, importance, quants, sampler, spiece, texts, tokenizer, torch_files
 
     bpe.generate(out)
     hostile.generate(out)
@@ -84,6 +86,7 @@ def generate(out: Path, demo_checkpoint: Path | None) -> None:
     quants.generate(out)
     sampler.generate(out)
     torch_files.generate(out)
+    spiece.generate(out)
     if demo_checkpoint is None or not (demo_checkpoint / "spiece.model").is_file():
         print(f"tokenizer fixtures skipped: no spiece.model in --demo-checkpoint {demo_checkpoint}", file=sys.stderr)
     else:

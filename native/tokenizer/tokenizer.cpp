@@ -42,8 +42,10 @@ Tokenizer::Tokenizer(std::span<const std::byte> spiece_model) : impl_(std::make_
     SpieceModel model = parse_spiece(spiece_model);
     validate_spiece(model);
     impl_->load({reinterpret_cast<const char*>(spiece_model.data()), spiece_model.size()});
+    // Without rules a denormalizer does nothing, and sentencepiece makes none.
+    const bool denormalizes = model.denormalizer && !model.denormalizer->charsmap.empty();
     impl_->flags = {model.normalizer.add_dummy_prefix, model.normalizer.remove_extra_whitespaces,
-                    model.byte_fallback, model.denormalizer.has_value(), std::move(model.unk_surface)};
+                    model.byte_fallback, denormalizes, std::move(model.unk_surface)};
     impl_->pieces = std::move(model.pieces);
 }
 

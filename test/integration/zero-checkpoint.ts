@@ -1,16 +1,16 @@
 // A Hugging Face directory of zeros around a tokenizer.
 
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fixturesDir } from './fixtures.js';
 
 /** The byte-level tokenizers, each with its golden.json. */
 export const bpeShapes = join(fixturesDir, 'tokenizer', 'bpe');
 
-/** Writes a checkpoint of zeros with a byte-level tokenizer; returns its directory. */
+/** Writes a checkpoint of zeros with a byte-level tokenizer, or that of another directory; returns its directory. */
 export function zeroCheckpoint(directory: string, shape: string, rows = 640): string {
   mkdirSync(directory);
-  cpSync(join(bpeShapes, shape), directory, { recursive: true });
+  cpSync(resolve(bpeShapes, shape), directory, { recursive: true });
   const config = {
     model_type: 'gpt_neox',
     vocab_size: rows,

@@ -80,6 +80,47 @@ describe('encode', () => {
     expect(make(at({ single_word: true })).tokenizer.tokenize('a <x> b')).toContain('<x>');
   });
 
+  test('takes what is left of a stripped token for what it says', () => {
+    const tokens = (more: object) => ({
+      added_tokens_decoder: { 900: token('<x>', { rstrip: true }), 901: token(' b'), ...more },
+    });
+    const ids = (config: object) => make(config).tokenizer.encode('a<x> b', { addSpecialTokens: false });
+    const { tokenizer } = make();
+    expect(ids(tokens({}))).toEqual([tokenizer.tokenToId('a'), 900, tokenizer.tokenToId('b')]);
+    expect(ids(tokens({ 902: token('b') }))).toEqual([tokenizer.tokenToId('a'), 900, 902]);
+  });
+
+  test('encodes text apart that the trie cuts out, though it is no token', () => {
+    const { tokenizer, native } = make({ added_tokens_decoder: { 900: token('abXd'), 901: token('b') } });
+    native.calls = [];
+    expect(tokenizer.tokenize('cab😀Xdc').join('')).toBe('cab😀<0x58><0x64>c');
+    expect(native.calls).toEqual(['c', 'ab😀Xd', 'c']);
+  });
+
+  test('gives a piece the id that it has as an added token', () => {
+    const { tokenizer } = make({ added_tokens_decoder: { 900: token('は'), 264: token('<x>') } });
+    const options = { addSpecialTokens: false };
+    expect(tokenizer.encode('は<x>', options)).toEqual([900, 264]);
+    expect(tokenizer.encode('はa', { ...options, splitSpecialTokens: true })).toEqual([
+      900,
+      tokenizer.tokenToId('a'),
+    ]);
+  });
+
+  test('refuses half of a surrogate pair', () => {
+    const { tokenizer } = make();
+    for (const take of [
+      () => tokenizer.encode('a\ud83d'),
+      () => tokenizer.tokenize('\ude00a'),
+      () => tokenizer.tokenToId('\ud800\ud800'),
+      () => tokenizer.encodeParts([{ text: 'a\udfff', splitSpecialTokens: true }]),
+    ]) {
+      expect(take).toThrow(expect.objectContaining({ code: 'ERR_NEOX_INVALID_ARGUMENT' }));
+    }
+    expect(() => tokenizer.encode('ab\ud83dc')).toThrow('a lone surrogate (U+D83D) at index 2');
+    expect(tokenizer.encode('😀\ufffd')).toHaveLength(5);
+  });
+
   test('follows the legacy: false rules', () => {
     const { tokenizer } = make({ legacy: false }, { addDummyPrefix: true });
     expect(tokenizer.tokenize('a▁b')).toEqual(['▁a', '▁', 'b']);
@@ -235,6 +276,7 @@ test.each([
   [['ABC', 'B', 'CD'], 'ABCD', ['ABC', 'D']],
   [['blowing', 'lower'], 'blower', ['b', 'lower']],
   [['abXd', 'b'], 'abqXd', ['abqXd']],
+  [['abXd', 'b'], 'ab😀Xd', ['ab😀Xd']],
   [['😀', '😀😀'], 'a😀😀😀', ['a', '😀😀', '😀']],
   [['x'], '', []],
   [[], 'abc', ['abc']],
