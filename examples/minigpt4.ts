@@ -2,21 +2,9 @@
 // Without arguments the demo model answers, and the embeddings of 32 tokens stand for an image: a run without a picture.
 
 import { readFileSync } from 'node:fs';
-import { demoModelPath, Model, type Segment } from 'gpt-neox';
+import { demoModelPath, Model } from 'gpt-neox';
 
 const IMAGE_ROWS = 32;
-
-/** The prompt's text with an image in place of every `<ImageHere>`. Each stretch of text is encoded by itself. */
-function withImages(text: string, images: readonly Float32Array[]): Segment[] {
-  const texts = text.split('<ImageHere>');
-  if (texts.length !== images.length + 1) {
-    throw new Error(`${texts.length - 1} places for ${images.length} images`);
-  }
-  return texts.flatMap((part, i): Segment[] => {
-    const image = images[i];
-    return image ? [{ text: part }, { embeddings: image }] : [{ text: part }];
-  });
-}
 
 function readImage(path: string, hiddenSize: number): Float32Array {
   const image = new Float32Array(new Uint8Array(readFileSync(path)).buffer);
@@ -25,16 +13,16 @@ function readImage(path: string, hiddenSize: number): Float32Array {
 }
 
 async function main(path = demoModelPath(), file?: string, question = 'What can you see?'): Promise<void> {
-  const model = await Model.load(path);
+  const model = await Model.load(path, { chatFormat: 'rinna-minigpt4' });
   const { hiddenSize } = model.config;
   const standIn = Array.from({ length: IMAGE_ROWS }, (_, i) => 100 + i);
-  const image = file ? readImage(file, hiddenSize) : (await model.inputEmbeddings(standIn)).data;
+  const embeddings = file ? readImage(file, hiddenSize) : (await model.inputEmbeddings(standIn)).data;
 
   // The session keeps the image, so the second question brings only itself.
   const session = model.createSession();
   const options = { doSample: true, temperature: 1, topP: 0.85, topK: 50, maxNewTokens: 200, seed: 1 };
-  const prompt = withImages(`ユーザー: <Img><ImageHere></Img> ${question}\nシステム: `, [image]);
-  console.log((await session.generate(prompt, options).result()).text);
+  const first = [{ role: 'user', content: [{ embeddings }, { text: ` ${question}` }] }] as const;
+  console.log((await session.chat(first, options).result()).text);
   const next = [{ role: 'user', content: '猫はどんな体勢をしていますか？' }] as const;
   console.log((await session.chat(next, options).result()).text);
   console.log(`(${session.position} of ${model.info.contextLength} positions)`);

@@ -18,7 +18,12 @@ export interface ChatFormat {
    * evaluated with their instructions in this form. Absent: system messages are an error.
    */
   systemReply?: string;
+  /** How an image in a message is written; `<ImageHere>`, once, is where its embeddings come. Absent: images are an error. */
+  image?: string;
 }
+
+/** Stands for the embeddings in `ChatFormat.image`, as in the model card. */
+export const IMAGE_PLACE = '<ImageHere>';
 
 const SPEAKERS = { user: 'ユーザー: ', assistant: 'システム: ', systemReply: '分かりました。' };
 
@@ -26,7 +31,12 @@ const SPEAKERS = { user: 'ユーザー: ', assistant: 'システム: ', systemRe
 export const CHAT_FORMATS: Readonly<Record<string, Readonly<ChatFormat>>> = {
   'rinna-3.6b': { name: 'rinna-3.6b', ...SPEAKERS, separator: '<NL>', newline: '<NL>' },
   'rinna-bilingual': { name: 'rinna-bilingual', ...SPEAKERS, separator: '\n' },
-  'rinna-minigpt4': { name: 'rinna-minigpt4', ...SPEAKERS, separator: '\n' },
+  'rinna-minigpt4': {
+    name: 'rinna-minigpt4',
+    ...SPEAKERS,
+    separator: '\n',
+    image: `<Img>${IMAGE_PLACE}</Img>`,
+  },
   line: { name: 'line', ...SPEAKERS, separator: '\n' },
 };
 
@@ -43,14 +53,14 @@ const BILINGUAL: GenerateOptions = { doSample: true, temperature: 1, topP: 0.85,
 /** First match wins. The settings are those of the model cards' examples. */
 export const CHAT_MODELS: readonly ChatModel[] = [
   {
-    pattern: /japanese-gpt-neox-3\.6b-instruction-ppo/,
+    pattern: /japanese-gpt-neox-3\.6b-instruction-(ppo|sft-v2)/,
     format: 'rinna-3.6b',
     defaults: { doSample: true, temperature: 0.7, repetitionPenalty: 1.1, maxNewTokens: 128 },
   },
   {
     pattern: /japanese-gpt-neox-3\.6b-instruction-sft/,
     format: 'rinna-3.6b',
-    defaults: { doSample: true, temperature: 0.8, maxNewTokens: 128 },
+    defaults: { doSample: true, temperature: 0.7, maxNewTokens: 128 },
   },
   { pattern: /bilingual-gpt-neox-4b-minigpt4/, format: 'rinna-minigpt4', defaults: BILINGUAL },
   { pattern: /bilingual-gpt-neox-4b-instruction/, format: 'rinna-bilingual', defaults: BILINGUAL },

@@ -1,13 +1,20 @@
 // Conversations to prompts, in the model's own format.
 
-import { CHAT_FORMATS, CHAT_MODELS, type ChatFormat } from './chat-formats.js';
+import { CHAT_FORMATS, CHAT_MODELS, type ChatFormat, IMAGE_PLACE } from './chat-formats.js';
 import { ArgumentError, FormatError } from './errors.js';
 import type { TextPart } from './tokenizer-kind.js';
-import type { GenerateOptions, Message } from './types.js';
-import { assertKnownOptions, assertObject, assertOneOf, assertString, unexpected } from './validate.js';
+import type { GenerateOptions, Message, MessagePart } from './types.js';
+import {
+  assertFloat32Array,
+  assertKnownOptions,
+  assertObject,
+  assertOneOf,
+  assertString,
+  unexpected,
+} from './validate.js';
 
 const ROLES = ['system', 'user', 'assistant'] as const;
-const FORMAT_KEYS = ['name', 'user', 'assistant', 'separator', 'newline', 'systemReply'];
+const FORMAT_KEYS = ['name', 'user', 'assistant', 'separator', 'newline', 'systemReply', 'image'];
 
 /** What a checkpoint says about itself. */
 export interface ChatHints {
@@ -50,10 +57,20 @@ export function resolveChatFormat(format: unknown): Readonly<ChatFormat> {
   assertKnownOptions('chatFormat', format, FORMAT_KEYS);
   const given = format as Record<string, unknown>;
   for (const key of ['name', 'user', 'assistant', 'separator']) assertString(`chatFormat.${key}`, given[key]);
-  for (const key of ['newline', 'systemReply']) {
+  for (const key of ['newline', 'systemReply', 'image']) {
     if (given[key] !== undefined) assertString(`chatFormat.${key}`, given[key]);
   }
+  const { image } = given as Partial<ChatFormat>;
+  if (image !== undefined && image.split(IMAGE_PLACE).length !== 2) {
+    throw unexpected(`text with one ${IMAGE_PLACE}`, 'chatFormat.image', image);
+  }
   return { ...given } as unknown as ChatFormat;
+}
+
+/** Embedding vectors between the texts of a prompt; `name` is where the caller gave them. */
+export interface ImagePart {
+  embeddings: Float32Array;
+  name: string;
 }
 
 /**
@@ -64,19 +81,19 @@ export function resolveChatFormat(format: unknown): Readonly<ChatFormat> {
  * together (`Tokenizer.encodeParts`), the parts are segmented as the joined text is.
  * @throws ArgumentError
  */
-export function renderPrompt(messages: readonly Message[], format: Readonly<ChatFormat>): TextPart[] {
+export function renderPrompt(
+  messages: readonly Message[],
+  format: Readonly<ChatFormat>,
+): (TextPart | ImagePart)[] {
   if (!Array.isArray(messages) || messages.length === 0) {
     throw unexpected('a list of at least one message', 'messages', messages);
   }
-  const parts: TextPart[] = [];
+  const parts: (TextPart | ImagePart)[] = [];
   const template = (text: string): void => void parts.push({ text, splitSpecialTokens: false });
-  const content = (text: string): void => {
-    parts.push({ text: encodeNewlines(text, format), splitSpecialTokens: true });
-  };
   for (const [index, message] of messages.entries()) {
-    const { role, content: text } = checkMessage(message, index);
+    const { role, content } = checkMessage(message, index);
     template(role === 'assistant' ? format.assistant : format.user);
-    content(text);
+    parts.push(...renderContent(content, format, `messages[${index}].content`));
     if (role === 'assistant' && index === messages.length - 1) return mergeTemplates(parts);
     template(format.separator);
     if (role === 'system') template(systemReply(format));
@@ -99,8 +116,41 @@ function checkMessage(message: unknown, index: number): Message {
   const name = `messages[${index}]`;
   assertObject(name, message);
   assertOneOf(`${name}.role`, message.role, ROLES);
-  assertString(`${name}.content`, message.content);
-  return { role: message.role, content: message.content };
+  const { role, content } = message;
+  if (!Array.isArray(content)) assertString(`${name}.content`, content);
+  return { role, content: content as Message['content'] };
+}
+
+function renderContent(
+  content: Message['content'],
+  format: Readonly<ChatFormat>,
+  name: string,
+): (TextPart | ImagePart)[] {
+  const ofText = (text: string): TextPart => ({
+    text: encodeNewlines(text, format),
+    splitSpecialTokens: true,
+  });
+  if (typeof content === 'string') return [ofText(content)];
+  return content.flatMap((part: MessagePart, index): (TextPart | ImagePart)[] => {
+    const own = `${name}[${index}]`;
+    assertObject(own, part);
+    assertKnownOptions(own, part, ['text', 'embeddings']);
+    if (Object.keys(part).length !== 1) throw unexpected('either text or embeddings', own, part);
+    if ('text' in part) {
+      assertString(`${own}.text`, part.text);
+      return [ofText(part.text)];
+    }
+    if (format.image === undefined) {
+      throw new ArgumentError(`The chat format '${format.name}' has no images, but \`${own}\` is one.`);
+    }
+    assertFloat32Array(`${own}.embeddings`, part.embeddings);
+    const [before = '', after = ''] = format.image.split(IMAGE_PLACE);
+    return [
+      { text: before, splitSpecialTokens: false },
+      { embeddings: part.embeddings.slice(), name: `${own}.embeddings` },
+      { text: after, splitSpecialTokens: false },
+    ];
+  });
 }
 
 function encodeNewlines(text: string, format: Readonly<ChatFormat>): string {
@@ -108,12 +158,14 @@ function encodeNewlines(text: string, format: Readonly<ChatFormat>): string {
 }
 
 // Added tokens of the template are found even where two pieces of it meet.
-function mergeTemplates(parts: readonly TextPart[]): TextPart[] {
-  const merged: TextPart[] = [];
+function mergeTemplates(parts: readonly (TextPart | ImagePart)[]): (TextPart | ImagePart)[] {
+  const merged: (TextPart | ImagePart)[] = [];
   for (const part of parts) {
     const last = merged.at(-1);
-    if (last && last.splitSpecialTokens === part.splitSpecialTokens) last.text += part.text;
-    else if (part.text !== '') merged.push({ ...part });
+    if ('embeddings' in part) merged.push(part);
+    else if (last && 'text' in last && last.splitSpecialTokens === part.splitSpecialTokens) {
+      last.text += part.text;
+    } else if (part.text !== '') merged.push({ ...part });
   }
   return merged;
 }

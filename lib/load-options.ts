@@ -10,7 +10,7 @@ import { assertInteger, assertKnownOptions, assertOneOf, unexpected } from './va
 /** The longest context that any checkpoint may be run with. */
 const MAX_CONTEXT = 1 << 20;
 const INSPECT_OPTIONS = ['contextLength', 'type', 'precision', 'kvCacheType', 'maxSequences', 'kvCacheBytes'];
-const LOAD_OPTIONS = [...INSPECT_OPTIONS, 'device', 'threads', 'cache', ...JOB_OPTIONS];
+const LOAD_OPTIONS = [...INSPECT_OPTIONS, 'device', 'threads', 'cache', 'chatFormat', ...JOB_OPTIONS];
 
 /** @throws ArgumentError; `ERR_NEOX_BACKEND` for a device that this build does not have */
 export function checkLoadOptions(options: LoadOptions): NativeLoadOptions {

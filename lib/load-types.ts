@@ -1,5 +1,6 @@
 // How a model is loaded, and what is told beforehand.
 
+import type { ChatFormat } from './chat-formats.js';
 import type { Precision, Progress } from './types.js';
 import type { FileTypeName } from './weight-types.js';
 
@@ -36,6 +37,11 @@ export interface LoadOptions {
   maxSequences?: number;
   /** Bytes of the KV pool. @defaultValue maxSequences x contextLength positions */
   kvCacheBytes?: number;
+  /**
+   * How conversations are written: the name of one of `CHAT_FORMATS`, or a format of your own.
+   * @defaultValue what the file says, else by the checkpoint's name; none for a model that was not tuned on conversations
+   */
+  chatFormat?: string | Readonly<ChatFormat>;
   /**
    * Called from time to time with the bytes read, and once at the end; what it throws ends the load. Weights that another load
    * has read already are reported once, as complete.

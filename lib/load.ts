@@ -1,5 +1,6 @@
 // Loading a model, by way of the cache of quantized copies where that is asked for.
 
+import { resolveChatFormat } from './chat.js';
 import { resolveModelPath } from './hub-cache.js';
 import { runJob } from './jobs.js';
 import { checkLoadOptions } from './load-options.js';
@@ -17,6 +18,7 @@ export async function loadModel(path: string, options: LoadOptions): Promise<Loa
   assertString('path', path);
   const file = resolveModelPath(path);
   const given = checkLoadOptions(options);
+  if (options.chatFormat !== undefined) resolveChatFormat(options.chatFormat);
   if (!options.cache) return read(path, file, given, options);
   const { type, ...untyped } = given;
   const { onProgress } = options;
@@ -53,7 +55,7 @@ async function read(
   );
   let model: LoadedModel;
   try {
-    model = new LoadedModel(loaded, path);
+    model = new LoadedModel(loaded, path, options.chatFormat);
     // Weights that another load has read already are there at once.
     const { weightsBytes } = model.info;
     if (!isReported) onProgress?.({ done: weightsBytes, total: weightsBytes });

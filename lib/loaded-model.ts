@@ -1,6 +1,6 @@
 // A loaded model as sessions and generations see it: the native model with its texts read.
 
-import { cardDefaults, detectChatFormat } from './chat.js';
+import { cardDefaults, detectChatFormat, resolveChatFormat } from './chat.js';
 import type { ChatFormat } from './chat-formats.js';
 import { ContextFullError, DisposedError, fromNative, NeoxError } from './errors.js';
 import { readGenerationConfig } from './generation-config.js';
@@ -25,9 +25,16 @@ export class LoadedModel {
   isDisposed = false;
 
   /** @throws FormatError for a tokenizer_config.json or generation_config.json that is not what it must be */
-  constructor(model: NativeModel, path: string) {
-    const { chatFormat, tokenizerNote, generationConfig, eosTokenIds, fileType, isRequantized, ...info } =
-      model.info();
+  constructor(model: NativeModel, path: string, chatFormat?: string | Readonly<ChatFormat>) {
+    const {
+      chatFormat: ownFormat,
+      tokenizerNote,
+      generationConfig,
+      eosTokenIds,
+      fileType,
+      isRequantized,
+      ...info
+    } = model.info();
     const { defaults, eosTokenIds: eos } = readGenerationConfig(generationConfig);
     const own = modelNameOf(path);
     const names = [info.name, own];
@@ -40,7 +47,10 @@ export class LoadedModel {
     const { tokenizer, note = tokenizerNote } = openTokenizer(model.tokenizer());
     this.tokenizer = tokenizer;
     this.#tokenizerNote = note;
-    this.chatFormat = detectChatFormat({ format: chatFormat || undefined, names });
+    this.chatFormat =
+      chatFormat === undefined
+        ? detectChatFormat({ format: ownFormat || undefined, names })
+        : resolveChatFormat(chatFormat);
     this.generationDefaults = Object.keys(defaults).length > 0 ? defaults : cardDefaults(names);
     this.eosTokenIds = eos ?? [...eosTokenIds];
   }

@@ -12,7 +12,7 @@ import { loadModel } from './load.js';
 import { checkInspectOptions } from './load-options.js';
 import type { InspectOptions, LoadOptions } from './load-types.js';
 import type { LoadedModel } from './loaded-model.js';
-import { preparePrompt, prepareTokens, promptOfIds } from './prompt.js';
+import { prepareChat, preparePrompt, prepareTokens } from './prompt.js';
 import { DEFAULT_NEW_TOKENS, requireChatFormat, Session } from './session.js';
 import type { Tokenizer } from './tokenizer.js';
 import type {
@@ -123,7 +123,7 @@ export class Model {
     const model = this.#alive();
     checkGenerateOptions('Model.chat', options);
     const format = requireChatFormat(model);
-    const prepared = promptOfIds(model.requireTokenizer().encodeParts(renderPrompt(messages, format)));
+    const prepared = prepareChat(model, renderPrompt(messages, format));
     return startGeneration({
       model,
       options: resolveGenerateOptions(options, model.generationDefaults, model.eosTokenIds),

@@ -1,8 +1,10 @@
 // Prompts: text, ids, or segments, as the engine takes them.
 
+import type { ImagePart } from './chat.js';
 import { ContextFullError } from './errors.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { NativePromptPart } from './native.js';
+import type { TextPart } from './tokenizer-kind.js';
 import type { Prompt, Segment, TokenIds } from './types.js';
 import {
   assertFloat32Array,
@@ -45,9 +47,31 @@ export function prepareTokens(
   throw unexpected(expected, name, tokens, hint);
 }
 
-/** The prompt of these ids. */
-export function promptOfIds(ids: number[]): PreparedPrompt {
-  return { parts: [{ ids: Int32Array.from(ids) }], length: ids.length, ids };
+/**
+ * A conversation as `renderPrompt` writes it: each stretch of text between images is encoded as one.
+ * @throws ArgumentError, ContextFullError; `ERR_NEOX_NO_TOKENIZER`
+ */
+export function prepareChat(model: LoadedModel, parts: readonly (TextPart | ImagePart)[]): PreparedPrompt {
+  const tokenizer = model.requireTokenizer();
+  const prepared: PreparedPrompt = { parts: [], length: 0, ids: [] };
+  let stretch: TextPart[] = [];
+  const encodeStretch = (): void => {
+    const ids = tokenizer.encodeParts(stretch);
+    stretch = [];
+    if (ids.length === 0) return;
+    grow(model, prepared, ids.length);
+    addIds(prepared, ids);
+  };
+  for (const part of parts) {
+    if ('text' in part) {
+      stretch.push(part);
+      continue;
+    }
+    encodeStretch();
+    addEmbeddings(model, prepared, part.name, part.embeddings);
+  }
+  encodeStretch();
+  return prepared;
 }
 
 function ofSegments(model: LoadedModel, whole: string, segments: readonly Segment[]): PreparedPrompt {
@@ -64,10 +88,14 @@ function ofSegments(model: LoadedModel, whole: string, segments: readonly Segmen
     const ids = 'text' in segment ? encode(model, name, segment.text) : segment.ids;
     if (isList(ids)) grow(model, prepared, ids.length);
     assertTokenIds(name, ids, model.config.vocabSize - 1);
-    prepared.parts.push({ ids: Int32Array.from(ids) });
-    for (const id of ids) prepared.ids.push(id);
+    addIds(prepared, ids);
   });
   return prepared;
+}
+
+function addIds(prepared: PreparedPrompt, ids: TokenIds): void {
+  prepared.parts.push({ ids: Int32Array.from(ids) });
+  for (const id of ids) prepared.ids.push(id);
 }
 
 // Before anything of the part is copied: its length is the caller's word.

@@ -8,7 +8,7 @@ import { checkGenerateOptions, resolveGenerateOptions } from './generate-options
 import type { Generation } from './generation.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { NativeSession } from './native.js';
-import { preparePrompt, promptOfIds } from './prompt.js';
+import { prepareChat, preparePrompt } from './prompt.js';
 import type { GenerateOptions, Message, Prompt } from './types.js';
 import { assertInteger, unexpected } from './validate.js';
 
@@ -66,6 +66,7 @@ export class Session {
     const format = requireChatFormat(model);
     const tokenizer = model.requireTokenizer();
     const parts = renderPrompt(messages, format);
+    const fresh = prepareChat(model, parts);
     const separator = tokenizer.encode(format.separator, { addSpecialTokens: false });
     return this.#start({
       options: resolveGenerateOptions(options, model.generationDefaults, model.eosTokenIds),
@@ -74,8 +75,8 @@ export class Session {
         const ids = this.#native.ids();
         const tail = ids.subarray(Math.max(0, ids.length - separator.length));
         const isOpen = ids.length > 0 && !separator.every((id, index) => id === tail[index]);
-        const opened = isOpen ? [{ text: format.separator, splitSpecialTokens: false }, ...parts] : parts;
-        return promptOfIds(tokenizer.encodeParts(opened));
+        if (!isOpen) return fresh;
+        return prepareChat(model, [{ text: format.separator, splitSpecialTokens: false }, ...parts]);
       },
       defaultNewTokens: Number.POSITIVE_INFINITY,
       replace: outputReplacements(format),
@@ -169,7 +170,7 @@ export function requireChatFormat(model: LoadedModel): Readonly<ChatFormat> {
   if (model.chatFormat) return model.chatFormat;
   throw new NeoxError(
     'ERR_NEOX_UNSUPPORTED',
-    `The model '${model.info.name}' has no known chat format: use generate().`,
+    `The model '${model.info.name}' has no known chat format: use generate(), or load it with a \`chatFormat\`.`,
   );
 }
 

@@ -221,9 +221,12 @@ export interface Result extends SequenceResult {
   seed: number;
 }
 
+/** A part of a message: text, or an image as embeddings `[n, hiddenSize]`, row-major, for a chat format that has images. */
+export type MessagePart = { text: string } | { embeddings: Float32Array };
+
 export interface Message {
   role: 'system' | 'user' | 'assistant';
-  content: string;
+  content: string | readonly MessagePart[];
 }
 
 export interface LogitsOptions {

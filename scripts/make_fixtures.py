@@ -76,7 +76,8 @@ def generate(out: Path, demo_checkpoint: Path | None) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
-    from fixtures import bpe, checkpoints, hostile, importance, quants, sampler, spiece, texts, tokenizer, torch_files
+    from fixtures import bpe, cards, checkpoints, hostile, importance, quants, sampler, spiece, texts, tokenizer
+    from fixtures import torch_files
 
     bpe.generate(out)
     hostile.generate(out)
@@ -91,6 +92,7 @@ def generate(out: Path, demo_checkpoint: Path | None) -> None:
         print(f"tokenizer fixtures skipped: no spiece.model in --demo-checkpoint {demo_checkpoint}", file=sys.stderr)
     else:
         tokenizer.generate(out, demo_checkpoint)
+        cards.generate(out, demo_checkpoint)
 
 
 if __name__ == "__main__":

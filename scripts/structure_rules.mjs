@@ -32,7 +32,7 @@ export const libLayers = [
   [
     ...['errors', 'weight-types', 'types', 'load-types', 'job-types', 'validate', 'text-filter'],
     ...['unicode', 'unicode-versions', 'utf8', 'trie', 'longest-match'],
-    ...['native-types', 'native-load-types'],
+    ...['native-types', 'native-load-types', 'chat-formats'],
   ],
   ['native', 'demo', 'hub-names', 'hub-cache', 'known-files', 'output-path'],
   ['tokenizer-config', 'tokenizer-kind', 'decode-stream', 'text-stream'],
@@ -43,7 +43,7 @@ export const libLayers = [
   ['tokenizer'],
   [
     ...['sampler-options', 'sampler', 'generate-options', 'generation-config'],
-    ...['chat-formats', 'chat-template', 'chat'],
+    ...['chat-template', 'chat'],
     ...[
       'jobs',
       'file-types',

@@ -8,7 +8,7 @@ import { describeError, EXIT, UsageError } from './exit-codes.js';
 import { type GenerateFlags, generateFlags, generateOptions } from './generate-options.js';
 import { interruptedBy } from './interrupts.js';
 import type { Io } from './io.js';
-import { type LoadFlags, loadFlags, loadModel } from './model-options.js';
+import { chatFormatOption, type LoadFlags, loadFlags, loadModel } from './model-options.js';
 
 interface Options extends LoadFlags, GenerateFlags {
   system?: string;
@@ -28,6 +28,7 @@ export const chat: CommandSpec<Options> = {
   summary: 'talk with a model; /help lists what a conversation understands',
   options: [
     ...loadFlags,
+    chatFormatOption,
     { flags: '--system <text>', help: 'a system message before the first turn' },
     ...generateFlags,
     { flags: '-q, --quiet', help: 'no lines of statistics' },
@@ -45,7 +46,9 @@ export const chat: CommandSpec<Options> = {
     const model = await loadModel(options, io);
     try {
       if (model.chatFormat === undefined) {
-        throw new UsageError('The model has no chat format; neox run continues a text with it.');
+        throw new UsageError(
+          'The model has no chat format: name one with --chat-format, or continue a text with neox run.',
+        );
       }
       const conversation = new Conversation(() => model.createSession(), options, io);
       return await conversation.hold();

@@ -1,6 +1,6 @@
 // The flags with which every command that runs a model loads it.
 
-import { demoModelPath, type LoadOptions, Model } from '../index.js';
+import { CHAT_FORMATS, demoModelPath, type LoadOptions, Model } from '../index.js';
 import type { OptionSpec } from './command.js';
 import { UsageError } from './exit-codes.js';
 import type { Io } from './io.js';
@@ -50,9 +50,17 @@ export const loadFlags: readonly OptionSpec[] = [
   { flags: '--device <device>', help: 'device', choices: ['auto', 'cpu', 'cuda'], defaultText: 'auto' },
 ];
 
+/** Of the commands that talk with a model. */
+export const chatFormatOption: OptionSpec = {
+  flags: '--chat-format <name>',
+  help: 'how conversations are written',
+  choices: Object.keys(CHAT_FORMATS),
+  defaultText: "the model's",
+};
+
 export type LoadFlags = { model?: string; cache?: boolean; cacheFolder?: string } & Pick<
   LoadOptions,
-  'threads' | 'contextLength' | 'type' | 'precision' | 'kvCacheType' | 'device'
+  'threads' | 'contextLength' | 'type' | 'precision' | 'kvCacheType' | 'device' | 'chatFormat'
 >;
 
 /** The path that `-m` names, or the demo model's. */
@@ -72,9 +80,9 @@ export function loadModel(options: LoadFlags, io: Io, defaults: LoadOptions = {}
 
 // Commands hand in all their options; only those of loading go on.
 function pickLoad(options: LoadFlags): LoadOptions {
-  const { threads, contextLength, type, precision, kvCacheType, device, cacheFolder } = options;
+  const { threads, contextLength, type, precision, kvCacheType, device, chatFormat, cacheFolder } = options;
   const cache = cacheFolder ?? options.cache;
   if (cache !== undefined && type === undefined) throw new UsageError('--cache needs --type.');
-  const all = { threads, contextLength, type, precision, kvCacheType, device, cache };
+  const all = { threads, contextLength, type, precision, kvCacheType, device, chatFormat, cache };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

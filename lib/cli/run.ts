@@ -6,7 +6,7 @@ import type { CommandSpec } from './command.js';
 import { EXIT, UsageError } from './exit-codes.js';
 import { type GenerateFlags, generateFlags, generateOptions } from './generate-options.js';
 import { interruptedBy } from './interrupts.js';
-import { type LoadFlags, loadFlags, loadModel } from './model-options.js';
+import { chatFormatOption, type LoadFlags, loadFlags, loadModel } from './model-options.js';
 import { readInput } from './prompt.js';
 import { integer } from './values.js';
 
@@ -27,6 +27,7 @@ export const run: CommandSpec<Options> = {
   arguments: [{ syntax: '[prompt...]', help: 'the prompt; - or nothing reads standard input' }],
   options: [
     ...loadFlags,
+    chatFormatOption,
     { flags: '-f, --file <path>', help: 'read the prompt from a file' },
     { flags: '--raw', help: "continue the text as it is, without the model's chat format" },
     { flags: '--system <text>', help: 'a system message before the prompt' },

@@ -36,6 +36,12 @@ describe('chat over a pipe', () => {
     expect(status).toBe(4);
   });
 
+  test('--chat-format writes the conversation otherwise, and a wrong name ends with 2', async () => {
+    const flags = ['chat', '-q', '-n', '1', '--temperature', '0', '--chat-format'];
+    expect((await neox([...flags, 'rinna-bilingual'], { input: 'hello\n' })).status).toBe(0);
+    expectFailure(await neox([...flags, 'rinna'], { input: 'hello\n' }), 2, /rinna-3\.6b/);
+  });
+
   test('/exit leaves, and nothing after it is answered', async () => {
     const { status, stdout } = await neox(['chat', ...settings], { input: '/exit\nhello\n' });
     expect(stdout).toBe('');
@@ -50,7 +56,9 @@ describe('chat over a pipe', () => {
     const folder = temporaryFolder();
     try {
       const tiny = await makeTinyModel(folder.path);
-      expectFailure(await neox(['chat', '-m', tiny], { input: 'hello\n' }), 2, /no chat format/);
+      expectFailure(await neox(['chat', '-m', tiny], { input: 'hello\n' }), 2, /--chat-format/);
+      const flags = ['-q', '-n', '2', '--temperature', '0', '--chat-format', 'line'];
+      expect((await neox(['chat', '-m', tiny, ...flags], { input: 'hello\n' })).status).toBe(0);
     } finally {
       folder.remove();
     }

@@ -34,7 +34,7 @@ testWhere('jinja2').each(formats)('$name', (format) => {
     const prompt = refuses
       ? null
       : renderPrompt(messages, format)
-          .map((part) => part.text)
+          .map((part) => ('text' in part ? part.text : ''))
           .join('');
     expect(rendered[i]).toBe(prompt);
   });

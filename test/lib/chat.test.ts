@@ -7,13 +7,19 @@ import {
 } from '../../lib/chat';
 import { CHAT_FORMATS, type ChatFormat } from '../../lib/chat-formats';
 import { Tokenizer } from '../../lib/tokenizer';
+import type { TextPart } from '../../lib/tokenizer-kind';
 import type { Message } from '../../lib/types';
 import { FakeTokenizer, RINNA_CONFIG } from './fake-tokenizer';
 
 const rinna = CHAT_FORMATS['rinna-3.6b'] as ChatFormat;
 const bilingual = CHAT_FORMATS['rinna-bilingual'] as ChatFormat;
+const textParts = (messages: Message[], format: ChatFormat): TextPart[] =>
+  renderPrompt(messages, format).map((part) => {
+    if (!('text' in part)) throw new Error('an image');
+    return part;
+  });
 const text = (messages: Message[], format: ChatFormat): string =>
-  renderPrompt(messages, format)
+  textParts(messages, format)
     .map((part) => part.text)
     .join('');
 
@@ -61,17 +67,22 @@ test('a system message is an instruction that the model has accepted', () => {
 test('special tokens count in the template and not in contents', () => {
   const tokenizer = new Tokenizer({ pieces: new FakeTokenizer(), config: JSON.stringify(RINNA_CONFIG) });
   const format: ChatFormat = { name: 'own', user: '', assistant: '<s>', separator: '</s>' };
-  const ids = tokenizer.encodeParts(renderPrompt([{ role: 'user', content: 'a</s>b' }], format));
+  const ids = tokenizer.encodeParts(textParts([{ role: 'user', content: 'a</s>b' }], format));
   expect(ids.map((id) => tokenizer.idToToken(id))).toEqual(['a', '<', '/', 's', '>', 'b', '</s>', '<s>']);
   // Where there are none, the ids are those of the whole text.
   const messages: Message[] = [{ role: 'user', content: ' 猫は\nab ' }];
-  expect(tokenizer.encodeParts(renderPrompt(messages, bilingual))).toEqual(
+  expect(tokenizer.encodeParts(textParts(messages, bilingual))).toEqual(
     tokenizer.encode(text(messages, bilingual), { addSpecialTokens: false }),
   );
 });
 
 test.each([
-  ['rinna/japanese-gpt-neox-3.6b-instruction-sft-v2', 'rinna-3.6b', { temperature: 0.8 }],
+  ['rinna/japanese-gpt-neox-3.6b-instruction-sft', 'rinna-3.6b', { temperature: 0.7, maxNewTokens: 128 }],
+  [
+    'rinna/japanese-gpt-neox-3.6b-instruction-sft-v2',
+    'rinna-3.6b',
+    { temperature: 0.7, repetitionPenalty: 1.1, maxNewTokens: 128 },
+  ],
   [
     'rinna/japanese-gpt-neox-3.6b-instruction-ppo',
     'rinna-3.6b',
@@ -99,11 +110,64 @@ test('a format that the file names comes before any guess', () => {
   expect(cardDefaults([])).toEqual({});
 });
 
+describe('images', () => {
+  const minigpt4 = CHAT_FORMATS['rinna-minigpt4'] as ChatFormat;
+  const image = Float32Array.of(1, 2, 3);
+
+  test('stand where the card has <ImageHere>, and texts between them join', () => {
+    const messages: Message[] = [
+      { role: 'user', content: [{ embeddings: image }, { text: ' What is' }, { text: ' this?' }] },
+      { role: 'assistant', content: 'a cat' },
+      { role: 'user', content: [{ text: '<ImageHere>\n' }, { embeddings: image }] },
+    ];
+    const template = (text: string) => ({ text, splitSpecialTokens: false });
+    const words = (text: string) => ({ text, splitSpecialTokens: true });
+    expect(renderPrompt(messages, minigpt4)).toEqual([
+      template('ユーザー: <Img>'),
+      { embeddings: image, name: 'messages[0].content[0].embeddings' },
+      template('</Img>'),
+      words(' What is this?'),
+      template('\nシステム: '),
+      words('a cat'),
+      template('\nユーザー: '),
+      words('<ImageHere>\n'),
+      template('<Img>'),
+      { embeddings: image, name: 'messages[2].content[1].embeddings' },
+      template('</Img>\nシステム: '),
+    ]);
+  });
+
+  test('are copied, so that the caller may reuse the array', () => {
+    const own = Float32Array.of(1);
+    const [, part] = renderPrompt([{ role: 'user', content: [{ embeddings: own }] }], minigpt4);
+    own[0] = 2;
+    expect(part).toMatchObject({ embeddings: Float32Array.of(1) });
+  });
+
+  test('are an error in a format without them, and wrong parts are, too', () => {
+    const render = (content: unknown, format = minigpt4) =>
+      renderPrompt([{ role: 'user', content: content as string }], format);
+    expect(() => render([{ embeddings: image }], rinna)).toThrow("'rinna-3.6b' has no images");
+    expect(() => render([{ embeddings: [1] }])).toThrow(
+      'Float32Array for `messages[0].content[0].embeddings`',
+    );
+    expect(() => render([{ text: 1 }])).toThrow('`messages[0].content[0].text`');
+    expect(() => render([{ text: 'a', embeddings: image }])).toThrow('either text or embeddings');
+    expect(() => render([{}])).toThrow('either text or embeddings');
+    expect(() => render([{ image }])).toThrow('Unknown option `image`');
+    expect(() => render(['a'])).toThrow('`messages[0].content[0]`');
+  });
+});
+
 test('formats of the caller’s own are checked', () => {
   const own = { name: 'own', user: 'U: ', assistant: 'A: ', separator: '\n' };
   expect(resolveChatFormat(own)).toEqual(own);
   expect(() => resolveChatFormat({ ...own, user: 1 })).toThrow('chatFormat.user');
   expect(() => resolveChatFormat({ ...own, newLine: '' })).toThrow('Did you mean `newline`?');
+  for (const image of ['<Img></Img>', '<ImageHere><ImageHere>']) {
+    expect(() => resolveChatFormat({ ...own, image })).toThrow('chatFormat.image');
+  }
+  expect(resolveChatFormat({ ...own, image: '<ImageHere>' }).image).toBe('<ImageHere>');
   expect(() => resolveChatFormat('rinna-3.6')).toThrow('Did you mean `rinna-3.6b`?');
   expect(() => resolveChatFormat('constructor')).toThrow('chatFormat');
   expect(() => resolveChatFormat(null)).toThrow('chatFormat');
