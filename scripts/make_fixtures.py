@@ -76,13 +76,14 @@ def generate(out: Path, demo_checkpoint: Path | None) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
-    from fixtures import bpe, cards, checkpoints, hostile, importance, quants, sampler, spiece, texts, tokenizer
-    from fixtures import torch_files
+    from fixtures import bpe, cards, checkpoints, generation, hostile, importance, quants, sampler, spiece, texts
+    from fixtures import tokenizer, torch_files
 
     bpe.generate(out)
     hostile.generate(out)
     checkpoints.generate(out)
     texts.generate(out)
+    generation.generate(out)
     importance.generate(out)
     quants.generate(out)
     sampler.generate(out)
