@@ -72,6 +72,7 @@ set(NEOX_CORE_SOURCES
   native/model/type_mix.cpp
   native/engine/admission.cpp
   native/engine/draw.cpp
+  native/engine/dry.cpp
   native/engine/engine.cpp
   native/engine/loop.cpp
   native/engine/processors.cpp
@@ -116,6 +117,7 @@ set(NEOX_TEST_SOURCES
   test/native/bpe_test.cpp
   test/native/checkpoint_test.cpp
   test/native/dequantize_test.cpp
+  test/native/dry_test.cpp
   test/native/engine_endings_test.cpp
   test/native/engine_test.cpp
   test/native/file_test.cpp

@@ -93,6 +93,11 @@ export class BpeTokenizer implements TokenizerKind {
     return this.#added.tokens.get(id)?.content ?? this.#bpe.vocab[id];
   }
 
+  surfaceOf(id: number): string {
+    const token = this.tokenOf(id);
+    return token === undefined ? '' : new TextDecoder().decode(tokenBytes(token));
+  }
+
   named(name: string): number | undefined {
     const token = this.#tokens.named.get(name);
     return token === undefined ? undefined : this.idOf(token);

@@ -1,5 +1,6 @@
 // Options of generate() and chat(): checked at once, completed by defaults.
 
+import type { DryBreakers } from './dry-breakers.js';
 import { ArgumentError, NeoxError } from './errors.js';
 import type { NativeSamplerOptions } from './native.js';
 import { checkSamplerOptions, resolveSampler, SAMPLER_OPTIONS } from './sampler-options.js';
@@ -75,6 +76,8 @@ export function checkNewTokens(name: string, value: unknown): void {
 
 export interface ResolvedOptions {
   sampler: NativeSamplerOptions & { doSample: boolean; seed: number; eosTokenId: Int32Array };
+  /** DRY's, when it is on. */
+  breakers: { given: DryBreakers | undefined } | undefined;
   /** As asked for; more than fits is an error. */
   maxNewTokens: number | undefined;
   /** The defaults', where nothing was asked for: as many of them as fit. */
@@ -110,6 +113,9 @@ export function resolveGenerateOptions(
   }
   return {
     sampler,
+    breakers: sampler.dryMultiplier
+      ? { given: own.drySequenceBreakers ?? defaults.drySequenceBreakers }
+      : undefined,
     maxNewTokens: own.maxNewTokens,
     defaultNewTokens: defaults.maxNewTokens,
     stop: [...stopList(own.stop ?? defaults.stop)],

@@ -1,6 +1,7 @@
 // From a prompt and options to a Generation: what Model and Session have in common.
 
 import { Choices } from './choices.js';
+import { resolveBreakers } from './dry-breakers.js';
 import type { ResolvedOptions } from './generate-options.js';
 import { Generation, type GenerationRun } from './generation.js';
 import type { LoadedModel } from './loaded-model.js';
@@ -26,10 +27,13 @@ export interface GenerateCall {
   ended?: (reason: FinishReason) => void;
 }
 
-/** @throws NeoxError `ERR_NEOX_NO_TOKENIZER` for stop strings without one */
+/** @throws ArgumentError; NeoxError `ERR_NEOX_NO_TOKENIZER` for stop strings without one */
 export function startGeneration(call: GenerateCall): Generation {
-  const { sampler, signal, stop, numReturnSequences } = call.options;
+  const { sampler, breakers, signal, stop, numReturnSequences } = call.options;
   if (stop.length > 0) call.model.requireTokenizer();
+  if (breakers) {
+    Object.assign(sampler, resolveBreakers(breakers.given, call.model.tokenizer, call.replace));
+  }
   return new Generation({
     start: () => start(call),
     sequences: numReturnSequences,

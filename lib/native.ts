@@ -102,6 +102,15 @@ export interface NativeSamplerOptions {
   beginSuppressTokens?: Int32Array;
   renormalizeLogits?: boolean;
   eosTokenId?: Int32Array;
+  presencePenalty?: number;
+  frequencyPenalty?: number;
+  logitBias?: { id: number; bias: number }[];
+  dryMultiplier?: number;
+  dryBase?: number;
+  dryAllowedLength?: number;
+  dryRange?: number;
+  dryBreakerIds?: Int32Array;
+  dryBreakerSequences?: Int32Array[];
   seed?: number;
 }
 

@@ -3,9 +3,18 @@
 import { ArgumentError } from './errors.js';
 import type { NativeSamplerOptions } from './native.js';
 import type { SamplerOptions } from './types.js';
-import { assertBoolean, assertInteger, assertNumber, MAX_TOKEN_ID, unexpected } from './validate.js';
+import {
+  assertBoolean,
+  assertInteger,
+  assertNumber,
+  assertObject,
+  MAX_TOKEN_ID,
+  unexpected,
+} from './validate.js';
 
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
+/** Far above any score, far below the largest f32. */
+const MAX_SCORE = 1e30;
 
 type Check = (name: string, value: unknown) => void;
 
@@ -32,6 +41,7 @@ const words: Check = (name, value) => {
     if (word.length === 0) throw unexpected('at least one token id', `${name}[${index}]`, word);
   });
 };
+const score: Check = (name, value) => assertNumber(name, value, -MAX_SCORE, MAX_SCORE);
 const oneOrMoreIds: Check = (name, value) => (Array.isArray(value) ? ids(name, value) : integer(name, value));
 
 const CHECKS: { readonly [K in keyof Required<SamplerOptions>]: Check } = {
@@ -71,6 +81,26 @@ const CHECKS: { readonly [K in keyof Required<SamplerOptions>]: Check } = {
   beginSuppressTokens: ids,
   renormalizeLogits: assertBoolean,
   eosTokenId: (name, value) => (value === null ? undefined : oneOrMoreIds(name, value)),
+  presencePenalty: score,
+  frequencyPenalty: score,
+  logitBias: (name, value) => {
+    for (const [id, bias] of biasEntries(name, value)) {
+      if (typeof id === 'string' && !/^\d+$/.test(id)) throw unexpected('token ids as keys', name, id);
+      integer(`${name}'s key`, Number(id));
+      score(`${name}[${id}]`, bias);
+    }
+  },
+  dryMultiplier: (name, value) => assertNumber(name, value, 0),
+  dryBase: (name, value) => assertNumber(name, value, 1),
+  dryAllowedLength: (name, value) => assertInteger(name, value, 1, MAX_TOKEN_ID),
+  dryRange: integer,
+  drySequenceBreakers: (name, value) => {
+    if (!Array.isArray(value)) throw unexpected('a list of texts or lists of token ids', name, value);
+    value.forEach((breaker, index) => {
+      if (breaker === '') throw unexpected('text that is not empty', `${name}[${index}]`, breaker);
+      if (typeof breaker !== 'string') words(name, [breaker]);
+    });
+  },
   seed: (name, value) => assertInteger(name, value, 0, MAX_SEED),
 };
 
@@ -101,6 +131,13 @@ export function checkSamplerOptions(options: SamplerOptions): void {
   );
 }
 
+// What passes as it is, sampling or not.
+const NUMBERS = [
+  ...(['repetitionPenalty', 'noRepeatNgramSize', 'minLength', 'minNewTokens'] as const),
+  ...(['presencePenalty', 'frequencyPenalty'] as const),
+  ...(['dryMultiplier', 'dryBase', 'dryAllowedLength', 'dryRange'] as const),
+];
+
 /** Own options over defaults, each value of both checked. The seed is drawn if sampling needs one. */
 export function resolveSampler(
   own: SamplerOptions,
@@ -122,7 +159,7 @@ export function resolveSampler(
       if (all[name] !== undefined) result[name] = all[name];
     }
   }
-  for (const name of ['repetitionPenalty', 'noRepeatNgramSize', 'minLength', 'minNewTokens'] as const) {
+  for (const name of NUMBERS) {
     if (all[name] !== undefined) result[name] = all[name];
   }
   for (const name of ['suppressTokens', 'beginSuppressTokens'] as const) {
@@ -140,6 +177,12 @@ export function resolveSampler(
     const [start, factor] = all.exponentialDecayLengthPenalty;
     result.exponentialDecayLengthPenalty = { start, factor };
   }
+  if (all.logitBias) {
+    result.logitBias = biasEntries('logitBias', all.logitBias).map(([id, bias]) => ({
+      id: Number(id),
+      bias,
+    }));
+  }
   return result;
 }
 
@@ -154,6 +197,15 @@ function wantsSampling(options: SamplerOptions): boolean | undefined {
 function samplingOption(options: SamplerOptions): keyof typeof SAMPLING_OPTIONS | undefined {
   const names = Object.keys(SAMPLING_OPTIONS) as (keyof typeof SAMPLING_OPTIONS)[];
   return names.find((name) => options[name] !== undefined && options[name] !== SAMPLING_OPTIONS[name]);
+}
+
+// A Map of whatever realm, or an object.
+function biasEntries(name: string, value: unknown): [number | string, number][] {
+  assertObject(name, value);
+  const isMap = Object.prototype.toString.call(value) === '[object Map]';
+  return isMap
+    ? [...(value as unknown as Map<number, number>)]
+    : (Object.entries(value) as [string, number][]);
 }
 
 function listOf(id: number | readonly number[] | null): readonly number[] {

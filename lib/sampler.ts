@@ -1,5 +1,6 @@
 // The engine's sampler over scores of the caller's own.
 
+import { resolveBreakers } from './dry-breakers.js';
 import { fromNative } from './errors.js';
 import { type NativeSampler, native } from './native.js';
 import { checkSamplerOptions, resolveSampler, SAMPLER_OPTIONS } from './sampler-options.js';
@@ -35,6 +36,8 @@ export class Sampler {
     const resolved = resolveSampler(options, {}, []);
     if (options.maxLength !== undefined) resolved.maxLength = options.maxLength;
     this.seed = resolved.seed;
+    if (options.dryMultiplier)
+      Object.assign(resolved, resolveBreakers(options.drySequenceBreakers, undefined));
     this.#native = native().createSampler(resolved);
   }
 

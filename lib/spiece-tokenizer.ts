@@ -91,6 +91,14 @@ export class SpieceTokenizer implements TokenizerKind {
     return this.#config.byId.get(id)?.content ?? this.#pieces[id];
   }
 
+  surfaceOf(id: number): string {
+    const token = this.tokenOf(id) ?? '';
+    const byte = /^<0x([0-9A-F]{2})>$/.exec(token)?.[1];
+    if (byte === undefined) return token.replaceAll(UNDERLINE, ' ');
+    const point = Number.parseInt(byte, 16);
+    return point < 0x80 ? String.fromCodePoint(point) : '\ufffd';
+  }
+
   named(name: string): number | undefined {
     const token = this.#config.named.get(name);
     return token === undefined ? undefined : this.idOf(token);

@@ -45,6 +45,8 @@ export interface TokenizerKind extends Decoding {
   idOf(token: string): number | undefined;
   /** Undefined for an id that is none of the tokenizer's. */
   tokenOf(id: number): string | undefined;
+  /** What a token adds inside a text; empty for an id that is none, U+FFFD for bytes that are no character. */
+  surfaceOf(id: number): string;
   /** The id of `bos_token`, `eos_token`, ... */
   named(name: string): number | undefined;
 }

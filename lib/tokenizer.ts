@@ -161,6 +161,14 @@ export class Tokenizer {
     throw new ArgumentError(`Token id ${id} is not in the tokenizer, which has ${this.vocabSize} tokens.`);
   }
 
+  /**
+   * What a token adds inside a text; empty for an id that is none, U+FFFD for bytes that are no character.
+   * @internal
+   */
+  surfaceOf(id: number): string {
+    return this.#kind.surfaceOf(id);
+  }
+
   #encodeOptions(where: string, text: unknown, options: EncodeOptions): Required<EncodeOptions> {
     assertText('text', text);
     assertKnownOptions(`Tokenizer.${where}`, options, ENCODE_OPTIONS);

@@ -106,6 +106,29 @@ export interface SamplerOptions {
   beginSuppressTokens?: readonly number[];
   /** Turns the processed scores into log-probabilities. @defaultValue `false` */
   renormalizeLogits?: boolean;
+  /** Not Hugging Face's but OpenAI's: taken from the score of every id of the output so far; below 0 it invites. @defaultValue `0` */
+  presencePenalty?: number;
+  /** The same, once for each time that the id came in the output. @defaultValue `0` */
+  frequencyPenalty?: number;
+  /** Not Hugging Face's but OpenAI's: what is added to the scores of ids; -100 all but forbids one. @defaultValue none */
+  logitBias?: ReadonlyMap<number, number> | Readonly<Record<number, number>>;
+  /**
+   * Not Hugging Face's: DRY. A token that would extend a repetition in prompt and output loses
+   * `dryMultiplier * dryBase ** (length of the repetition - dryAllowedLength)`; 0.8 is common. @defaultValue `0` (off)
+   */
+  dryMultiplier?: number;
+  /** At least 1. @defaultValue `1.75` */
+  dryBase?: number;
+  /** The shortest repetition that costs, at least 1. @defaultValue `2` */
+  dryAllowedLength?: number;
+  /** How many of the last tokens are searched for repetitions; 0: all. @defaultValue `0` */
+  dryRange?: number;
+  /**
+   * No repetition reaches over these, texts or lists of ids, and they cost nothing themselves. A text stands for all tokens
+   * that hold it, too; it needs a tokenizer. In `chat`, "\n" stands for the format's line break as well.
+   * @defaultValue `['\n', ':', '"', '*']` where the model has a tokenizer
+   */
+  drySequenceBreakers?: readonly (string | readonly number[])[];
   /** One id, several, or `null` for none. @defaultValue the checkpoint's */
   eosTokenId?: number | readonly number[] | null;
   /** 0 to 2^53 - 1. The same seed and the same logits give the same ids everywhere. @defaultValue random */

@@ -42,7 +42,7 @@ export const libLayers = [
   ],
   ['tokenizer'],
   [
-    ...['sampler-options', 'sampler', 'generate-options', 'generation-config'],
+    ...['dry-breakers', 'sampler-options', 'sampler', 'generate-options', 'generation-config'],
     ...['chat-template', 'chat'],
     ...[
       'jobs',

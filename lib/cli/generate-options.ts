@@ -2,7 +2,7 @@
 
 import type { GenerateOptions } from '../index.js';
 import type { OptionSpec } from './command.js';
-import { idsOrNone, integer, number } from './values.js';
+import { idsOrNone, integer, number, numbersById } from './values.js';
 
 const flag = (flags: string, help: string, parse: (text: string) => unknown, defaultText?: string) => ({
   flags,
@@ -23,6 +23,19 @@ export const generateFlags: readonly OptionSpec[] = [
   flag('--eta-cutoff <p>', 'the same by entropy', number, '0'),
   flag('--repetition-penalty <x>', 'over prompt and output; 1 is off', number, '1'),
   flag('--no-repeat-ngram-size <n>', 'no n-gram twice; 0 is off', integer(0), '0'),
+  flag('--presence-penalty <x>', 'off the score of ids that came in the output', number, '0'),
+  flag('--frequency-penalty <x>', 'the same, each time that they came', number, '0'),
+  flag('--logit-bias <id=x,...>', 'added to the scores of ids', numbersById),
+  flag('--dry-multiplier <x>', 'DRY, against repeated sequences; 0 is off', number, '0'),
+  flag('--dry-base <x>', 'growth of its penalty with the length', number, '1.75'),
+  flag('--dry-allowed-length <n>', 'the shortest repetition that costs', integer(1), '2'),
+  flag('--dry-range <n>', 'how many of the last tokens it searches; 0: all', integer(0), '0'),
+  {
+    flags: '--dry-sequence-breaker <text>',
+    help: 'no repetition reaches over it; may be repeated',
+    repeats: true,
+    defaultText: 'line break : " *',
+  },
   { flags: '--do-sample', help: 'sample, with the defaults of sampling' },
   flag('-s, --seed <n>', 'the same seed gives the same text', integer(0), 'random'),
   { flags: '--stop <text>', help: 'text that ends the answer; may be repeated', repeats: true },
@@ -44,6 +57,13 @@ const KEYS = [
   'etaCutoff',
   'repetitionPenalty',
   'noRepeatNgramSize',
+  'presencePenalty',
+  'frequencyPenalty',
+  'logitBias',
+  'dryMultiplier',
+  'dryBase',
+  'dryAllowedLength',
+  'dryRange',
   'doSample',
   'seed',
   'stop',
@@ -52,11 +72,15 @@ const KEYS = [
   'preset',
 ] as const;
 
-export type GenerateFlags = Pick<GenerateOptions, (typeof KEYS)[number]> & { noSkipSpecialTokens?: boolean };
+export type GenerateFlags = Pick<GenerateOptions, (typeof KEYS)[number]> & {
+  drySequenceBreaker?: string[];
+  noSkipSpecialTokens?: boolean;
+};
 
 /** What was given, as options of `generate` and `chat`. */
 export function generateOptions(flags: GenerateFlags): GenerateOptions {
   const given = KEYS.filter((key) => flags[key] !== undefined).map((key) => [key, flags[key]]);
   const options = Object.fromEntries(given) as GenerateOptions;
+  if (flags.drySequenceBreaker) options.drySequenceBreakers = flags.drySequenceBreaker;
   return flags.noSkipSpecialTokens ? { ...options, skipSpecialTokens: false } : options;
 }

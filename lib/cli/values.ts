@@ -30,6 +30,18 @@ export function idsOrNone(text: string): number | number[] | null {
   return ids.length === 1 ? (ids[0] as number) : ids;
 }
 
+/** `5=-100,7=1.5`. */
+export function numbersById(text: string): Map<number, number> {
+  const id = integer(0);
+  return new Map(
+    text.split(',').map((part) => {
+      const [left = '', right = '', ...rest] = part.split('=');
+      if (rest.length > 0) throw new UsageError('Expected id=number, comma-separated.');
+      return [id(left.trim()), number(right)];
+    }),
+  );
+}
+
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 export function bytes(count: number): string {

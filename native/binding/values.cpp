@@ -131,6 +131,19 @@ SamplerConfig read_sampler_config(Napi::Object object) {
     c.begin_suppress_tokens = ids_member(object, "beginSuppressTokens");
     c.renormalize_logits = member(object, "renormalizeLogits", c.renormalize_logits);
     c.eos_token_id = ids_member(object, "eosTokenId");
+    c.presence_penalty = member(object, "presencePenalty", c.presence_penalty);
+    c.frequency_penalty = member(object, "frequencyPenalty", c.frequency_penalty);
+    c.dry.multiplier = member(object, "dryMultiplier", c.dry.multiplier);
+    c.dry.base = member(object, "dryBase", c.dry.base);
+    c.dry.allowed_length = small(object, "dryAllowedLength", c.dry.allowed_length);
+    c.dry.range = small(object, "dryRange", c.dry.range);
+    c.dry.breaker_ids = ids_member(object, "dryBreakerIds");
+    c.dry.breaker_sequences = list_member<std::vector<Token>>(
+        object, "dryBreakerSequences", [](Napi::Value value) { return read_ids(value, "dryBreakerSequences"); });
+    c.logit_bias = list_member<std::pair<Token, float>>(object, "logitBias", [](Napi::Value value) {
+        const Napi::Object entry = read_object(value, "logitBias");
+        return std::pair(small(entry, "id", 0), static_cast<float>(member(entry, "bias", 0.0)));
+    });
     c.seed = static_cast<std::uint64_t>(member(object, "seed", std::int64_t{0}));
     return c;
 }

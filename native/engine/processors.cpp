@@ -11,6 +11,7 @@ namespace neox {
 namespace {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+constexpr double kLargest = 1e30;
 
 float& at(std::span<float> scores, Token id) { return scores[static_cast<std::size_t>(id)]; }
 
@@ -23,30 +24,29 @@ bool may_complete(std::span<const Token> ids, std::span<const Token> sequence) {
     return std::equal(prefix.begin(), prefix.end(), ids.end() - static_cast<std::ptrdiff_t>(prefix.size()));
 }
 
-// Makes every id unseen.
-void start_round(SamplerScratch& scratch, std::size_t n_vocab) {
-    if (scratch.seen.size() != n_vocab || ++scratch.round == 0) {
-        scratch.seen.assign(n_vocab, 0);
-        scratch.round = 1;
+}  // namespace
+
+void SamplerScratch::start_round(std::size_t n_vocab) {
+    if (seen.size() != n_vocab || ++round == 0) {
+        seen.assign(n_vocab, 0);
+        round = 1;
     }
 }
-
-}  // namespace
 
 void bias_sequences(std::span<float> scores, std::span<const Token> ids,
                     std::span<const std::pair<std::vector<Token>, float>> biases, SamplerScratch& scratch) {
     // The sum of each id's biases, in the order of the original's additions.
-    start_round(scratch, scores.size());
+    scratch.start_round(scores.size());
     std::vector<float>& sums = scratch.values;
     sums.resize(scores.size());
     scratch.order.clear();
     const auto add = [&](Token id, float bias) {
-        const auto i = static_cast<std::size_t>(id);
-        if (std::exchange(scratch.seen[i], scratch.round) == scratch.round) {
-            sums[i] += bias;
-        } else {
-            sums[i] = bias;
+        float& sum = sums[static_cast<std::size_t>(id)];
+        if (scratch.see(id)) {
+            sum = bias;
             scratch.order.push_back(id);
+        } else {
+            sum += bias;
         }
     };
     for (const bool single : {true, false}) {
@@ -59,11 +59,9 @@ void bias_sequences(std::span<float> scores, std::span<const Token> ids,
 
 void penalize_repetition(std::span<float> scores, std::span<const Token> ids, float penalty,
                          SamplerScratch& scratch) {
-    start_round(scratch, scores.size());
+    scratch.start_round(scores.size());
     for (const Token id : ids) {
-        std::uint32_t& seen = scratch.seen[static_cast<std::size_t>(id)];
-        if (seen == scratch.round) continue;
-        seen = scratch.round;
+        if (!scratch.see(id)) continue;
         float& score = at(scores, id);
         score = score < 0.0f ? score * penalty : score / penalty;
     }
@@ -108,6 +106,31 @@ void raise_eos(std::span<float> scores, std::span<const Token> eos, double facto
         float& score = at(scores, eos[i]);
         if (score != kMinusInfinity) score += std::fabs(score) * raise;
     }
+}
+
+void penalize_output(std::span<float> scores, std::span<const Token> output, double presence,
+                     double frequency, SamplerScratch& scratch) {
+    scratch.start_round(scores.size());
+    std::vector<double>& counts = scratch.sums;
+    counts.resize(std::max(counts.size(), scores.size()));
+    scratch.order.clear();
+    for (const Token id : output) {
+        double& count = counts[static_cast<std::size_t>(id)];
+        if (scratch.see(id)) {
+            count = 0.0;
+            scratch.order.push_back(id);
+        }
+        count += 1.0;
+    }
+    for (const Token id : scratch.order) {
+        // What is larger would take scores out of f32.
+        const double penalty = presence + frequency * counts[static_cast<std::size_t>(id)];
+        at(scores, id) -= static_cast<float>(std::clamp(penalty, -kLargest, kLargest));
+    }
+}
+
+void bias_tokens(std::span<float> scores, std::span<const std::pair<Token, float>> biases) {
+    for (const auto& [id, bias] : biases) at(scores, id) += bias;
 }
 
 }  // namespace neox

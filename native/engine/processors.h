@@ -1,5 +1,5 @@
-// The logits processors of transformers 4.57.6 (generation/logits_process.py) that act on ids and lengths;
-// sampler.h has their order. All work in place on scores [n_vocab] f32; ids lie in [0, n_vocab).
+// The logits processors of transformers 4.57.6 (generation/logits_process.py) that act on ids and lengths, and two of
+// other make; sampler.h has their order. All work in place on scores [n_vocab] f32; ids lie in [0, n_vocab).
 #pragma once
 
 #include <cstddef>
@@ -37,5 +37,12 @@ void force_tokens(std::span<float> scores, std::span<const Token> tokens);
 // ExponentialDecayLengthPenalty: raises the eos ids by |score| (factor^excess - 1); excess > 0 counts the
 // tokens beyond the start. -inf stays -inf, where the original has NaN.
 void raise_eos(std::span<float> scores, std::span<const Token> eos, double factor, int excess);
+
+// Not Hugging Face's but OpenAI's: every id of the output loses presence + frequency * how often it came.
+void penalize_output(std::span<float> scores, std::span<const Token> output, double presence,
+                     double frequency, SamplerScratch& scratch);
+
+// Not Hugging Face's but OpenAI's logit bias: added as it is.
+void bias_tokens(std::span<float> scores, std::span<const std::pair<Token, float>> biases);
 
 }  // namespace neox

@@ -32,6 +32,28 @@ void check_sequence(const char* name, std::span<const Token> ids, std::int32_t n
     check_ids(name, ids, n_vocab);
 }
 
+// What is not Hugging Face's.
+void check_extras(const SamplerConfig& config, std::int32_t n_vocab) {
+    const auto number = [](const char* name, double value) {
+        check_range(name, "a number", value, std::fabs(value) <= std::numeric_limits<float>::max());
+    };
+    number("presencePenalty", config.presence_penalty);
+    number("frequencyPenalty", config.frequency_penalty);
+    for (const auto& [id, bias] : config.logit_bias) {
+        check_ids("logitBias", {&id, 1}, n_vocab);
+        number("logitBias", bias);
+    }
+    const DryConfig& dry = config.dry;
+    check_range("dryMultiplier", "at least 0", dry.multiplier,
+                dry.multiplier >= 0.0 && std::isfinite(dry.multiplier));
+    check_range("dryBase", "at least 1", dry.base, dry.base >= 1.0 && std::isfinite(dry.base));
+    check_range("dryAllowedLength", "at least 1", dry.allowed_length, dry.allowed_length >= 1);
+    check_range("dryRange", "at least 0", dry.range, dry.range >= 0);
+    check_ids("drySequenceBreakers", dry.breaker_ids, n_vocab);
+    for (const auto& sequence : dry.breaker_sequences)
+        check_sequence("drySequenceBreakers", sequence, n_vocab);
+}
+
 void check(const SamplerConfig& config, std::int32_t n_vocab) {
     if (n_vocab < 1)
         fail(ErrorCode::invalid_argument, "The vocabulary size must be at least 1, not ", n_vocab, ".");
@@ -74,6 +96,7 @@ void check(const SamplerConfig& config, std::int32_t n_vocab) {
     check_ids("suppressTokens", config.suppress_tokens, n_vocab);
     check_ids("beginSuppressTokens", config.begin_suppress_tokens, n_vocab);
     check_ids("eosTokenId", config.eos_token_id, n_vocab);
+    check_extras(config, n_vocab);
 }
 
 // Hugging Face keeps the biases in a dictionary.
@@ -95,6 +118,7 @@ void drop_overridden(std::vector<std::pair<std::vector<Token>, float>>& biases) 
 Sampler::Sampler(SamplerConfig config, std::int32_t n_vocab) : config_(std::move(config)), n_vocab_(n_vocab) {
     check(config_, n_vocab_);
     drop_overridden(config_.sequence_bias);
+    if (config_.dry.multiplier > 0.0) dry_.emplace(config_.dry, n_vocab_);
 }
 
 void Sampler::process_logits(std::span<float> scores, std::span<const Token> ids, std::size_t prompt_length) {
@@ -111,7 +135,9 @@ void Sampler::process_logits(std::span<float> scores, std::span<const Token> ids
     const auto below = [](std::size_t n, std::int32_t limit) { return n < static_cast<std::size_t>(limit); };
 
     if (!c.sequence_bias.empty()) bias_sequences(scores, ids, c.sequence_bias, scratch_);
-    if (c.repetition_penalty != 1.0 || c.no_repeat_ngram_size > 0) check_ids("ids", ids, n_vocab_);
+    const bool penalizes_output = c.presence_penalty != 0.0 || c.frequency_penalty != 0.0;
+    if (c.repetition_penalty != 1.0 || c.no_repeat_ngram_size > 0 || penalizes_output || dry_)
+        check_ids("ids", ids, n_vocab_);
     if (c.repetition_penalty != 1.0) {
         penalize_repetition(scores, ids, static_cast<float>(c.repetition_penalty), scratch_);
     }
@@ -135,6 +161,12 @@ void Sampler::process_logits(std::span<float> scores, std::span<const Token> ids
     // After a prompt of one token a forced bos comes first.
     const std::size_t begin = prompt_length <= 1 && c.forced_bos_token_id ? prompt_length + 1 : prompt_length;
     if (n_ids == begin) forbid_tokens(scores, c.begin_suppress_tokens);
+
+    if (penalizes_output) {
+        penalize_output(scores, ids.last(n_new), c.presence_penalty, c.frequency_penalty, scratch_);
+    }
+    if (dry_) dry_->apply(scores, ids);
+    bias_tokens(scores, c.logit_bias);
 }
 
 void Sampler::warp(std::span<float> scores, std::size_t min_tokens_to_keep) {
@@ -195,7 +227,8 @@ bool Sampler::is_plain_greedy() const {
     return !c.do_sample && c.repetition_penalty == 1.0 && c.no_repeat_ngram_size == 0 &&
            c.bad_words_ids.empty() && c.sequence_bias.empty() && !(eos_rules && !c.eos_token_id.empty()) &&
            !c.forced_bos_token_id && c.forced_eos_token_id.empty() && c.suppress_tokens.empty() &&
-           c.begin_suppress_tokens.empty() &&
+           c.begin_suppress_tokens.empty() && c.presence_penalty == 0.0 && c.frequency_penalty == 0.0 &&
+           !dry_ && c.logit_bias.empty() &&
            !c.renormalize_logits;  // which may round different scores to the same
 }
 

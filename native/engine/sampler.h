@@ -4,6 +4,10 @@
 // penalty, no-repeat n-gram, bad words, min length, min new tokens, forced bos, forced eos, exponential
 // decay, suppress, begin suppress, (user), then, only when sampling, temperature, top-k, top-p, min-p,
 // typical-p, epsilon, eta; renormalize runs last in both cases.
+//
+// Three that are not Hugging Face's stand after begin suppress and before the user's, so that what the reference
+// decided is decided first, and a user sees all of it: presence and frequency penalties, DRY, logit bias. None of
+// them can bring back what is -inf.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +17,10 @@
 #include <utility>
 #include <vector>
 
-namespace neox {
+#include "engine/dry.h"
+#include "engine/token.h"
 
-using Token = std::int32_t;
+namespace neox {
 
 // Values in Hugging Face's meaning; a default leaves its processor out. Reals are double, as Python's are: 1
 // - top_p must be rounded to f32 after the subtraction.
@@ -43,6 +48,11 @@ struct SamplerConfig {
     std::vector<Token> begin_suppress_tokens;
     bool renormalize_logits = false;
     std::vector<Token> eos_token_id;
+    // Not Hugging Face's.
+    double presence_penalty = 0.0;   // a number, 0: off
+    double frequency_penalty = 0.0;  // a number, 0: off
+    DryConfig dry;
+    std::vector<std::pair<Token, float>> logit_bias;  // those of one id add up
     std::uint64_t seed = 0;
 };
 
@@ -53,6 +63,11 @@ struct SamplerScratch {
     std::vector<double> sums;
     std::vector<std::uint32_t> seen;  // [n_vocab], the last `round` in which the id was seen
     std::uint32_t round = 0;
+
+    // Makes every id unseen.
+    void start_round(std::size_t n_vocab);
+    // Whether this is the first time in the round.
+    bool see(Token id) { return std::exchange(seen[static_cast<std::size_t>(id)], round) != round; }
 };
 
 // One sampler belongs to one sequence (it owns scratch); not thread-safe.
@@ -86,6 +101,7 @@ private:
     SamplerConfig config_;
     std::int32_t n_vocab_;
     SamplerScratch scratch_;
+    std::optional<DryPenalty> dry_;  // when on
 };
 
 }  // namespace neox

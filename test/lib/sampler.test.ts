@@ -80,6 +80,70 @@ test.each<[string, unknown, unknown]>([
   }
 });
 
+describe("beside Hugging Face's", () => {
+  const ids = [4, 5, 6, 1, 2, 2, 4, 5];
+  const process = (options: SamplerOptions, size = 7): number[] =>
+    Array.from(new Sampler(options).process(new Float32Array(size), ids, { promptLength: 3 }));
+
+  test('presence and frequency penalties count the output alone', () => {
+    expect(process({ presencePenalty: 0.5, frequencyPenalty: 0.25 })).toEqual([
+      0, -0.75, -1, 0, -0.75, -0.75, 0,
+    ]);
+    expect(process({ presencePenalty: -0.5 })[1]).toBe(0.5);
+  });
+
+  test.each([
+    [{ 1: 2.5, 3: -100 }],
+    [
+      new Map([
+        [1, 2.5],
+        [3, -100],
+      ]),
+    ],
+  ])('logitBias %p', (logitBias) => {
+    expect(process({ logitBias })).toEqual([0, 2.5, 0, -100, 0, 0, 0]);
+  });
+
+  test('DRY penalizes what would extend a repetition', () => {
+    expect(process({ dryMultiplier: 0.5 })).toEqual([0, 0, 0, 0, 0, 0, -0.5]);
+    expect(process({ dryMultiplier: 0.5, dryBase: 3, dryAllowedLength: 1 })[6]).toBe(-1.5);
+    expect(process({ dryMultiplier: 0.5, dryRange: 5 })[6]).toBe(0);
+    expect(process({ dryMultiplier: 0.5, drySequenceBreakers: [[5]] })[6]).toBe(0);
+    expect(process({ dryMultiplier: 0.5, drySequenceBreakers: [[2, 4]] })[6]).toBe(0);
+    expect(process({ dryMultiplier: 0.5, drySequenceBreakers: [[2, 2]] })[6]).toBe(-0.5);
+  });
+
+  test.each<[string, object]>([
+    ['presencePenalty', { presencePenalty: Number.NaN }],
+    ['frequencyPenalty', { frequencyPenalty: '1' }],
+    ['logitBias', { logitBias: [1] }],
+    ['logitBias', { logitBias: { a: 1 } }],
+    ['logitBias', { logitBias: { 1: Number.NEGATIVE_INFINITY } }],
+    ['logitBias', { logitBias: new Map([[-1, 1]]) }],
+    ['logitBias', { logitBias: new Map([[1.5, 1]]) }],
+    ['dryMultiplier', { dryMultiplier: -1 }],
+    ['dryBase', { dryBase: 0.5 }],
+    ['dryAllowedLength', { dryAllowedLength: 0 }],
+    ['dryRange', { dryRange: 1.5 }],
+    ['drySequenceBreakers', { drySequenceBreakers: 'x' }],
+    ['drySequenceBreakers', { drySequenceBreakers: [''] }],
+    ['drySequenceBreakers', { drySequenceBreakers: [[]] }],
+    ['drySequenceBreakers', { dryMultiplier: 1, drySequenceBreakers: ['x'] }],
+  ])('a bad %s is an error that names it', (name, options) => {
+    expect(() => new Sampler(options)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_NEOX_INVALID_ARGUMENT',
+        message: expect.stringContaining(`\`${name}`),
+      }),
+    );
+  });
+
+  test('ids beyond the vocabulary are an error', () => {
+    for (const options of [{ logitBias: { 7: 1 } }, { dryMultiplier: 1, drySequenceBreakers: [[7]] }])
+      expect(() => process(options)).toThrow(expect.objectContaining({ code: 'ERR_NEOX_INVALID_ARGUMENT' }));
+  });
+});
+
 test('scores without a choice are an error', () => {
   const nan = expect.objectContaining({ code: 'ERR_NEOX_NAN' });
   const none = Number.NEGATIVE_INFINITY;

@@ -106,6 +106,31 @@ TEST(the_decay_leaves_a_masked_eos_masked) {
     CHECK((processed(config, {kOut, -2, 2}, {2, 2}, 1) == std::vector<float>{kOut, -2, 2}));
 }
 
+TEST(presence_and_frequency_count_the_output_alone) {
+    SamplerConfig config;
+    config.presence_penalty = 0.5;
+    config.frequency_penalty = 0.25;
+    const std::vector<Token> ids = {0, 0, 1, 2, 1, 1};
+    CHECK((processed(config, {1, 1, 1, 1}, ids, 2) == std::vector<float>{1, -0.25f, 0.25f, 1}));
+    CHECK((processed(config, {1, 1, 1, 1}, ids, 6) == std::vector<float>{1, 1, 1, 1}));
+    CHECK((processed(config, {kOut, kOut, 0, 0}, ids, 0) == std::vector<float>{kOut, kOut, -0.75f, 0}));
+    config.frequency_penalty = std::numeric_limits<float>::max();
+    for (const float score : processed(config, {1, 1, 1, 1}, ids, 0)) CHECK(std::isfinite(score));
+}
+
+TEST(what_is_not_of_transformers_comes_after_it) {
+    SamplerConfig config;
+    config.repetition_penalty = 2.0;
+    config.suppress_tokens = {2};
+    config.presence_penalty = 0.5;
+    config.logit_bias = {{1, 0.25f}, {2, 100.0f}, {1, 1.0f}};
+    // 4 is halved, then loses 0.5 and gains 1.25; what is suppressed stays so.
+    CHECK((processed(config, {0, 4, 0}, {1}, 0) == std::vector<float>{0, 2.75f, kOut}));
+    config.do_sample = true;
+    config.temperature = 0.5;
+    CHECK((processed(config, {0, 4, 0}, {1}, 0) == std::vector<float>{0, 5.5f, kOut}));
+}
+
 TEST(top_k_keeps_ties_and_any_k) {
     SamplerConfig config;
     config.do_sample = true;
@@ -204,9 +229,19 @@ TEST(plain_greedy_is_recognised) {
     config = {};
     config.suppress_tokens = {1};
     CHECK(!Sampler(config, 8).is_plain_greedy());
-    config = {};
-    config.do_sample = true;
-    CHECK(!Sampler(config, 8).is_plain_greedy());
+    for (const auto& set : std::vector<void (*)(SamplerConfig&)>{
+             [](SamplerConfig& c) { c.do_sample = true; },
+             [](SamplerConfig& c) { c.presence_penalty = 0.1; },
+             [](SamplerConfig& c) { c.frequency_penalty = -0.1; },
+             [](SamplerConfig& c) {
+                 c.logit_bias = {{1, 1.0f}};
+             },
+             [](SamplerConfig& c) { c.dry.multiplier = 0.8; },
+         }) {
+        config = {};
+        set(config);
+        CHECK(!Sampler(config, 8).is_plain_greedy());
+    }
 }
 
 TEST(wrong_options_name_themselves) {
@@ -226,6 +261,23 @@ TEST(wrong_options_name_themselves) {
     CHECK_EQ(with([](auto& c) { c.suppress_tokens = {8}; }),
              "suppressTokens has the token id 8, which is not in 0 to 7.");
     CHECK_EQ(with([](auto& c) { c.bad_words_ids = {{}}; }), "badWordsIds has an empty sequence.");
+    CHECK_EQ(with([](auto& c) { c.presence_penalty = std::nan(""); }),
+             "presencePenalty must be a number, not nan.");
+    CHECK_EQ(with([](auto& c) { c.frequency_penalty = 1e300; }),
+             "frequencyPenalty must be a number, not 1e+300.");
+    CHECK_EQ(with([](auto& c) {
+                 c.logit_bias = {{8, 1.0f}};
+             }),
+             "logitBias has the token id 8, which is not in 0 to 7.");
+    CHECK_EQ(with([](auto& c) { c.logit_bias = {{7, kOut}}; }), "logitBias must be a number, not -inf.");
+    CHECK_EQ(with([](auto& c) { c.dry.multiplier = -1; }), "dryMultiplier must be at least 0, not -1.");
+    CHECK_EQ(with([](auto& c) { c.dry.base = 0.5; }), "dryBase must be at least 1, not 0.5.");
+    CHECK_EQ(with([](auto& c) { c.dry.allowed_length = 0; }), "dryAllowedLength must be at least 1, not 0.");
+    CHECK_EQ(with([](auto& c) { c.dry.range = -1; }), "dryRange must be at least 0, not -1.");
+    CHECK_EQ(with([](auto& c) { c.dry.breaker_ids = {-1}; }),
+             "drySequenceBreakers has the token id -1, which is not in 0 to 7.");
+    CHECK_EQ(with([](auto& c) { c.dry.breaker_sequences = {{}}; }),
+             "drySequenceBreakers has an empty sequence.");
     SamplerConfig greedy;
     greedy.temperature = 0.0;
     CHECK_EQ(message_of(greedy), "no error");
@@ -238,6 +290,12 @@ TEST(wrong_options_name_themselves) {
     SamplerConfig penalty;
     penalty.repetition_penalty = 1.2;
     CHECK_THROWS(Sampler(penalty, 4).process(scores, std::vector<Token>{4}, 1), invalid_argument);
+    penalty = {};
+    penalty.presence_penalty = 1;
+    CHECK_THROWS(Sampler(penalty, 4).process(scores, std::vector<Token>{-1}, 0), invalid_argument);
+    penalty = {};
+    penalty.dry.multiplier = 1;
+    CHECK_THROWS(Sampler(penalty, 4).process(scores, std::vector<Token>{4}, 0), invalid_argument);
 }
 
 }  // namespace
