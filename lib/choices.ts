@@ -22,7 +22,8 @@ export interface ChoicesPlan {
   /** One for each choice. */
   outputs: readonly Output[];
   promptTokens: number;
-  promptIds: readonly number[];
+  /** What the `logitsProcessor` sees before the new ids. */
+  processorIds: readonly number[];
   logitsProcessor: GenerateOptions['logitsProcessor'];
 }
 
@@ -197,7 +198,7 @@ export class Choices implements GenerationRun {
 
   #process(call: NativeCall, output: Output): void {
     const scores = call.scores();
-    const ids = [...this.#plan.promptIds, ...output.ids()];
+    const ids = [...this.#plan.processorIds, ...output.ids()];
     const returned: unknown = this.#plan.logitsProcessor?.(ids, scores);
     if (typeof (returned as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function') {
       // Nobody else will look at this promise: its rejection must not end the process.

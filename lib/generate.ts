@@ -11,6 +11,9 @@ import type { PreparedPrompt } from './prompt.js';
 import { TextStream } from './text-stream.js';
 import type { FinishReason } from './types.js';
 
+// Stands for a row that was given as an embedding.
+const EMBEDDING = -1;
+
 export interface GenerateCall {
   model: LoadedModel;
   options: ResolvedOptions;
@@ -47,13 +50,15 @@ function start({ model, options, ...call }: GenerateCall): GenerationRun {
   model.assertAlive();
   const session = call.session?.();
   const prompt = call.prompt();
-  const before = session ? Array.from(session.ids()).filter((id) => id >= 0) : [];
+  const held = session ? Array.from(session.ids()) : [];
   const room = model.roomAfter(session) - prompt.length;
   const wanted = options.defaultNewTokens ?? call.defaultNewTokens;
   const maxNewTokens = options.maxNewTokens ?? Math.max(1, Math.min(wanted, room));
   const used = (session?.length() ?? 0) + prompt.length;
   const { logprobs, maxTimeMs, logitsProcessor } = options;
-  const promptIds = [...before, ...prompt.ids];
+  const promptIds = [...held.filter((id) => id >= 0), ...prompt.ids];
+  // As in transformers: processors of a prompt given as embeddings see the new ids only.
+  const hasEmbeddings = held.includes(EMBEDDING) || prompt.length > prompt.ids.length;
   const outputs = Array.from(
     { length: options.numReturnSequences },
     (_, index) => new Output(index, textStream(model, options, promptIds, call.replace ?? [])),
@@ -72,7 +77,7 @@ function start({ model, options, ...call }: GenerateCall): GenerationRun {
     request,
     outputs,
     promptTokens: prompt.length,
-    promptIds,
+    processorIds: hasEmbeddings ? [] : promptIds,
     logitsProcessor,
   });
   call.started?.();

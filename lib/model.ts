@@ -18,10 +18,10 @@ import type { Tokenizer } from './tokenizer.js';
 import type {
   EmbedOptions,
   GenerateOptions,
-  LogitsOptions,
   Message,
   ModelConfig,
   ModelInfo,
+  PositionOptions,
   Prompt,
   Rows,
   Score,
@@ -144,13 +144,26 @@ export class Model {
   }
 
   /** The logits `[positions, vocabSize]` of a prompt; `positions` rise and count its rows from 0. */
-  async logits(prompt: Prompt, options: LogitsOptions = {}): Promise<Rows> {
+  async logits(prompt: Prompt, options: PositionOptions = {}): Promise<Rows> {
     const model = this.#alive();
     assertKnownOptions('Model.logits', options, ['positions']);
     const { parts, length } = preparePrompt(model, prompt);
     const logitsAt = checkPositions(options.positions ?? 'last', length);
     const { logits } = await query(model, { prompt: parts, logitsAt });
     return { data: logits, shape: [logitsAt.length, model.config.vocabSize] };
+  }
+
+  /**
+   * The hidden states `[positions, hiddenSize]` behind the last layer and the final norm, which the head makes logits of;
+   * `positions` as for `logits`.
+   */
+  async hiddenStates(prompt: Prompt, options: PositionOptions = {}): Promise<Rows> {
+    const model = this.#alive();
+    assertKnownOptions('Model.hiddenStates', options, ['positions']);
+    const { parts, length } = preparePrompt(model, prompt);
+    const hiddenAt = checkPositions(options.positions ?? 'last', length);
+    const { hidden } = await query(model, { prompt: parts, hiddenAt });
+    return { data: hidden, shape: [hiddenAt.length, model.config.hiddenSize] };
   }
 
   /**
@@ -215,7 +228,7 @@ export class Model {
   }
 }
 
-function checkPositions(positions: NonNullable<LogitsOptions['positions']>, length: number): Int32Array {
+function checkPositions(positions: NonNullable<PositionOptions['positions']>, length: number): Int32Array {
   if (length === 0) throw unexpected('at least one token', 'prompt', []);
   if (positions === 'last') return Int32Array.of(length - 1);
   if (positions === 'all') return Int32Array.from({ length }, (_, index) => index);

@@ -150,7 +150,7 @@ export interface GenerateOptions extends SamplerOptions {
   preset?: 'card';
   /**
    * A step of your own between the penalties and temperature, topK, ...: changes `scores` (`[vocabSize]`) in place.
-   * `ids` are prompt and output so far. Other sequences go on meanwhile. It must be synchronous.
+   * `ids` are prompt and output so far; the output alone where embeddings are in the prompt. Other sequences go on meanwhile. It must be synchronous.
    * @defaultValue none
    */
   logitsProcessor?: (ids: readonly number[], scores: Float32Array) => void;
@@ -252,7 +252,8 @@ export interface Message {
   content: string | readonly MessagePart[];
 }
 
-export interface LogitsOptions {
+/** Of `Model.logits` and `Model.hiddenStates`. */
+export interface PositionOptions {
   /** Of the rows wanted: rising, counted from 0. @defaultValue `'last'` */
   positions?: 'last' | 'all' | readonly number[];
 }

@@ -76,14 +76,15 @@ def generate(out: Path, demo_checkpoint: Path | None) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
-    from fixtures import bpe, cards, checkpoints, generation, hostile, importance, quants, sampler, spiece, texts
-    from fixtures import tokenizer, torch_files
+    from fixtures import bpe, cards, checkpoints, generation, hostile, importance, mixed, quants, sampler, spiece
+    from fixtures import texts, tokenizer, torch_files
 
     bpe.generate(out)
     hostile.generate(out)
     checkpoints.generate(out)
     texts.generate(out)
     generation.generate(out)
+    mixed.generate(out)
     importance.generate(out)
     quants.generate(out)
     sampler.generate(out)

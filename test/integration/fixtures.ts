@@ -16,9 +16,14 @@ export interface GoldenTensor {
   data: Float32Array | Int32Array;
 }
 
-/** Reads a small safetensors file of F32 and I32. */
+/** The golden values of a checkpoint. */
 export function readGolden(name: string): Record<string, GoldenTensor> {
-  const file = readFileSync(join(checkpointPath(name), 'golden.safetensors'));
+  return readTensors(join(checkpointPath(name), 'golden.safetensors'));
+}
+
+/** Reads a small safetensors file of F32 and I32. */
+export function readTensors(path: string): Record<string, GoldenTensor> {
+  const file = readFileSync(path);
   const headerLength = Number(file.readBigUInt64LE(0));
   const header = JSON.parse(file.toString('utf8', 8, 8 + headerLength));
   const tensors: Record<string, GoldenTensor> = {};
