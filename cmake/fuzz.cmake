@@ -2,11 +2,11 @@
 # UndefinedBehaviorSanitizer. NEOX_FUZZ says what runs them: `driver` (test/fuzz/driver.cpp, any compiler) or `libfuzzer`
 # (clang). They link the parsers alone, compiled for this purpose:
 #   cmake -S . -B .cache/fuzz/build -DNEOX_FUZZ=driver && cmake --build .cache/fuzz/build --target neox_fuzzers
-set(NEOX_FUZZ_PARSERS gguf safetensors json config_json index_json zip pickle torch imatrix tokenizer_json spiece charsmap)
+set(NEOX_FUZZ_PARSERS gguf safetensors json config_json index_json zip pickle torch imatrix session tokenizer_json spiece charsmap)
 
 set(NEOX_PARSER_SOURCES ${NEOX_CORE_SOURCES})
 list(FILTER NEOX_PARSER_SOURCES INCLUDE REGEX
-  "^native/(base|tensor|gguf|checkpoint)/|^native/model/(config|file_type|foreign_tokenizer|gguf_source|hf_|imatrix|source|model_text|text_|type_mix)")
+  "^native/(base|tensor|gguf|checkpoint)/|^native/model/(config|file_type|foreign_tokenizer|gguf_source|hf_|imatrix|source|model_text|text_|type_mix)|^native/engine/session_file")
 
 set(NEOX_FUZZ_FLAGS -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
   -O1 -g1 -D_GLIBCXX_ASSERTIONS)

@@ -56,6 +56,7 @@ set(NEOX_CORE_SOURCES
   native/model/cpu_backend.cpp
   native/model/cpu_weights.cpp
   native/model/file_type.cpp
+  native/model/fingerprint.cpp
   native/model/foreign_tokenizer.cpp
   native/model/forward.cpp
   native/model/gguf_source.cpp
@@ -74,11 +75,13 @@ set(NEOX_CORE_SOURCES
   native/engine/draw.cpp
   native/engine/dry.cpp
   native/engine/engine.cpp
+  native/engine/errands.cpp
   native/engine/loop.cpp
   native/engine/processors.cpp
   native/engine/sampler.cpp
   native/engine/scheduler.cpp
   native/engine/sequence.cpp
+  native/engine/session_file.cpp
   native/engine/warpers.cpp
   native/jobs/convert.cpp
   native/jobs/imatrix.cpp
@@ -86,6 +89,7 @@ set(NEOX_CORE_SOURCES
   native/jobs/output_types.cpp
   native/jobs/quantize.cpp
   native/jobs/random_weights.cpp
+  native/jobs/session.cpp
   native/jobs/synth.cpp
   native/jobs/tensor_errors.cpp
   native/jobs/tensor_importance.cpp
@@ -141,6 +145,7 @@ set(NEOX_TEST_SOURCES
   test/native/rng_test.cpp
   test/native/rope_table_test.cpp
   test/native/sampler_test.cpp
+  test/native/session_test.cpp
   test/native/source_test.cpp
   test/native/spiece_test.cpp
   test/native/tensor_errors_test.cpp

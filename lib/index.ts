@@ -35,7 +35,7 @@ export { Model } from './model.js';
 export { type QuantizeOptions, quantize } from './quantize.js';
 export { quantizedCacheFolder } from './quantized-cache.js';
 export { Sampler, type SamplerContext } from './sampler.js';
-export { Session } from './session.js';
+export { type RestoreOptions, Session } from './session.js';
 export { SYNTH_SHAPES, type SynthOptions, type SynthShape, synth } from './synth.js';
 export {
   type CeilingOptions,

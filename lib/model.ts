@@ -13,7 +13,13 @@ import { checkInspectOptions } from './load-options.js';
 import type { InspectOptions, LoadOptions } from './load-types.js';
 import type { LoadedModel } from './loaded-model.js';
 import { prepareChat, preparePrompt, prepareTokens } from './prompt.js';
-import { DEFAULT_NEW_TOKENS, requireChatFormat, Session } from './session.js';
+import {
+  DEFAULT_NEW_TOKENS,
+  type RestoreOptions,
+  requireChatFormat,
+  restoreSession,
+  Session,
+} from './session.js';
 import type { Tokenizer } from './tokenizer.js';
 import type {
   EmbedOptions,
@@ -141,6 +147,17 @@ export class Model {
     } catch (error) {
       throw fromNative(error);
     }
+  }
+
+  /**
+   * A session as `Session.save` wrote it: what follows is bit for bit what would have followed there, on the same instruction
+   * set. Of its KV cache comes what the pool can take; the rest is computed again. Progress is in bytes.
+   * @throws FormatError for a file that is no session or damaged, ContextFullError; `ERR_NEOX_SESSION_MISMATCH` for one of
+   * another model or, without `recompute`, of other settings; `ERR_NEOX_FILE_NOT_FOUND`, `ERR_NEOX_IO`; `signal.reason`
+   * after an abort
+   */
+  async restoreSession(path: string, options: RestoreOptions = {}): Promise<Session> {
+    return restoreSession(this.#alive(), path, options);
   }
 
   /** The logits `[positions, vocabSize]` of a prompt; `positions` rise and count its rows from 0. */

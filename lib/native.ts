@@ -44,6 +44,7 @@ export interface NativeModel {
   /** Null where there is none. */
   tokenizer(): TokenizerFiles | null;
   createSession(): NativeSession;
+  restoreSession(path: string, recompute: boolean, onProgress?: NativeProgress): NativeJob<NativeSession>;
   submit(request: NativeRequest): NativeCall;
   /** Rows `[ids.length, hiddenSize]`. */
   inputEmbeddings(ids: Int32Array): Promise<Float32Array>;
@@ -56,6 +57,8 @@ export interface NativeSession {
   ids(): Int32Array;
   truncate(position: number): void;
   fork(position: number): NativeSession;
+  /** The session is busy from here on until the job ends. */
+  save(path: string, onProgress?: NativeProgress): NativeJob<void>;
   dispose(): void;
 }
 

@@ -6,11 +6,20 @@ import { DisposedError, fromNative, NeoxError } from './errors.js';
 import { startGeneration } from './generate.js';
 import { checkGenerateOptions, resolveGenerateOptions } from './generate-options.js';
 import type { Generation } from './generation.js';
+import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { NativeSession } from './native.js';
 import { prepareChat, preparePrompt } from './prompt.js';
 import type { GenerateOptions, Message, Prompt } from './types.js';
-import { assertInteger, unexpected } from './validate.js';
+import { assertBoolean, assertInteger, assertKnownOptions, assertPath, unexpected } from './validate.js';
+
+export interface RestoreOptions extends JobOptions {
+  /**
+   * Takes a file of the same model with another precision or KV type as well, and computes its cache again.
+   * @defaultValue `false`
+   */
+  recompute?: boolean;
+}
 
 /** What generate() makes when the options name no number. */
 export const DEFAULT_NEW_TOKENS = 256;
@@ -108,6 +117,21 @@ export class Session {
     );
   }
 
+  /**
+   * Writes the session to a file, from which `Model.restoreSession` of the same model makes it again: tokens, embeddings and KV
+   * cache. The file appears under its name when it is whole. Meanwhile the session is busy, other sessions go on. Progress is
+   * in bytes.
+   * @throws ArgumentError; `ERR_NEOX_BUSY` while a call runs, `ERR_NEOX_IO`, `ERR_NEOX_FILE_NOT_FOUND` (no such folder);
+   * `signal.reason` after an abort
+   */
+  async save(path: string, options: JobOptions = {}): Promise<void> {
+    this.#assertAlive();
+    assertPath('path', path);
+    assertKnownOptions('Session.save', options, JOB_OPTIONS);
+    checkJobOptions(options);
+    await runJob((report) => this.#native.save(path, report), options);
+  }
+
   /** Gives the session's memory back. A call that runs rejects with `ERR_NEOX_DISPOSED`. */
   dispose(): void {
     if (this.#isDisposed) return;
@@ -176,4 +200,23 @@ export function requireChatFormat(model: LoadedModel): Readonly<ChatFormat> {
 
 function disposed(): DisposedError {
   return new DisposedError('The session was disposed.');
+}
+
+/** @throws what `Model.restoreSession` throws */
+export async function restoreSession(
+  model: LoadedModel,
+  path: string,
+  options: RestoreOptions,
+): Promise<Session> {
+  assertPath('path', path);
+  assertKnownOptions('Model.restoreSession', options, [...JOB_OPTIONS, 'recompute']);
+  checkJobOptions(options);
+  const { recompute = false } = options;
+  assertBoolean('recompute', recompute);
+  const session = await runJob(
+    (report) => model.native.restoreSession(path, recompute, report),
+    options,
+    async (late) => late.dispose(),
+  );
+  return new Session(model, session);
 }

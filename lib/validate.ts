@@ -52,6 +52,12 @@ export function assertText(name: string, value: unknown): asserts value is strin
   );
 }
 
+/** @throws {@link ArgumentError} unless `value` is a string that can name a file. */
+export function assertPath(name: string, value: unknown): asserts value is string {
+  assertString(name, value);
+  if (value === '' || value.includes('\0')) throw unexpected('the path of a file', name, value);
+}
+
 /** @throws {@link ArgumentError} unless `value` is one of `choices`. */
 export function assertOneOf<T extends string>(
   name: string,

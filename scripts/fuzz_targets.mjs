@@ -70,6 +70,12 @@ export const fuzzTargets = [
     seeds: ['hostile/imatrix'],
   },
   {
+    parser: 'session',
+    reads: 'saved sessions',
+    controls: ['hostile/session/control.bin', 'hostile/session/control-embeddings.bin'],
+    seeds: ['hostile/session'],
+  },
+  {
     parser: 'tokenizer_json',
     reads: 'tokenizer.json, for GGUF',
     controls: ['hostile/tokenizer_json/control.json'],

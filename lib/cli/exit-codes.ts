@@ -41,7 +41,7 @@ export class UsageError extends CliError {
 
 const byCode: readonly (readonly [RegExp, number])[] = [
   [/^ERR_NEOX_INVALID_ARGUMENT$/, EXIT.usage],
-  [/^ERR_NEOX_(FILE_NOT_FOUND|IO|FORMAT_\w+|UNSUPPORTED|NO_TOKENIZER)$/, EXIT.file],
+  [/^ERR_NEOX_(FILE_NOT_FOUND|IO|FORMAT_\w+|UNSUPPORTED|NO_TOKENIZER|SESSION_MISMATCH)$/, EXIT.file],
   [/^ERR_NEOX_(OUT_OF_MEMORY|CONTEXT_FULL|KV_FULL)$/, EXIT.capacity],
   [/^ERR_NEOX_(ADDON|ISA|BACKEND)$/, EXIT.machine],
   [/^ERR_NEOX_(NETWORK|HUB|CHECKSUM)$/, EXIT.network],

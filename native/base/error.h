@@ -32,6 +32,7 @@ namespace neox {
     X(out_of_memory, "ERR_NEOX_OUT_OF_MEMORY")                                                               \
     X(context_full, "ERR_NEOX_CONTEXT_FULL")                                                                 \
     X(kv_full, "ERR_NEOX_KV_FULL")                                                                           \
+    X(session_mismatch, "ERR_NEOX_SESSION_MISMATCH")                                                         \
     X(nan_logits, "ERR_NEOX_NAN")                                                                            \
     X(busy, "ERR_NEOX_BUSY")                                                                                 \
     X(disposed, "ERR_NEOX_DISPOSED")                                                                         \

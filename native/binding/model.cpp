@@ -112,6 +112,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                         InstanceMethod("info", &ModelObject::information),
                         InstanceMethod("tokenizer", &ModelObject::tokenizer),
                         InstanceMethod("createSession", &ModelObject::create_session),
+                        InstanceMethod("restoreSession", &ModelObject::restore_session),
                         InstanceMethod("submit", &ModelObject::submit),
                         InstanceMethod("inputEmbeddings", &ModelObject::input_embeddings),
                         InstanceMethod("dispose", &ModelObject::dispose)});
@@ -175,6 +176,13 @@ Napi::Value ModelObject::create_session(const Napi::CallbackInfo& info) {
         alive();
         return construct(info.Env(), Environment::of(info.Env()).session_class,
                          SessionPayload{loaded_, loaded_->engine->create_sequence()});
+    });
+}
+
+Napi::Value ModelObject::restore_session(const Napi::CallbackInfo& info) {
+    return guard(info.Env(), [&]() -> Napi::Value {
+        alive();
+        return restore_session_job(info, loaded_);
     });
 }
 

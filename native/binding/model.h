@@ -20,6 +20,7 @@ private:
     Napi::Value information(const Napi::CallbackInfo& info);
     Napi::Value tokenizer(const Napi::CallbackInfo& info);
     Napi::Value create_session(const Napi::CallbackInfo& info);
+    Napi::Value restore_session(const Napi::CallbackInfo& info);
     Napi::Value submit(const Napi::CallbackInfo& info);
     Napi::Value input_embeddings(const Napi::CallbackInfo& info);
     Napi::Value dispose(const Napi::CallbackInfo& info);

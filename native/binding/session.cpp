@@ -2,14 +2,31 @@
 
 #include "binding/environment.h"
 #include "binding/values.h"
+#include "jobs/session.h"
 
 namespace neox {
+
+namespace {
+
+SessionBinding binding_of(const LoadedModel& loaded) {
+    return {loaded.config, loaded.model->fingerprint, loaded.backend.precision, loaded.backend.kv_type};
+}
+
+JobControl job_control(TaskControl& task) {
+    JobControl control;
+    control.cancel = &task.cancel;
+    control.on_progress = [&task](std::uint64_t done, std::uint64_t total) { task.progress(done, total); };
+    return control;
+}
+
+}  // namespace
 
 Napi::Function SessionObject::define(Napi::Env env) {
     return DefineClass(env, "NativeSession",
                        {InstanceMethod("length", &SessionObject::length), InstanceMethod("ids", &SessionObject::ids),
                         InstanceMethod("truncate", &SessionObject::truncate),
                         InstanceMethod("fork", &SessionObject::fork),
+                        InstanceMethod("save", &SessionObject::save),
                         InstanceMethod("dispose", &SessionObject::dispose)});
 }
 
@@ -57,11 +74,39 @@ Napi::Value SessionObject::fork(const Napi::CallbackInfo& info) {
     });
 }
 
+// save(path, onProgress?): { promise, cancel() }. The session is held from here on, by the task's thread.
+Napi::Value SessionObject::save(const Napi::CallbackInfo& info) {
+    return guard(info.Env(), [&]() -> Napi::Value {
+        alive();
+        const std::string path = read_string(info[0], "path");
+        auto held = std::make_shared<const SequenceHold>(*loaded_->engine, sequence_);
+        auto work = [loaded = loaded_, binding = binding_of(*loaded_), held, path](TaskControl& task) mutable -> TaskResult {
+            const auto mine = std::exchange(held, nullptr);  // let go of when the work ends, not with its promise
+            save_session(*mine, binding, path, job_control(task));
+            return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+        };
+        held.reset();
+        return Environment::of(info.Env()).tasks.start_job(info.Env(), info[1], std::move(work));
+    });
+}
+
 Napi::Value SessionObject::dispose(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
         sequence_.reset();
         return info.Env().Undefined();
     });
+}
+
+Napi::Value restore_session_job(const Napi::CallbackInfo& info, const std::shared_ptr<LoadedModel>& loaded) {
+    const std::string path = read_string(info[0], "path");
+    const bool recompute = info[1].ToBoolean();
+    auto work = [loaded, binding = binding_of(*loaded), path, recompute](TaskControl& task) -> TaskResult {
+        auto sequence = restore_session(*loaded->engine, binding, path, recompute, job_control(task));
+        return [loaded, sequence](Napi::Env env) -> Napi::Value {
+            return construct(env, Environment::of(env).session_class, SessionPayload{loaded, sequence});
+        };
+    };
+    return Environment::of(info.Env()).tasks.start_job(info.Env(), info[2], std::move(work));
 }
 
 }  // namespace neox

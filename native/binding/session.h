@@ -27,6 +27,7 @@ private:
     Napi::Value ids(const Napi::CallbackInfo& info);
     Napi::Value truncate(const Napi::CallbackInfo& info);
     Napi::Value fork(const Napi::CallbackInfo& info);
+    Napi::Value save(const Napi::CallbackInfo& info);
     Napi::Value dispose(const Napi::CallbackInfo& info);
 
     Sequence& alive() const;
@@ -34,5 +35,8 @@ private:
     std::shared_ptr<LoadedModel> loaded_;
     std::shared_ptr<Sequence> sequence_;  // null: disposed
 };
+
+// NativeModel's restoreSession(path, recompute, onProgress?): { promise, cancel() }
+Napi::Value restore_session_job(const Napi::CallbackInfo& info, const std::shared_ptr<LoadedModel>& loaded);
 
 }  // namespace neox

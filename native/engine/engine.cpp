@@ -39,9 +39,9 @@ void Engine::stop() {
     });
 }
 
-std::shared_ptr<Sequence> Engine::create_sequence() {
+std::shared_ptr<Sequence> Engine::create_sequence(SequenceRows rows) {
     const std::lock_guard lock(mutex_);
-    auto sequence = std::make_shared<Sequence>(pool_, config_.n_embd);
+    auto sequence = std::make_shared<Sequence>(pool_, config_.n_embd, std::move(rows));
     track(sequence);
     return sequence;
 }

@@ -2,10 +2,15 @@
 // It knows ids only. All functions are thread-safe and short: the mutex is never held during a forward pass.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <thread>
 #include <vector>
@@ -47,7 +52,7 @@ public:
     // stays valid, and calls can still be drained; submit() throws ERR_NEOX_DISPOSED from now on. Idempotent.
     void stop();
 
-    std::shared_ptr<Sequence> create_sequence();
+    std::shared_ptr<Sequence> create_sequence(SequenceRows rows = {});
     // These three throw ERR_NEOX_BUSY while a call runs on the sequence, ERR_NEOX_INVALID_ARGUMENT for a position outside it.
     void truncate(Sequence& sequence, std::int64_t n_positions);
     std::shared_ptr<Sequence> fork(const Sequence& sequence, std::int64_t n_positions);
@@ -74,7 +79,29 @@ public:
 
     std::int32_t free_blocks();
 
+    // Between hold() (ERR_NEOX_BUSY) and release() a sequence is as if a call ran on it, but others may take its blocks.
+    void hold(Sequence& sequence);
+    void release(Sequence& sequence);
+    std::size_t block_bytes() const { return backend_.kv_block_bytes; }
+    // For threads that may wait, on a sequence that they hold: the engine's thread copies one block between two batches,
+    // to or from block_bytes() of memory. Both throw ERR_NEOX_DISPOSED, ERR_NEOX_CANCELLED (`cancel` may be null).
+    // read_block: positions [64 * index, 64 * (index + 1)); false when they are not cached. write_block: the same positions
+    // when exactly those before them are cached; false when they are not, or when no block can be had.
+    bool read_block(Sequence& sequence, std::int64_t index, std::byte* dst, const std::atomic<bool>* cancel);
+    bool write_block(Sequence& sequence, std::int64_t index, const std::byte* src, const std::atomic<bool>* cancel);
+
 private:
+    using Lock = std::unique_lock<std::mutex>;
+    // Work for the engine's thread that somebody waits for; run() may let go of the mutex.
+    struct Errand {
+        std::function<void(Lock& lock)> run;
+        enum class State { waiting, running, done } state = State::waiting;
+        std::optional<Error> error;
+    };
+    void run_errand(std::function<void(Lock& lock)> run, const std::atomic<bool>* cancel);
+    void do_errand(Lock& lock);
+    void fail_errands();
+
     void run();
     bool wake_callers(std::unique_lock<std::mutex>& lock);
     void fail_all(const Error& error);
@@ -106,6 +133,7 @@ private:
     std::vector<std::weak_ptr<Sequence>> sequences_;  // all alive, for eviction
     std::vector<std::shared_ptr<Call>> waiting_;      // in order of arrival
     std::vector<std::shared_ptr<Call>> running_;
+    std::deque<Errand*> errands_;  // of threads that wait for them; one is done between two batches
     static constexpr std::size_t kMostWakers = 16;
     std::vector<std::shared_ptr<Waker>> waking_;  // the engine's thread alone; room for kMostWakers from the start
     Plan plan_;

@@ -32,11 +32,12 @@ void Engine::run() {
             admit();
             choose_parts(running_, options_.max_rows, plan_);
             if (!plan_.parts.empty()) step(lock);
+            do_errand(lock);
         } catch (...) {
             if (!lock.owns_lock()) lock.lock();
             fail_all(Error(ErrorCode::out_of_memory, "Out of memory."));
         }
-        if (!wake_callers(lock) && plan_.parts.empty() && !stopping_) {
+        if (!wake_callers(lock) && plan_.parts.empty() && errands_.empty() && !stopping_) {
             // Every change that makes work notifies under the mutex, so nothing is missed.
             const double ms = ms_to_deadline();
             constexpr double kHour = 3.6e6;  // a longer wait would only risk an overflow of the clock
@@ -47,6 +48,7 @@ void Engine::run() {
         }
     }
     fail_all(Error(ErrorCode::disposed, "The model was disposed."));
+    fail_errands();
     while (wake_callers(lock)) {
     }
 }

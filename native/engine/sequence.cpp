@@ -6,57 +6,57 @@
 namespace neox {
 
 const float* Sequence::embedding(std::int64_t pos) const {
-    if (tokens_[static_cast<std::size_t>(pos)] != kEmbedding) return nullptr;
-    const auto at = std::lower_bound(embedding_positions_.begin(), embedding_positions_.end(), pos);
-    return embeddings_.data() + (at - embedding_positions_.begin()) * n_embd_;
+    if (rows_.tokens[static_cast<std::size_t>(pos)] != kEmbedding) return nullptr;
+    const auto at = std::lower_bound(rows_.embedding_positions.begin(), rows_.embedding_positions.end(), pos);
+    return rows_.embeddings.data() + (at - rows_.embedding_positions.begin()) * n_embd_;
 }
 
 std::int32_t Sequence::rope_length(std::int64_t pos) const {
     if (phase(pos) == RowPhase::step) return static_cast<std::int32_t>(pos + 1);
-    const auto after = std::upper_bound(prompts_.begin(), prompts_.end(), pos,
+    const auto after = std::upper_bound(rows_.prompts.begin(), rows_.prompts.end(), pos,
                                         [](std::int64_t p, const PromptRun& run) { return p < run.begin; });
     return static_cast<std::int32_t>(std::prev(after)->end);
 }
 
 void Sequence::reserve(const std::vector<PromptPart>& prompt, std::int64_t n_positions) {
-    tokens_.reserve(static_cast<std::size_t>(n_positions));
-    phases_.reserve(static_cast<std::size_t>(n_positions));
-    prompts_.reserve(prompts_.size() + 1);
-    std::size_t n_values = embeddings_.size();
+    rows_.tokens.reserve(static_cast<std::size_t>(n_positions));
+    rows_.phases.reserve(static_cast<std::size_t>(n_positions));
+    rows_.prompts.reserve(rows_.prompts.size() + 1);
+    std::size_t n_values = rows_.embeddings.size();
     for (const PromptPart& part : prompt) n_values += part.embeddings.size();
-    embeddings_.reserve(n_values);
-    embedding_positions_.reserve(n_values / static_cast<std::size_t>(n_embd_));
+    rows_.embeddings.reserve(n_values);
+    rows_.embedding_positions.reserve(n_values / static_cast<std::size_t>(n_embd_));
 }
 
 void Sequence::append(const std::vector<PromptPart>& prompt) {
     const std::int64_t begin = length();
     for (const PromptPart& part : prompt) append(part);
-    if (length() > begin) prompts_.push_back({begin, length()});
+    if (length() > begin) rows_.prompts.push_back({begin, length()});
 }
 
 void Sequence::append(const PromptPart& part) {
-    tokens_.insert(tokens_.end(), part.ids.begin(), part.ids.end());
+    rows_.tokens.insert(rows_.tokens.end(), part.ids.begin(), part.ids.end());
     const std::size_t n = part.embeddings.size() / static_cast<std::size_t>(n_embd_);
     for (std::size_t i = 0; i < n; ++i) {
-        embedding_positions_.push_back(length());
-        tokens_.push_back(kEmbedding);
+        rows_.embedding_positions.push_back(length());
+        rows_.tokens.push_back(kEmbedding);
     }
-    embeddings_.insert(embeddings_.end(), part.embeddings.begin(), part.embeddings.end());
-    phases_.resize(tokens_.size(), RowPhase::prompt);
+    rows_.embeddings.insert(rows_.embeddings.end(), part.embeddings.begin(), part.embeddings.end());
+    rows_.phases.resize(rows_.tokens.size(), RowPhase::prompt);
 }
 
 void Sequence::append_sampled(Token token) {
-    tokens_.push_back(token);
-    phases_.push_back(RowPhase::step);
+    rows_.tokens.push_back(token);
+    rows_.phases.push_back(RowPhase::step);
 }
 
 void Sequence::truncate(std::int64_t n_positions) {
     if (n_positions >= length()) return;
-    tokens_.resize(static_cast<std::size_t>(n_positions));
-    phases_.resize(tokens_.size());
-    while (!prompts_.empty() && prompts_.back().begin >= n_positions) prompts_.pop_back();
-    while (!embedding_positions_.empty() && embedding_positions_.back() >= n_positions) embedding_positions_.pop_back();
-    embeddings_.resize(embedding_positions_.size() * static_cast<std::size_t>(n_embd_));
+    rows_.tokens.resize(static_cast<std::size_t>(n_positions));
+    rows_.phases.resize(rows_.tokens.size());
+    while (!rows_.prompts.empty() && rows_.prompts.back().begin >= n_positions) rows_.prompts.pop_back();
+    while (!rows_.embedding_positions.empty() && rows_.embedding_positions.back() >= n_positions) rows_.embedding_positions.pop_back();
+    rows_.embeddings.resize(rows_.embedding_positions.size() * static_cast<std::size_t>(n_embd_));
     n_cached = std::min(n_cached, n_positions);
     table.truncate(n_cached);
 }
@@ -67,7 +67,9 @@ void Sequence::evict() {
 }
 
 Sequence Sequence::fork(std::int64_t n_positions) const {
-    Sequence copy(*this, table.fork(std::min(n_cached, n_positions)));
+    Sequence copy(nullptr, n_embd_, rows_);
+    copy.table = table.fork(std::min(n_cached, n_positions));
+    copy.n_cached = n_cached;
     copy.truncate(n_positions);
     return copy;
 }

@@ -7,8 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/sampler.h"
-#include "model/batch.h"
+#include "engine/sequence_rows.h"
 #include "model/kv_pool.h"
 
 namespace neox {
@@ -19,23 +18,23 @@ struct PromptPart {
     std::vector<float> embeddings;  // [n, n_embd], row-major
 };
 
-inline constexpr Token kEmbedding = -1;  // stands in the token list for a row given as an embedding
-
 // Guarded by the engine's mutex. Everything that was fed is kept, ids and embeddings and the phase of each row, so that an
 // evicted sequence can recompute its blocks with the arithmetic that each row had first.
 class Sequence {
 public:
-    Sequence(std::shared_ptr<KvPool> pool, std::int32_t n_embd) : table(std::move(pool)), n_embd_(n_embd) {}
+    Sequence(std::shared_ptr<KvPool> pool, std::int32_t n_embd, SequenceRows rows = {})
+        : table(std::move(pool)), n_embd_(n_embd), rows_(std::move(rows)) {}
 
-    std::int64_t length() const { return static_cast<std::int64_t>(tokens_.size()); }
-    std::span<const Token> tokens() const { return tokens_; }
-    RowPhase phase(std::int64_t pos) const { return phases_[static_cast<std::size_t>(pos)]; }
+    const SequenceRows& rows() const { return rows_; }
+    std::int64_t length() const { return rows_.length(); }
+    std::span<const Token> tokens() const { return rows_.tokens; }
+    RowPhase phase(std::int64_t pos) const { return rows_.phases[static_cast<std::size_t>(pos)]; }
     // The length that dynamic RoPE scaling takes for this row: of a row of a prompt where that prompt ended when it was
     // appended, of a sampled token pos + 1. Neither chunks, eviction nor truncation change it.
     std::int32_t rope_length(std::int64_t pos) const;
     // nullptr for a row that is a token.
     const float* embedding(std::int64_t pos) const;
-    bool has_embeddings() const { return !embedding_positions_.empty(); }
+    bool has_embeddings() const { return !rows_.embedding_positions.empty(); }
 
     // Room for a prompt and for n_positions rows in all, so that appending them allocates nothing.
     void reserve(const std::vector<PromptPart>& prompt, std::int64_t n_positions);
@@ -54,29 +53,10 @@ public:
     bool running = false;         // its blocks may not be taken
 
 private:
-    struct PromptRun {
-        std::int64_t begin, end;
-    };
-
     void append(const PromptPart& part);
 
-    // The same rows over another table.
-    Sequence(const Sequence& other, BlockTable blocks)
-        : table(std::move(blocks)),
-          n_cached(other.n_cached),
-          n_embd_(other.n_embd_),
-          tokens_(other.tokens_),
-          phases_(other.phases_),
-          prompts_(other.prompts_),
-          embedding_positions_(other.embedding_positions_),
-          embeddings_(other.embeddings_) {}
-
     std::int32_t n_embd_;
-    std::vector<Token> tokens_;
-    std::vector<RowPhase> phases_;
-    std::vector<PromptRun> prompts_;                 // as appended, by rising begin; a truncated one keeps its end
-    std::vector<std::int64_t> embedding_positions_;  // rising
-    std::vector<float> embeddings_;                  // [embedding_positions_.size(), n_embd]
+    SequenceRows rows_;
 };
 
 }  // namespace neox

@@ -10,6 +10,7 @@
 
 #include "base/thread_pool.h"
 #include "kernels/quantize_rows.h"
+#include "model/fingerprint.h"
 #include "model/load_plan.h"
 #include "quant/quant.h"
 
@@ -161,6 +162,7 @@ std::shared_ptr<const Model> load_model(const std::string& path, const Device& d
         text(device.name, " ", options.type ? file_type_info(*options.type).name : "as stored", " ",
              source->identity());
     model->weights = share_weights(key, *source, plan, device, options);
+    model->fingerprint = fingerprint(*source, plan);
     return model;
 }
 

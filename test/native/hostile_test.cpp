@@ -8,6 +8,7 @@
 #include "checkpoint/json.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/spiece.h"
+#include "engine/session_file.h"
 #include "fixtures.h"
 #include "gguf/gguf.h"
 #include "model/imatrix.h"
@@ -58,6 +59,8 @@ void open_case(const std::string& kind, const std::string& file) {
         validate_spiece(parse_spiece(bytes_of(path)));
     } else if (kind == "imatrix") {
         parse_imatrix(bytes_of(path));
+    } else if (kind == "session") {
+        parse_session(MemoryBytes(bytes_of(path)));
     } else if (kind == "torch") {
         load_folder({{"config.json", "config.json"}, {path, "pytorch_model.bin"}});
     } else if (kind == "safetensors") {
