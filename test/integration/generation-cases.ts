@@ -30,7 +30,15 @@ export interface Case extends Setting, Reference {
   family: string;
 }
 
-export const { prompts, cases }: { prompts: Record<string, number[][]>; cases: Case[] } = JSON.parse(
+interface Fixture {
+  /** Of transformers' GenerationConfig, sorted. */
+  fields: string[];
+  /** The margin that a choice needs to be clear, as a share of the largest logit. */
+  clear: number;
+  prompts: Record<string, number[][]>;
+  cases: Case[];
+}
+export const { fields, clear, prompts, cases }: Fixture = JSON.parse(
   readFileSync(join(fixturesDir, 'generation.json'), 'utf8'),
 );
 

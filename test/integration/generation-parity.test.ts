@@ -1,6 +1,6 @@
 // generate() of transformers 4.57.6 on every checkpoint, five prompts each: greedy, penalised, blocked, every processor.
 
-import type { Model } from '../../lib/index.js';
+import { type Model, Sampler } from '../../lib/index.js';
 import { checkpointNames } from './fixtures.js';
 import { type Case, cases, compare, generate, loadExact, promptOf, prompts } from './generation-cases.js';
 
@@ -41,4 +41,27 @@ describe.each(checkpointNames)('%s', (checkpoint) => {
       expect(result.finishReason).toBe(endsWithEos(one) ? 'eos' : 'length');
     }
   });
+});
+
+test('a processor of your own is given what the penalties leave, before temperature and top-k', async () => {
+  const model = await loadExact('pythia');
+  const penalties = { repetitionPenalty: 1.5, suppressTokens: [7], eosTokenId: null };
+  const seen: { ids: number[]; scores: Float32Array }[] = [];
+  const logitsProcessor = (ids: readonly number[], scores: Float32Array): void => {
+    seen.push({ ids: [...ids], scores: scores.slice() });
+    scores[seen.length] = 1000;
+  };
+  const options = { ...penalties, temperature: 0.5, topK: 3, maxNewTokens: 4, logitsProcessor };
+  const { tokenIds } = await model.generate([5, 6, 7], options).result();
+  expect(tokenIds).toEqual([1, 2, 3, 4]);
+  for (const [step, { ids, scores }] of seen.entries()) {
+    expect(ids).toEqual([5, 6, 7, ...tokenIds.slice(0, step)]);
+    const { data } = await model.logits(ids);
+    const expected = new Sampler(penalties).process(data, ids, { promptLength: 3 });
+    expect(scores.indexOf(Number.NEGATIVE_INFINITY)).toBe(7);
+    expect(
+      scores.every((value, i) => value === expected[i] || Math.abs(value - (expected[i] ?? 0)) < 1e-4),
+    ).toBe(true);
+  }
+  await model.dispose();
 });

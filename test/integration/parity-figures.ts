@@ -1,5 +1,6 @@
 // Figures of comparisons that need Python, kept for docs/parity.md: one file each in test/fixtures/parity.
-// NEOX_RECORD=1 npx jest test/integration/<the comparison>.test.ts  writes them.
+// NEOX_RECORD=1 npx jest test/integration/<the comparison>.test.ts  writes them; the page then has to be made anew, and needs a
+// row of COMPARISONS (parity-rows.ts) for a new name.
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
