@@ -77,6 +77,7 @@ set(NEOX_CORE_SOURCES
   native/engine/engine.cpp
   native/engine/errands.cpp
   native/engine/loop.cpp
+  native/engine/nan_search.cpp
   native/engine/processors.cpp
   native/engine/sampler.cpp
   native/engine/scheduler.cpp
@@ -138,6 +139,7 @@ set(NEOX_TEST_SOURCES
   test/native/load_test.cpp
   test/native/main.cpp
   test/native/model_test.cpp
+  test/native/nan_search_test.cpp
   test/native/pickle_test.cpp
   test/native/quant_test.cpp
   test/native/quantize_rows_test.cpp

@@ -1,10 +1,12 @@
 // The engine's thread: admit, build the batch, forward, sample, push, wake. The mutex is held unless said otherwise.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "engine/admission.h"
 #include "engine/draw.h"
 #include "engine/engine.h"
+#include "engine/nan_search.h"
 
 namespace neox {
 
@@ -18,6 +20,15 @@ double ms_between(Clock::time_point a, Clock::time_point b) {
 
 bool is_cancelled(const Call& call) {
     return call.cancel_flag.load(std::memory_order_relaxed) != 0;
+}
+
+// The first position of a part whose outputs hold a NaN.
+std::optional<std::int64_t> nan_position(const Plan& plan, const Plan::Part& part) {
+    const auto first = plan.statuses.begin() + static_cast<std::ptrdiff_t>(part.first_row);
+    const auto end = first + (part.end - part.begin);
+    const auto nan = std::find(first, end, RowStatus::nan);
+    if (nan == end) return std::nullopt;
+    return part.begin + (nan - first);
 }
 
 }  // namespace
@@ -174,9 +185,15 @@ void Engine::step(std::unique_lock<std::mutex>& lock) {
     }
 }
 
-// Without the mutex: a call's scores and sampler belong to this thread while it runs.
+// Without the mutex: a call's scores, sampler and sequence belong to this thread while it runs.
 void Engine::draw_tokens() {
     for (const Plan::Part& part : plan_.parts) {
+        const std::optional<std::int64_t> nan = nan_position(plan_, part);
+        if (nan && !is_cancelled(*part.call)) {
+            const NanSearch search{backend_, config_, pool_, options_.max_rows};
+            part.call->draw_error = nan_error(search, *part.sequence, *nan, &part.call->cancel_flag);
+            continue;
+        }
         const bool is_due = part.is_last && part.call->request.max_new_tokens > 0;
         if (is_due && !is_cancelled(*part.call) && plan_.statuses[part.first_row + static_cast<std::size_t>(part.end - part.begin) - 1] == RowStatus::done)
             draw_token(*part.call, part.end);
@@ -190,11 +207,8 @@ void Engine::absorb() {
         Call& call = *part.call;
         // Rows of a cancelled call may have been dropped on the way: none of them counts.
         if (is_cancelled(call)) continue;
-        const auto first = plan_.statuses.begin() + static_cast<std::ptrdiff_t>(part.first_row);
-        const auto nan = std::find(first, first + (part.end - part.begin), RowStatus::nan);
-        if (nan != first + (part.end - part.begin)) {
-            fail_call(call, Error(ErrorCode::nan_logits,
-                                  text("The output at position ", part.begin + (nan - first), " holds a NaN.")));
+        if (nan_position(plan_, part)) {
+            fail_call(call, *call.draw_error);
             continue;
         }
         part.sequence->n_cached = part.end;

@@ -46,7 +46,8 @@ struct Backend {
     void* self;
     // Runs layers [layer_begin, layer_end) over the batch; layer_begin 0 starts from tokens or embeddings, layer_end
     // n_layer ends with the outputs. `carry` [n_rows, n_embd] holds the residual stream between ranges: it is read when
-    // layer_begin > 0 and written when layer_end < n_layer, and may be null otherwise. The only entry to the network.
+    // layer_begin > 0 and holds what layer_end leaves afterwards (the rows of cancelled sequences are not written); null is for
+    // all layers at once. The only entry to the network.
     Status (*forward)(void* self, const Batch* batch, std::int32_t layer_begin, std::int32_t layer_end,
                       float* carry);
     std::size_t kv_block_bytes;  // of one block over all layers

@@ -233,14 +233,12 @@ void forward(CpuState& s, const Batch& batch, std::int32_t layer_begin, std::int
         run_layer(s, batch, layer);
     }
     drop_cancelled(s, batch);
-    if (layer_end == c.n_layer) {
-        write_outputs(s, batch);
-        return;
-    }
-    for (std::size_t i = 0; i < s.act.rows.size(); ++i)
-        std::memcpy(carry + (s.act.rows[i] - batch.rows) * c.n_embd,
-                    s.act.x.data() + static_cast<std::int64_t>(i) * panel_stride(c.n_embd),
-                    static_cast<std::size_t>(c.n_embd) * sizeof(float));
+    if (carry)
+        for (std::size_t i = 0; i < s.act.rows.size(); ++i)
+            std::memcpy(carry + (s.act.rows[i] - batch.rows) * c.n_embd,
+                        s.act.x.data() + static_cast<std::int64_t>(i) * panel_stride(c.n_embd),
+                        static_cast<std::size_t>(c.n_embd) * sizeof(float));
+    if (layer_end == c.n_layer) write_outputs(s, batch);
 }
 
 }  // namespace neox
