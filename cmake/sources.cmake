@@ -66,6 +66,7 @@ set(NEOX_CORE_SOURCES
   native/model/imatrix.cpp
   native/model/kv_memory.cpp
   native/model/kv_pool.cpp
+  native/model/kv_rotation.cpp
   native/model/load_plan.cpp
   native/model/model.cpp
   native/model/rope_table.cpp
@@ -136,6 +137,7 @@ set(NEOX_TEST_SOURCES
   test/native/jobs_test.cpp
   test/native/kernels_ops_test.cpp
   test/native/kernels_test.cpp
+  test/native/kv_rotation_test.cpp
   test/native/load_test.cpp
   test/native/main.cpp
   test/native/model_test.cpp

@@ -7,6 +7,7 @@
 
 #include "base/thread_pool.h"
 #include "binding/tokenizer.h"
+#include "model/kv_memory.h"
 
 namespace neox {
 
@@ -21,11 +22,6 @@ void destroy_elsewhere(LoadedModel* model) {
     } catch (const std::system_error&) {
         delete model;
     }
-}
-
-std::uint64_t kv_block_bytes(const Config& config, KvType type) {
-    return std::uint64_t{2} * static_cast<std::uint64_t>(config.n_layer) *
-           static_cast<std::uint64_t>(config.n_embd) * kKvBlock * (type == KvType::f32 ? 4 : 2);
 }
 
 }  // namespace

@@ -52,18 +52,22 @@ using MatmulFn = void (*)(const MatmulArgs&);
 
 enum class KvType : std::int32_t { f32 = 0, f16 = 1 };
 inline constexpr int kKvBlock = 64;  // positions of one KV block
+// A KV tile holds the keys or the values of one head over one KV block, [64][head_dim] of kv_type.
+inline constexpr std::int64_t kv_tile_bytes(KvType type, std::int64_t head_dim) {
+    return kKvBlock * head_dim * (type == KvType::f32 ? 4 : 2);
+}
 
 // One query head of one row against the KV cache of its sequence: positions [0, n_positions), in tiles of 64 aligned
 // to absolute positions, with an online softmax in f32.
 struct AttentionArgs {
     KvType kv_type;
     int head_dim;
-    float scale;                         // head_dim^-0.5
-    std::int64_t n_positions;            // pos + 1
-    const std::byte* const* k_blocks;    // [ceil(n_positions / 64)]: this head's K tile, [64][head_dim] of kv_type
-    const std::byte* const* v_blocks;    // same for V
-    const float* q;                      // [head_dim], rotated
-    float* out;                          // [head_dim]
+    float scale;                       // head_dim^-0.5
+    std::int64_t n_positions;          // pos + 1
+    const std::byte* const* k_blocks;  // [ceil(n_positions / 64)]: this head's K tiles
+    const std::byte* const* v_blocks;  // same for V
+    const float* q;                    // [head_dim], rotated
+    float* out;                        // [head_dim]
 };
 
 // Blocks to be quantized by one call: 16 sub-blocks at a time, or as many as are left.
@@ -115,9 +119,9 @@ struct Kernels {
     // y[i] += bias[i] (may be nullptr) + residual[i] (may be nullptr).
     void (*bias_add)(float* y, const float* bias, const float* residual, std::int64_t n);
 
-    // Conversions of KV rows; round to nearest even. src is f32.
-    void (*store_f16)(const float* src, std::int64_t n, std::uint16_t* dst);
-    void (*load_f16)(const std::uint16_t* src, std::int64_t n, float* dst);
+    // Writes and reads the head_dim values of one position, in [0, 64), of a KV tile. f16 rounds to nearest even.
+    void (*store_kv)(KvType type, const float* src, int head_dim, std::byte* tile, int position);
+    void (*load_kv)(KvType type, const std::byte* tile, int position, int head_dim, float* dst);
 
     // Largest value and log(sum(exp(x))) of one row of logits; the index is the first of the largest. *nan is set when
     // the row holds a NaN.

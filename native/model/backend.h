@@ -55,6 +55,11 @@ struct Backend {
     Status (*kv_copy)(void* self, std::int32_t from, std::int32_t to, std::int32_t n_positions);
     Status (*kv_read)(void* self, std::int32_t block, void* dst);         // kv_block_bytes
     Status (*kv_write)(void* self, std::int32_t block, const void* src);  // kv_block_bytes
+    // Moves the cached keys of all 64 positions of these blocks down by `delta` positions (0 < delta < n_ctx), all layers:
+    // each is turned back by delta steps of the rotary embedding, K <- R(-delta) K, and rounded to kv_type again. Values
+    // stay. No block may be shared. ERR_NEOX_UNSUPPORTED, with nothing changed, where a position has no one rotation:
+    // dynamic RoPE scaling with an n_ctx beyond the trained context. n_blocks 0 asks whether it can be done.
+    Status (*kv_rotate)(void* self, const std::int32_t* blocks, std::int32_t n_blocks, std::int32_t delta);
     void (*destroy)(void* self);
 };
 

@@ -6,6 +6,7 @@
 #include "kernels/dispatch.h"
 #include "model/backend.h"
 #include "model/forward.h"
+#include "model/kv_rotation.h"
 
 namespace neox {
 
@@ -82,6 +83,10 @@ Status create_backend(const void* weights, const BackendOptions* options, Backen
         backend->kv_write = [](void* self, std::int32_t block, const void* src) {
             return guarded([&] { state_of(self).kv.write(block, static_cast<const std::byte*>(src)); });
         };
+        backend->kv_rotate = [](void* self, const std::int32_t* blocks, std::int32_t n_blocks,
+                                std::int32_t delta) {
+            return guarded([&] { rotate_keys(state_of(self), blocks, n_blocks, delta); });
+        };
         backend->destroy = [](void* self) { delete static_cast<CpuState*>(self); };
         backend->self = state.release();
     });
@@ -95,9 +100,8 @@ Status estimate(const Config* config, const BackendOptions* options, const Tenso
         for (std::size_t i = 0; i < n_tensors; ++i)
             out->weights_bytes =
                 checked_add(out->weights_bytes, CpuWeights::tensor_bytes(tensors[i]), "weights");
-        const std::uint64_t element = options->kv_type == KvType::f32 ? 4 : 2;
-        out->kv_bytes = static_cast<std::uint64_t>(c.n_layer) * 2 * static_cast<std::uint64_t>(c.n_embd) *
-                        kKvBlock * element * static_cast<std::uint64_t>(options->n_kv_blocks);
+        out->kv_bytes =
+            kv_block_bytes(c, options->kv_type) * static_cast<std::uint64_t>(options->n_kv_blocks);
         const std::uint64_t per_row =
             8 * static_cast<std::uint64_t>(c.n_embd) + static_cast<std::uint64_t>(c.n_ff);
         out->scratch_bytes = 4 * (static_cast<std::uint64_t>(options->max_rows) * per_row +

@@ -87,17 +87,11 @@ void layer_norm(CpuState& s, const float* x, const AlignedBuffer<float>& weight,
     });
 }
 
-void store_kv(const CpuState& s, const float* src, std::int64_t n, std::byte* tile, std::int64_t slot) {
-    if (s.kv.type() == KvType::f32)
-        std::memcpy(tile + slot * n * 4, src, static_cast<std::size_t>(n) * 4);
-    else
-        s.kernels.store_f16(src, n, reinterpret_cast<std::uint16_t*>(tile) + slot * n);
-}
-
 // Rotates q and k in place and writes k and v to the cache.
 void rope_and_store(CpuState& s, const Batch& batch, std::int32_t layer) {
     const Config& c = s.weights.config;
-    const std::int64_t dim = c.head_dim(), stride = panel_stride(3 * std::int64_t{c.n_embd});
+    const std::int64_t stride = panel_stride(3 * std::int64_t{c.n_embd});
+    const int dim = c.head_dim();
     s.pool.parallel_for(s.act.rows.size(), [&](std::size_t i, int) {
         const Row& row = *s.act.rows[i];
         const RopeTable::Row rope = s.rope.row(&row - batch.rows);
@@ -105,11 +99,12 @@ void rope_and_store(CpuState& s, const Batch& batch, std::int32_t layer) {
         float* k = q + c.n_embd;
         const float* v = k + c.n_embd;
         const std::int32_t block = batch.sequences[row.sequence].blocks[row.pos / kKvBlock];
+        const int position = row.pos % kKvBlock;
         for (std::int32_t head = 0; head < c.n_head; ++head, q += dim, k += dim, v += dim) {
             s.kernels.rope(q, rope.cos, rope.sin, c.n_rot);
             s.kernels.rope(k, rope.cos, rope.sin, c.n_rot);
-            store_kv(s, k, dim, s.kv.k(layer, block, head), row.pos % kKvBlock);
-            store_kv(s, v, dim, s.kv.v(layer, block, head), row.pos % kKvBlock);
+            s.kernels.store_kv(s.kv.type(), k, dim, s.kv.k(layer, block, head), position);
+            s.kernels.store_kv(s.kv.type(), v, dim, s.kv.v(layer, block, head), position);
         }
     });
 }

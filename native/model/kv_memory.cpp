@@ -6,13 +6,18 @@
 
 namespace neox {
 
+std::uint64_t kv_block_bytes(const Config& config, KvType type) {
+    return std::uint64_t{2} * static_cast<std::uint64_t>(config.n_layer) *
+           static_cast<std::uint64_t>(config.n_head) *
+           static_cast<std::uint64_t>(kv_tile_bytes(type, config.head_dim()));
+}
+
 KvMemory::KvMemory(const Config& config, KvType type, std::int32_t n_blocks)
     : type_(type),
       n_layer_(config.n_layer),
       n_head_(config.n_head),
       n_blocks_(n_blocks),
-      position_bytes_(static_cast<std::size_t>(config.head_dim()) * (type == KvType::f32 ? 4 : 2)),
-      tile_bytes_(position_bytes_ * kKvBlock),
+      tile_bytes_(static_cast<std::size_t>(kv_tile_bytes(type, config.head_dim()))),
       layer_bytes_(tile_bytes_ * 2 * static_cast<std::size_t>(config.n_head)),
       memory_(checked_mul(block_bytes(), static_cast<std::uint64_t>(n_blocks), "KV pool"),
               PageUse::lazy) {}
@@ -25,7 +30,7 @@ void KvMemory::check_block(std::int32_t block) const {
 void KvMemory::copy(std::int32_t from, std::int32_t to, std::int32_t n_positions) {
     check_block(from);
     check_block(to);
-    const std::size_t bytes = position_bytes_ * static_cast<std::size_t>(n_positions);
+    const std::size_t bytes = tile_bytes_ / kKvBlock * static_cast<std::size_t>(n_positions);
     for (std::int32_t layer = 0; layer < n_layer_; ++layer)
         for (int value = 0; value < 2; ++value)
             for (std::int32_t head = 0; head < n_head_; ++head)

@@ -1,4 +1,4 @@
-// The CPU's KV memory: [layer][block][K|V][head][64][head_dim] of kv_type, touched only when used.
+// The CPU's KV memory: tiles (kernels/kernels.h) in the order [layer][block][K|V][head], touched only when used.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,25 @@
 
 namespace neox {
 
+// Bytes of one block over all layers.
+std::uint64_t kv_block_bytes(const Config& config, KvType type);
+
 class KvMemory {
 public:
     KvMemory(const Config& config, KvType type, std::int32_t n_blocks);
 
     KvType type() const { return type_; }
-    // Bytes of one block over all layers.
     std::size_t block_bytes() const { return layer_bytes_ * static_cast<std::size_t>(n_layer_); }
 
-    // The [64][head_dim] tile of one head.
-    std::byte* k(std::int32_t layer, std::int32_t block, std::int32_t head) { return tile(layer, block, 0, head); }
-    std::byte* v(std::int32_t layer, std::int32_t block, std::int32_t head) { return tile(layer, block, 1, head); }
+    // ERR_NEOX_INTERNAL unless the pool has such a block.
+    void check_block(std::int32_t block) const;
+    // The tile of one head.
+    std::byte* k(std::int32_t layer, std::int32_t block, std::int32_t head) {
+        return tile(layer, block, 0, head);
+    }
+    std::byte* v(std::int32_t layer, std::int32_t block, std::int32_t head) {
+        return tile(layer, block, 1, head);
+    }
 
     // See Backend::kv_copy, kv_read and kv_write. Block ids are checked: ERR_NEOX_INTERNAL.
     void copy(std::int32_t from, std::int32_t to, std::int32_t n_positions);
@@ -33,13 +41,11 @@ private:
         return memory_.data() + slot * layer_bytes_ +
                (static_cast<std::size_t>(value * n_head_) + static_cast<std::size_t>(head)) * tile_bytes_;
     }
-    void check_block(std::int32_t block) const;
 
     KvType type_;
     std::int32_t n_layer_, n_head_, n_blocks_;
-    std::size_t position_bytes_;  // of one head at one position
-    std::size_t tile_bytes_;      // of one head over 64 positions
-    std::size_t layer_bytes_;     // of one block in one layer
+    std::size_t tile_bytes_;
+    std::size_t layer_bytes_;  // of one block in one layer
     PageBuffer memory_;
 };
 

@@ -101,6 +101,31 @@ void BlockTable::truncate(std::int64_t n_positions) {
     }
 }
 
+void BlockTable::shift(const Backend& backend, std::int64_t keep, std::int64_t n) {
+    const std::size_t begin = static_cast<std::size_t>(keep / kKvBlock),
+                      dropped = static_cast<std::size_t>(n / kKvBlock);
+    if (keep < 0 || n <= 0 || keep % kKvBlock != 0 || n % kKvBlock != 0 || begin + dropped > blocks_.size())
+        fail(ErrorCode::internal, "Cannot shift by ", n, " positions at ", keep, " of ", blocks_.size(),
+             " blocks.");
+    check(backend.kv_rotate(backend.self, nullptr, 0, static_cast<std::int32_t>(n)));
+    BlockTable behind(pool_);  // gives its blocks back should anything below fail
+    behind.blocks_.reserve(blocks_.size() - begin - dropped);
+    for (std::size_t i = begin + dropped; i < blocks_.size(); ++i) {
+        if (pool_->references(blocks_[i]) == 1) {
+            pool_->retain(blocks_[i]);
+            behind.blocks_.push_back(blocks_[i]);
+            continue;
+        }
+        behind.blocks_.push_back(pool_->allocate());
+        check(backend.kv_copy(backend.self, blocks_[i], behind.blocks_.back(), kKvBlock));
+    }
+    check(backend.kv_rotate(backend.self, behind.blocks_.data(),
+                            static_cast<std::int32_t>(behind.blocks_.size()), static_cast<std::int32_t>(n)));
+    truncate(keep);
+    blocks_.insert(blocks_.end(), behind.blocks_.begin(), behind.blocks_.end());
+    behind.blocks_.clear();
+}
+
 BlockTable BlockTable::fork(std::int64_t n_positions) const {
     BlockTable table(pool_);
     const std::size_t want = std::min(blocks_for(n_positions), blocks_.size());

@@ -53,6 +53,11 @@ public:
     void reserve(const Backend& backend, std::int64_t begin, std::int64_t end);
     // Keeps the blocks of positions [0, n_positions).
     void truncate(std::int64_t n_positions);
+    // Takes out positions [keep, keep + n) and moves those behind them down by n: their blocks become this table's own, and
+    // their keys are turned to their new positions (Backend::kv_rotate). Both are multiples of 64, n > 0, and keep + n is
+    // within the blocks held. Takes needed(keep + n, end of the blocks) blocks from the pool before it gives any back. Throws
+    // ERR_NEOX_KV_FULL and ERR_NEOX_UNSUPPORTED with the table as it was.
+    void shift(const Backend& backend, std::int64_t keep, std::int64_t n);
     // Another table over the same blocks, for positions [0, n_positions).
     BlockTable fork(std::int64_t n_positions) const;
 

@@ -70,6 +70,21 @@ void RopeTable::grow(std::int32_t n_positions) {
     n_positions_ = grown;
 }
 
+void RopeTable::set_turn(std::int32_t delta, std::vector<float>& cos, std::vector<float>& sin) const {
+    if (is_dynamic_ && n_ctx_ > n_ctx_train_)
+        fail(ErrorCode::unsupported, "Under dynamic RoPE scaling a context of ", n_ctx_,
+             ", beyond the trained ", n_ctx_train_, ", cannot be shifted: its base follows the length.");
+    if (delta <= -n_ctx_ || delta >= n_ctx_)
+        fail(ErrorCode::internal, "A shift by ", delta, " is outside the context of ", n_ctx_, ".");
+    cos.resize(half_);
+    sin.resize(half_);
+    for (std::size_t j = 0; j < half_; ++j) {
+        const double angle = static_cast<double>(delta) * static_cast<double>(inv_freq_[j]);
+        cos[j] = static_cast<float>(std::cos(angle));
+        sin[j] = static_cast<float>(std::sin(angle));
+    }
+}
+
 void RopeTable::prepare(const Batch& batch) {
     // Room first: pointers into the tables must stay.
     std::int32_t n_positions = 0;

@@ -29,6 +29,9 @@ public:
     void prepare(const Batch& batch);
     // Of batch.rows[i] of the batch that was prepared.
     Row row(std::ptrdiff_t i) const { return rows_[static_cast<std::size_t>(i)]; }
+    // The rotation that takes any position p to p + delta, [n_rot / 2] each; delta may be negative, |delta| < n_ctx. Throws
+    // ERR_NEOX_UNSUPPORTED where that depends on p: dynamic scaling with an n_ctx beyond the trained context.
+    void set_turn(std::int32_t delta, std::vector<float>& cos, std::vector<float>& sin) const;
 
 private:
     bool is_scaled(const neox::Row& row) const { return is_dynamic_ && row.rope_length > n_ctx_train_; }

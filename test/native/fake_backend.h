@@ -33,8 +33,9 @@ struct State {
     std::vector<std::uint64_t> kv;  // [block][64]
     std::atomic<int> layer_ms{0};   // time of one layer
     std::atomic<int> n_forward{0}, n_rows{0}, max_rows{0};
-    std::atomic<int> fail_next{0};  // forwards from now that return an error
-    std::atomic<int> nan_at{-1};    // position whose logits are NaN
+    std::atomic<int> fail_next{0};      // forwards from now that return an error
+    std::atomic<int> nan_at{-1};        // position whose logits are NaN
+    std::atomic<bool> is_fixed{false};  // cached keys cannot be turned
     std::mutex mutex;
     std::vector<int> rows_of_batches;
 };
@@ -55,6 +56,9 @@ inline std::uint64_t row_value(const neox::Row& row) {
         }
     return v;
 }
+
+// What a cache entry holds of its position, so that a shift that forgets to turn it changes the answer.
+inline std::uint64_t turn(std::int32_t pos) { return static_cast<std::uint64_t>(pos) << 40; }
 
 inline void write_outputs(State& s, const neox::Batch& batch, const neox::Row& row) {
     if (row.status) *row.status = row.pos == s.nan_at ? neox::RowStatus::nan : neox::RowStatus::done;
@@ -108,7 +112,7 @@ inline neox::Status forward(void* self, const neox::Batch* batch, std::int32_t, 
             continue;
         }
         const std::int32_t block = batch->sequences[row.sequence].blocks[row.pos / 64];
-        s.kv[static_cast<std::size_t>(block * 64 + row.pos % 64)] = row_value(row);
+        s.kv[static_cast<std::size_t>(block * 64 + row.pos % 64)] = row_value(row) + turn(row.pos);
         write_outputs(s, *batch, row);
     }
     return {};
@@ -133,6 +137,15 @@ inline neox::Backend make(const std::shared_ptr<State>& state, std::int32_t n_bl
     };
     b.kv_write = [](void* self, std::int32_t block, const void* src) {
         std::memcpy(&static_cast<State*>(self)->kv[static_cast<std::size_t>(block) * 64], src, 512);
+        return neox::Status{};
+    };
+    b.kv_rotate = [](void* self, const std::int32_t* blocks, std::int32_t n, std::int32_t delta) {
+        State& s = *static_cast<State*>(self);
+        if (s.is_fixed)
+            return neox::make_status(neox::ErrorCode::unsupported, "The fake device cannot shift.");
+        for (std::int32_t i = 0; i < n; ++i)
+            for (std::int32_t j = 0; j < 64; ++j)
+                s.kv[static_cast<std::size_t>(blocks[i] * 64 + j)] -= turn(delta);
         return neox::Status{};
     };
     b.destroy = [](void*) {};

@@ -247,12 +247,13 @@ TEST(kernels_f16_rows) {
     for (const float value : values) expected.push_back(f32_to_f16(value));
     for (const Kernels* kernels : supported_kernels()) {
         std::vector<float> wide(halves.size());
-        kernels->load_f16(halves.data(), 65536, wide.data());
+        kernels->load_kv(KvType::f16, reinterpret_cast<const std::byte*>(halves.data()), 0, 65536,
+                         wide.data());
         for (std::size_t i = 0; i < halves.size(); ++i)
             CHECK_EQ(std::bit_cast<std::uint32_t>(wide[i]),
                      std::bit_cast<std::uint32_t>(f16_to_f32(halves[i])));
         std::vector<std::uint16_t> narrow(values.size());
-        kernels->store_f16(values.data(), static_cast<std::int64_t>(values.size()), narrow.data());
+        kernels->store_kv(KvType::f16, values.data(), 5003, reinterpret_cast<std::byte*>(narrow.data()), 0);
         CHECK(narrow == expected);
     }
 }

@@ -11,6 +11,7 @@
 NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
 #include "kernels/generic/attention.h"
 #include "kernels/generic/ceiling.h"
+#include "kernels/generic/kv_rows.h"
 #include "kernels/generic/math.h"
 #include "kernels/generic/ops.h"
 #include "kernels/generic/quantize.h"
@@ -45,8 +46,8 @@ const Kernels& avx2_kernels() {
         .bias_gelu_erf = avx2::bias_gelu_erf,
         .bias_gelu_tanh = avx2::bias_gelu_tanh,
         .bias_add = avx2::bias_add,
-        .store_f16 = avx2::f32_to_f16_row,
-        .load_f16 = avx2::f16_to_f32_row,
+        .store_kv = avx2::store_kv,
+        .load_kv = avx2::load_kv,
         .argmax = avx2::argmax,
         .log_sum_exp = avx2::log_sum_exp,
         .peak_int8 = avx2::peak_int8,

@@ -11,6 +11,7 @@
 NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
 #include "kernels/generic/attention.h"
 #include "kernels/generic/ceiling.h"
+#include "kernels/generic/kv_rows.h"
 #include "kernels/generic/math.h"
 #include "kernels/generic/ops.h"
 #include "kernels/generic/quantize.h"
@@ -48,8 +49,8 @@ const Kernels& avx512vnni_kernels() {
         .bias_gelu_erf = avx512vnni::bias_gelu_erf,
         .bias_gelu_tanh = avx512vnni::bias_gelu_tanh,
         .bias_add = avx512vnni::bias_add,
-        .store_f16 = avx512vnni::f32_to_f16_row,
-        .load_f16 = avx512vnni::f16_to_f32_row,
+        .store_kv = avx512vnni::store_kv,
+        .load_kv = avx512vnni::load_kv,
         .argmax = avx512vnni::argmax,
         .log_sum_exp = avx512vnni::log_sum_exp,
         .peak_int8 = avx512vnni::peak_int8,

@@ -92,21 +92,6 @@ void bias_add(float* y, const float* bias, const float* residual, std::int64_t n
     }
 }
 
-void f32_to_f16_row(const float* src, std::int64_t n, std::uint16_t* dst) {
-    const std::int64_t whole = n / 16 * 16, rest = n - whole;
-    for (std::int64_t i = 0; i < whole; i += 16) store_f16(dst + i, load(src + i));
-    if (rest == 0) return;
-    std::uint16_t lanes[16];
-    store_f16(lanes, load_first(src + whole, rest));
-    for (std::int64_t i = 0; i < rest; ++i) dst[whole + i] = lanes[i];
-}
-
-void f16_to_f32_row(const std::uint16_t* src, std::int64_t n, float* dst) {
-    const std::int64_t whole = n / 16 * 16, rest = n - whole;
-    for (std::int64_t i = 0; i < whole; i += 16) store(dst + i, load_f16(src + i));
-    if (rest > 0) store_first(dst + whole, rest, load_f16_first(src + whole, rest));
-}
-
 void argmax(const float* x, std::int64_t n, std::int32_t* index, float* value, bool* nan) {
     const std::int64_t whole = n / 16 * 16;
     F32x16 largest = broadcast(x[0]);

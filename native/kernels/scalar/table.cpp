@@ -6,6 +6,7 @@
 
 #include "kernels/generic/attention.h"
 #include "kernels/generic/ceiling.h"
+#include "kernels/generic/kv_rows.h"
 #include "kernels/generic/math.h"
 #include "kernels/generic/ops.h"
 #include "kernels/generic/quantize.h"
@@ -39,8 +40,8 @@ const Kernels& scalar_kernels() {
         .bias_gelu_erf = scalar::bias_gelu_erf,
         .bias_gelu_tanh = scalar::bias_gelu_tanh,
         .bias_add = scalar::bias_add,
-        .store_f16 = scalar::f32_to_f16_row,
-        .load_f16 = scalar::f16_to_f32_row,
+        .store_kv = scalar::store_kv,
+        .load_kv = scalar::load_kv,
         .argmax = scalar::argmax,
         .log_sum_exp = scalar::log_sum_exp,
         .peak_int8 = nullptr,
