@@ -11,5 +11,8 @@ if(NOT MSVC)
 endif()
 
 add_library(neox_sentencepiece INTERFACE)
-target_include_directories(neox_sentencepiece SYSTEM INTERFACE ${NEOX_SP_SOURCE}/src)
+# Its own headers too, which need what the library itself is built with.
+target_include_directories(neox_sentencepiece SYSTEM INTERFACE
+  ${NEOX_SP_SOURCE}/src $<TARGET_PROPERTY:sentencepiece-static,INCLUDE_DIRECTORIES>)
+target_compile_definitions(neox_sentencepiece INTERFACE $<TARGET_PROPERTY:sentencepiece-static,COMPILE_DEFINITIONS>)
 target_link_libraries(neox_sentencepiece INTERFACE sentencepiece-static)

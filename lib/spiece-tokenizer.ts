@@ -131,9 +131,17 @@ export class SpieceTokenizer implements TokenizerKind {
     const ids: number[] = [];
     for (const chunk of this.#chunker.chunk(parts)) {
       if (chunk.id !== undefined) ids.push(chunk.id);
-      else for (const id of this.#native.encode(chunk.text)) ids.push(this.#renumbered.get(id) ?? id);
+      else this.#append(ids, this.#native.encode(chunk.text));
     }
     return ids;
+  }
+
+  #append(ids: number[], pieces: Int32Array): void {
+    const renumbered = this.#renumbered;
+    for (let i = 0; i < pieces.length; i++) {
+      const id = pieces[i] as number;
+      ids.push(renumbered.size > 0 ? (renumbered.get(id) ?? id) : id);
+    }
   }
 
   // Unless legacy, a leading space is kept from sentencepiece by encoding it behind the unknown token's name.
