@@ -108,10 +108,15 @@ class Segment {
   }
 
   #strip(text: string): string {
-    const rest = this.#started ? this.pendingWhitespace + text : stripStart(text);
+    const rest = this.#started ? text : stripStart(text);
     const body = stripEnd(rest);
-    this.#started ||= body !== '';
+    if (body === '') {
+      this.pendingWhitespace += rest;
+      return '';
+    }
+    const certain = this.pendingWhitespace + body;
+    this.#started = true;
     this.pendingWhitespace = rest.slice(body.length);
-    return body;
+    return certain;
   }
 }
