@@ -86,8 +86,24 @@ export class DecodeStream {
     return this.#emit(text) + this.#replace.flush();
   }
 
-  /** Whitespace that comes next if any text follows, and is dropped otherwise. Empty where that cannot be told. */
-  get pendingWhitespace(): string {
+  /**
+   * Text that has come and was not given: whitespace at the end, and the start of a replacement. What follows may change it.
+   * @internal
+   */
+  get pendingText(): string {
+    return this.#replace.held + this.#pendingWhitespace;
+  }
+
+  /**
+   * What of it comes next if any text follows; without that, it is dropped.
+   * @internal
+   */
+  get textIfFollowed(): string {
+    return this.#replace.preview(this.#pendingWhitespace);
+  }
+
+  // Empty where it cannot be told.
+  get #pendingWhitespace(): string {
     return this.#cleansUp || this.#toDrop > 0 ? '' : this.#decoder.pendingWhitespace;
   }
 

@@ -13,7 +13,7 @@ import {
   assertNumber,
   assertOneOf,
   assertSignal,
-  assertString,
+  assertText,
   unexpected,
 } from './validate.js';
 
@@ -64,7 +64,7 @@ export function checkGenerateOptions(where: string, options: GenerateOptions): v
     assertInteger('numReturnSequences', numReturnSequences, 1, MAX_SEQUENCES);
   if (signal !== undefined) assertSignal('signal', signal);
   for (const stop of stopList(options.stop)) {
-    assertString('stop', stop);
+    assertText('stop', stop);
     if (stop === '') throw unexpected('text that is not empty', 'stop', stop);
   }
 }

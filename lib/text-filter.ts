@@ -11,20 +11,35 @@ export class StreamReplace {
     this.#to = to;
   }
 
+  /** What is kept back. */
+  get held(): string {
+    return this.#held;
+  }
+
   push(text: string): string {
-    if (text === '') return '';
-    const parts = (this.#held + text).split(this.#from);
-    const last = parts.pop() ?? '';
-    const keep = prefixAtEnd(last, this.#from);
-    this.#held = last.slice(last.length - keep);
-    parts.push(last.slice(0, last.length - keep));
-    return parts.join(this.#to);
+    const { given, held } = this.#run(text);
+    this.#held = held;
+    return given;
+  }
+
+  /** What `push` would return. */
+  preview(text: string): string {
+    return this.#run(text).given;
   }
 
   flush(): string {
     const rest = this.#held;
     this.#held = '';
     return rest;
+  }
+
+  #run(text: string): { given: string; held: string } {
+    if (text === '') return { given: '', held: this.#held };
+    const parts = (this.#held + text).split(this.#from);
+    const last = parts.pop() ?? '';
+    const keep = prefixAtEnd(last, this.#from);
+    parts.push(last.slice(0, last.length - keep));
+    return { given: parts.join(this.#to), held: last.slice(last.length - keep) };
   }
 }
 
@@ -44,8 +59,18 @@ export class FilterChain {
     this.#filters = replacements.map(([from, to]) => new StreamReplace(from, to));
   }
 
+  /** What is kept back, in the order of the text. */
+  get held(): string {
+    return this.#filters.reduce((held, filter) => filter.held + held, '');
+  }
+
   push(text: string): string {
     return this.#filters.reduce((rest, filter) => filter.push(rest), text);
+  }
+
+  /** What `push` would return. */
+  preview(text: string): string {
+    return this.#filters.reduce((rest, filter) => filter.preview(rest), text);
   }
 
   flush(): string {

@@ -83,8 +83,11 @@ export class TextStream {
   push(ids: TokenIds): Delivery {
     const delivery: Delivery = { text: '', tokens: 0, stopped: false };
     for (let i = 0; i < ids.length && !delivery.stopped; i++) {
-      this.#starts.push(this.#length + this.#decode.pendingWhitespace.length);
-      this.#take(this.#decode.push([ids[i] as number]), this.#decode.pendingWhitespace, delivery);
+      const before = this.#decode.pendingText;
+      const text = this.#decode.push([ids[i] as number]);
+      this.#starts.push(this.#length + before.length);
+      if (text !== '' && !text.startsWith(before)) this.#settleStarts();
+      this.#take(text, this.#decode.textIfFollowed, delivery);
     }
     return delivery;
   }
@@ -100,7 +103,12 @@ export class TextStream {
     return delivery;
   }
 
-  // `pending` is whitespace that the text ends with unless it is the very end: a stop string in it counts.
+  // What was pending has become other text, or none: the tokens that it was of begin where that begins.
+  #settleStarts(): void {
+    this.#starts = this.#starts.map((start) => Math.min(start, this.#length));
+  }
+
+  // `pending` is what the text ends with unless it is the very end: a stop string in it counts.
   #take(text: string, pending: string, delivery: Delivery): void {
     this.#length += text.length;
     let { text: safe, stopped } = this.#stop.push(text);

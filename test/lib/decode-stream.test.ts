@@ -105,7 +105,8 @@ test('text comes as soon as it is certain', () => {
   expect(stream.push(bytes(0x81))).toBe('');
   expect(stream.push(bytes(0x82))).toBe('あ');
   expect(stream.push(ids('▁', '\n'))).toBe('');
-  expect(stream.pendingWhitespace).toBe(' \n');
+  expect(stream.pendingText).toBe(' \n');
+  expect(stream.textIfFollowed).toBe(' \n');
   expect(stream.push(ids('は'))).toBe(' \nは');
   expect(stream.push(bytes(0xf0, 0x9f))).toBe('');
   expect(stream.push(ids('b'))).toBe('\ufffd\ufffdb');
@@ -210,6 +211,24 @@ describe('TextStream', () => {
       tokens: 4,
       stopped: true,
     });
+  });
+
+  test('knows where tokens begin whose text a replacement keeps back', () => {
+    const replaced = (all: readonly number[], stop: string) => {
+      const stream = new TextStream(tokenizer.createDecodeStream({ replace: [['<NL>', '\n']] }), [stop]);
+      const steps = all.map((one) => stream.push([one]));
+      return {
+        text: steps.map(({ text }) => text).join(''),
+        tokens: steps.reduce((sum, { tokens }) => sum + tokens, 0),
+        stopped: steps.some(({ stopped }) => stopped),
+      };
+    };
+    expect(replaced(ids('a', '<', 'N', 'b'), 'N')).toEqual({ text: 'a<', tokens: 2, stopped: true });
+    expect(replaced(ids('a', '<', 'N', 'L', '>'), '\n')).toEqual({ text: 'a', tokens: 1, stopped: true });
+    // What is kept back stands before the whitespace behind it.
+    expect(replaced(ids('a', '<', '▁', 'b'), 'a ')).toEqual({ text: 'a< b', tokens: 4, stopped: false });
+    expect(replaced(ids('a', '<', '▁'), '< ')).toEqual({ text: 'a', tokens: 1, stopped: true });
+    expect(replaced(ids('a', '<'), '<')).toEqual({ text: 'a', tokens: 1, stopped: false });
   });
 
   test('stops at whitespace that decode() would strip', () => {
