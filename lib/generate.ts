@@ -5,7 +5,7 @@ import { resolveBreakers } from './dry-breakers.js';
 import type { ResolvedOptions } from './generate-options.js';
 import { Generation, type GenerationRun } from './generation.js';
 import type { LoadedModel } from './loaded-model.js';
-import type { NativeSession } from './native.js';
+import type { NativeSamplerOptions, NativeSession } from './native.js';
 import { Output } from './output.js';
 import type { PreparedPrompt } from './prompt.js';
 import { TextStream } from './text-stream.js';
@@ -67,7 +67,7 @@ function start({ model, options, ...call }: GenerateCall): GenerationRun {
     ...(session ? { session } : {}),
     prompt: prompt.parts,
     maxNewTokens,
-    sampler: { ...options.sampler, maxLength: Math.min(used + maxNewTokens, 0x7fffffff) },
+    sampler: { ...options.sampler, ...lengths(options.sampler, used, hasEmbeddings, maxNewTokens) },
     logprobs,
     maxTimeMs,
     externalScores: logitsProcessor !== undefined,
@@ -82,6 +82,23 @@ function start({ model, options, ...call }: GenerateCall): GenerationRun {
   });
   call.started?.();
   return run;
+}
+
+/**
+ * The lengths that processors compare with, as transformers prepares them: `minNewTokens` sets `minLength` aside, and where the
+ * prompt has embeddings they count the new ids alone. Source: generation/utils.py, _prepare_generated_length.
+ */
+function lengths(
+  { minLength = 0, minNewTokens }: NativeSamplerOptions,
+  used: number,
+  hasEmbeddings: boolean,
+  maxNewTokens: number,
+): { minLength: number; maxLength: number } {
+  const before = hasEmbeddings ? used : 0;
+  return {
+    minLength: minNewTokens === undefined ? Math.max(0, minLength - before) : 0,
+    maxLength: Math.min(used - before + maxNewTokens, 0x7fffffff),
+  };
 }
 
 function textStream(

@@ -90,7 +90,7 @@ export interface SamplerOptions {
   badWordsIds?: readonly (readonly number[])[];
   /** What is added to the score of a sequence's last id when the others stand before it: `[[ids, bias]]`. @defaultValue none */
   sequenceBias?: readonly (readonly [readonly number[], number])[];
-  /** No eos before prompt and output have so many tokens. @defaultValue `0` */
+  /** No eos before prompt and output have so many tokens; `generate` ignores it beside `minNewTokens`. @defaultValue `0` */
   minLength?: number;
   /** No eos before the output has so many tokens. @defaultValue `0` */
   minNewTokens?: number;
