@@ -79,11 +79,13 @@ set(NEOX_CORE_SOURCES
   native/engine/errands.cpp
   native/engine/loop.cpp
   native/engine/nan_search.cpp
+  native/engine/ngram_lookup.cpp
   native/engine/processors.cpp
   native/engine/sampler.cpp
   native/engine/scheduler.cpp
   native/engine/sequence.cpp
   native/engine/session_file.cpp
+  native/engine/speculation.cpp
   native/engine/warpers.cpp
   native/jobs/convert.cpp
   native/jobs/imatrix.cpp
@@ -151,6 +153,8 @@ set(NEOX_TEST_SOURCES
   test/native/sampler_test.cpp
   test/native/session_test.cpp
   test/native/source_test.cpp
+  test/native/speculation_model_test.cpp
+  test/native/speculation_test.cpp
   test/native/spiece_test.cpp
   test/native/tensor_errors_test.cpp
   test/native/thread_pool_test.cpp

@@ -10,6 +10,7 @@ import {
   type NativeDrained,
   type NativeRequest,
   type NativeSession,
+  NO_TIMINGS,
   nextWake,
 } from './native.js';
 import type { Output } from './output.js';
@@ -55,7 +56,7 @@ export class Choices implements GenerationRun {
     this.#choices = plan.outputs.map((output) => ({
       output,
       call: undefined,
-      timings: { queueMs: 0, prefillMs: 0, decodeMs: 0 },
+      timings: NO_TIMINGS,
       isOver: false,
     }));
     const [first, ...others] = this.#choices;
@@ -84,7 +85,13 @@ export class Choices implements GenerationRun {
     const starts = all.map((timings) => timings.queueMs + timings.prefillMs);
     const start = Math.min(...starts);
     const end = Math.max(...all.map((timings, index) => (starts[index] ?? 0) + timings.decodeMs));
-    return { queueMs, prefillMs: prefillMs + start, decodeMs: end - start };
+    return {
+      queueMs,
+      prefillMs: prefillMs + start,
+      decodeMs: end - start,
+      draftedTokens: all.reduce((sum, { draftedTokens }) => sum + draftedTokens, 0),
+      acceptedTokens: all.reduce((sum, { acceptedTokens }) => sum + acceptedTokens, 0),
+    };
   }
 
   async next(): ReturnType<GenerationRun['next']> {

@@ -27,6 +27,7 @@ const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
   'preset',
   'logitsProcessor',
   'logprobs',
+  'promptLookupNumTokens',
   'signal',
   'numReturnSequences',
 ];
@@ -36,6 +37,7 @@ const NOT_YET = { numBeams: 1, lengthPenalty: undefined, earlyStopping: undefine
 const MAX_TIME = 1e9;
 const MAX_TOP_LOGPROBS = 20;
 const MAX_SEQUENCES = 256;
+const MAX_DRAFT = 64;
 
 /** @throws ArgumentError; `ERR_NEOX_UNSUPPORTED` for options of Hugging Face's that do not exist here yet */
 export function checkGenerateOptions(where: string, options: GenerateOptions): void {
@@ -50,6 +52,7 @@ export function checkGenerateOptions(where: string, options: GenerateOptions): v
   checkSamplerOptions(options);
   const { maxNewTokens, maxTime, text, skipSpecialTokens, preset, logitsProcessor, logprobs, signal } =
     options;
+  const { promptLookupNumTokens } = options;
   if (maxNewTokens !== undefined) checkNewTokens('maxNewTokens', maxNewTokens);
   if (maxTime !== undefined) assertNumber('maxTime', maxTime, 0);
   if (maxTime === 0) throw unexpected('a number above 0', 'maxTime', maxTime);
@@ -62,6 +65,8 @@ export function checkGenerateOptions(where: string, options: GenerateOptions): v
   const { numReturnSequences } = options;
   if (numReturnSequences !== undefined)
     assertInteger('numReturnSequences', numReturnSequences, 1, MAX_SEQUENCES);
+  if (promptLookupNumTokens !== undefined)
+    assertInteger('promptLookupNumTokens', promptLookupNumTokens, 0, MAX_DRAFT);
   if (signal !== undefined) assertSignal('signal', signal);
   for (const stop of stopList(options.stop)) {
     assertText('stop', stop);
@@ -89,6 +94,8 @@ export interface ResolvedOptions {
   skipSpecialTokens: boolean;
   /** -1: none. */
   logprobs: number;
+  /** -1: as many as pay. */
+  draftTokens: number;
   logitsProcessor: GenerateOptions['logitsProcessor'];
   numReturnSequences: number;
   signal: AbortSignal | undefined;
@@ -123,6 +130,7 @@ export function resolveGenerateOptions(
     text: own.text ?? 'decode',
     skipSpecialTokens: own.skipSpecialTokens ?? true,
     logprobs: typeof own.logprobs === 'number' ? own.logprobs : own.logprobs ? 0 : -1,
+    draftTokens: own.promptLookupNumTokens ?? -1,
     logitsProcessor: own.logitsProcessor,
     numReturnSequences,
     signal: own.signal,

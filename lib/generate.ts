@@ -55,7 +55,7 @@ function start({ model, options, ...call }: GenerateCall): GenerationRun {
   const wanted = options.defaultNewTokens ?? call.defaultNewTokens;
   const maxNewTokens = options.maxNewTokens ?? Math.max(1, Math.min(wanted, room));
   const used = (session?.length() ?? 0) + prompt.length;
-  const { logprobs, maxTimeMs, logitsProcessor } = options;
+  const { logprobs, maxTimeMs, draftTokens, logitsProcessor } = options;
   const promptIds = [...held.filter((id) => id >= 0), ...prompt.ids];
   // As in transformers: processors of a prompt given as embeddings see the new ids only.
   const hasEmbeddings = held.includes(EMBEDDING) || prompt.length > prompt.ids.length;
@@ -69,6 +69,7 @@ function start({ model, options, ...call }: GenerateCall): GenerationRun {
     maxNewTokens,
     sampler: { ...options.sampler, ...lengths(options.sampler, used, hasEmbeddings, maxNewTokens) },
     logprobs,
+    draftTokens,
     maxTimeMs,
     externalScores: logitsProcessor !== undefined,
   };

@@ -1,7 +1,7 @@
 // One call of generate() or chat(), as its consumer sees it: read once, chunk by chunk, and ended when the consumer leaves.
 
 import { ArgumentError, fromNative } from './errors.js';
-import type { NativeDrained } from './native.js';
+import { type NativeDrained, NO_TIMINGS } from './native.js';
 import type { Chunk, FinishReason, Result, SequenceResult } from './types.js';
 
 /** The work behind a generation: one call of the engine or several. It has started when it exists. */
@@ -109,7 +109,7 @@ export class Generation implements AsyncIterable<Chunk> {
     const first = sequences[0] ?? nothing();
     const promptTokens = run?.promptTokens ?? 0;
     const completionTokens = sequences.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
-    const timings = run?.timings ?? { queueMs: 0, prefillMs: 0, decodeMs: 0 };
+    const timings = run?.timings ?? NO_TIMINGS;
     const perSecond = (tokens: number, ms: number): number => (ms > 0 ? (1000 * tokens) / ms : 0);
     return {
       ...first,

@@ -73,6 +73,8 @@ export interface NativeRequest {
   /** Distinguishes the draws of several outputs with one seed. */
   choice?: number;
   logprobs?: number;
+  /** -1: as many as pay. */
+  draftTokens?: number;
   externalScores?: boolean;
   maxTimeMs?: number;
   ringCapacity?: number;
@@ -117,6 +119,22 @@ export interface NativeSamplerOptions {
   seed?: number;
 }
 
+export interface NativeTimings {
+  queueMs: number;
+  prefillMs: number;
+  decodeMs: number;
+  draftedTokens: number;
+  acceptedTokens: number;
+}
+
+export const NO_TIMINGS: NativeTimings = {
+  queueMs: 0,
+  prefillMs: 0,
+  decodeMs: 0,
+  draftedTokens: 0,
+  acceptedTokens: 0,
+};
+
 export interface NativeDrained {
   ids: Int32Array;
   /** With the request's `logprobs`, one entry for each id. */
@@ -125,7 +143,7 @@ export interface NativeDrained {
   state: 'waiting' | 'running' | 'awaitingScores' | 'done';
   finishReason: FinishReason | 'none';
   error?: Error;
-  timings: { queueMs: number; prefillMs: number; decodeMs: number };
+  timings: NativeTimings;
 }
 
 export interface NativeCall {

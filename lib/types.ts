@@ -161,6 +161,13 @@ export interface GenerateOptions extends SamplerOptions {
   logprobs?: boolean | number;
   /** Stops the call, which then rejects with `signal.reason`. @defaultValue none */
   signal?: AbortSignal;
+  /**
+   * Tokens drafted by prompt lookup: where the end of the text stood before, what followed it then is checked in one pass and
+   * kept as far as it is what would have come anyway, so ids and log-probabilities never change. 0 to 64; 0: none; a number
+   * drafts that many wherever something repeats. Nothing is drafted beside a `logitsProcessor`.
+   * @defaultValue as many as pay, by what drafts cost and how often they come true, both measured while generating
+   */
+  promptLookupNumTokens?: number;
   /** There is no beam search yet: nothing but 1. @defaultValue `1` */
   numBeams?: 1;
   /**
@@ -219,7 +226,7 @@ export interface Usage {
   completionTokens: number;
 }
 
-/** Milliseconds. */
+/** Milliseconds, unless said otherwise. */
 export interface Timings {
   /** From the call's start until the engine took it. */
   queueMs: number;
@@ -227,6 +234,9 @@ export interface Timings {
   decodeMs: number;
   promptTokensPerSecond: number;
   tokensPerSecond: number;
+  /** Tokens drafted by prompt lookup, and those of them that came true; see `promptLookupNumTokens`. */
+  draftedTokens: number;
+  acceptedTokens: number;
 }
 
 export interface SequenceResult {

@@ -36,6 +36,12 @@ export const generateFlags: readonly OptionSpec[] = [
     repeats: true,
     defaultText: 'line break : " *',
   },
+  flag(
+    '--prompt-lookup-num-tokens <n>',
+    'tokens to draft where the text repeats; 0: none; the answer stays the same',
+    integer(0, 64),
+    'as many as pay',
+  ),
   { flags: '--do-sample', help: 'sample, with the defaults of sampling' },
   flag('-s, --seed <n>', 'the same seed gives the same text', integer(0), 'random'),
   { flags: '--stop <text>', help: 'text that ends the answer; may be repeated', repeats: true },
@@ -69,6 +75,7 @@ const KEYS = [
   'stop',
   'eosTokenId',
   'maxTime',
+  'promptLookupNumTokens',
   'preset',
 ] as const;
 

@@ -72,6 +72,7 @@ CallRequest read_call_request(Napi::Object object, LoadedModel& loaded) {
         request.sampler = read_sampler_config(read_object(sampler, "sampler"));
     request.choice = static_cast<std::uint32_t>(member(object, "choice", std::int64_t{0}));
     request.n_logprobs = static_cast<std::int32_t>(member(object, "logprobs", std::int64_t{-1}));
+    request.n_draft = static_cast<std::int32_t>(member(object, "draftTokens", std::int64_t{request.n_draft}));
     request.external_scores = member(object, "externalScores", request.external_scores);
     request.max_time_ms = member(object, "maxTimeMs", request.max_time_ms);
     const std::int64_t ring = member(object, "ringCapacity", static_cast<std::int64_t>(request.ring_capacity));
@@ -127,6 +128,8 @@ Napi::Value CallObject::drain(const Napi::CallbackInfo& info) {
         timings.Set("queueMs", drained.timings.queue_ms);
         timings.Set("prefillMs", drained.timings.prefill_ms);
         timings.Set("decodeMs", drained.timings.decode_ms);
+        timings.Set("draftedTokens", static_cast<double>(drained.timings.n_drafted));
+        timings.Set("acceptedTokens", static_cast<double>(drained.timings.n_accepted));
         object.Set("timings", timings);
         return object;
     });

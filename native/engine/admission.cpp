@@ -59,6 +59,24 @@ void check_score(const CallRequest& request, const Config& config, std::int64_t 
     }
 }
 
+// What the rows of drafts write to. Scores are not touched before they are used.
+void prepare_speculation(Call& call, const Config& config) {
+    const CallRequest& request = call.request;
+    if (request.n_draft < Speculation::kAutomatic || request.n_draft > Speculation::kMostFixed)
+        fail(ErrorCode::invalid_argument, "promptLookupNumTokens must be from 0 to ", Speculation::kMostFixed,
+             ", not ", request.n_draft, ".");
+    const bool is_wanted = request.n_draft != 0 && request.max_new_tokens > 1 && !request.external_scores;
+    if (is_wanted) call.speculation = std::make_unique<Speculation>(request.n_draft);
+    const std::size_t n = is_wanted ? static_cast<std::size_t>(call.speculation->most()) : 0;
+    call.drawn.reserve(n + 1);
+    if (!is_wanted) return;
+    call.draft_outputs.argmax.resize(n);
+    if (!call.sampler->is_plain_greedy() || request.n_logprobs >= 0)
+        call.draft_outputs.scores.reset(n * static_cast<std::size_t>(config.n_vocab));
+    call.draft_outputs.top_ids.resize(n * call.top_ids.size());
+    call.draft_outputs.top_logprobs.resize(n * call.top_ids.size());
+}
+
 }  // namespace
 
 void check_position(const Sequence& sequence, std::int64_t n_positions) {
@@ -84,6 +102,7 @@ void prepare_call(Call& call, const Config& config, std::int32_t n_ctx) {
     call.top_ids.resize(n_top);
     call.top_logprobs.resize(n_top);
     call.raw_scores.resize(n_top > 0 ? n_vocab : 0);
+    prepare_speculation(call, config);
     call.logits.resize(request.logits_at.size() * n_vocab);
     call.hidden.resize(request.hidden_at.size() * static_cast<std::size_t>(config.n_embd));
     if (request.score_from >= 1)
@@ -109,6 +128,7 @@ void place_call(Call& call, std::int32_t n_ctx, std::int32_t n_kv_blocks) {
              " positions, but the pool has ", n_kv_blocks, " (kvCacheBytes).");
     sequence.reserve(call.request.prompt, length);
     call.processor_ids.reserve(static_cast<std::size_t>(length));
+    if (call.speculation) call.speculation->reserve(length);
     call.ring.reserve(std::min(call.request.ring_capacity, static_cast<std::size_t>(call.request.max_new_tokens)));
 }
 

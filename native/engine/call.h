@@ -1,6 +1,7 @@
 // One piece of work for the engine: a prompt to feed, then either tokens to generate or values to read off its rows.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -9,9 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "base/aligned_buffer.h"
 #include "base/error.h"
 #include "engine/sampler.h"
 #include "engine/sequence.h"
+#include "engine/speculation.h"
 
 namespace neox {
 
@@ -48,6 +51,8 @@ struct CallRequest {
     bool external_scores = false;    // a step of the caller's own between the processors and the draw
     double max_time_ms = 0.0;        // from the start of the call; 0: no limit
     std::size_t ring_capacity = 128;  // tokens that may wait for the consumer before the sequence pauses
+    // Tokens drafted by prompt lookup: Speculation::kAutomatic, 0 (none) to kMostFixed. None with external scores.
+    std::int32_t n_draft = Speculation::kAutomatic;
 
     // Queries, when max_new_tokens is 0. Positions count from the start of the call's prompt.
     std::vector<std::int64_t> logits_at;
@@ -58,9 +63,18 @@ struct CallRequest {
 };
 
 struct CallTimings {
-    double queue_ms = 0.0;    // until the engine took it
-    double prefill_ms = 0.0;  // until the first token, or the end of a query
-    double decode_ms = 0.0;   // after the first token
+    double queue_ms = 0.0;                       // until the engine took it
+    double prefill_ms = 0.0;                     // until the first token, or the end of a query
+    double decode_ms = 0.0;                      // after the first token
+    std::int64_t n_drafted = 0, n_accepted = 0;  // tokens of Speculation
+};
+
+// What the rows of a draft give, [the longest draft] of each; the pending row's is the call's own.
+struct DraftOutputs {
+    std::vector<std::int32_t> argmax;
+    AlignedBuffer<float> scores;  // [n_vocab] each
+    std::vector<std::int32_t> top_ids;
+    std::vector<float> top_logprobs;
 };
 
 enum class CallState : std::int32_t { waiting, running, awaiting_scores, done };
@@ -96,9 +110,18 @@ struct Call {
     std::int32_t argmax = 0;
     bool has_news = false;             // its waker is due
     SampledToken pending{};            // the token being sampled
+    std::vector<SampledToken> drawn;   // by the last batch: one, or more where a draft came true
+    std::unique_ptr<Speculation> speculation;  // null: none
+    DraftOutputs draft_outputs;
     enum class Draw { none, token, awaits_scores, failed } draw = Draw::none;  // how sampling went
     std::optional<Error> draw_error;   // why it failed; the sampling thread's, unlike `error`
     std::chrono::steady_clock::time_point submitted, admitted, first_token;
 };
+
+// Whether the call ends with this token.
+inline bool is_eos(const Call& call, Token id) {
+    const std::vector<Token>& eos = call.sampler->config().eos_token_id;
+    return std::find(eos.begin(), eos.end(), id) != eos.end();
+}
 
 }  // namespace neox

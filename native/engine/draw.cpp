@@ -1,5 +1,6 @@
 #include "engine/draw.h"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -11,6 +12,7 @@ bool wants_logprobs(const Call& call) { return call.request.n_logprobs >= 0; }
 
 void set_token(Call& call, Token id) {
     call.pending.id = id;
+    call.processor_ids.push_back(id);
     call.draw = Call::Draw::token;
     if (!wants_logprobs(call)) return;
     // One number for one token, wherever it is read.
@@ -40,8 +42,7 @@ void sample(Call& call, F&& part) noexcept {
     call.draw = Call::Draw::failed;
 }
 
-}  // namespace
-
+// From call.scores or call.argmax, at `position` of the sequence, into call.pending.
 void draw_token(Call& call, std::int64_t position) noexcept {
     sample(call, [&] {
         call.pending = {};
@@ -58,6 +59,44 @@ void draw_token(Call& call, std::int64_t position) noexcept {
         else
             draw_from_scores(call, position);
     });
+}
+
+// From the row of the draft's token i.
+void draw_draft_token(Call& call, std::size_t i, std::int64_t position) noexcept {
+    const DraftOutputs& from = call.draft_outputs;
+    call.argmax = from.argmax[i];
+    if (from.scores.size() > 0)
+        std::copy_n(from.scores.data() + i * call.scores.size(), call.scores.size(), call.scores.begin());
+    const std::size_t n_top = call.top_ids.size();
+    std::copy_n(from.top_ids.begin() + static_cast<std::ptrdiff_t>(i * n_top), n_top, call.top_ids.begin());
+    std::copy_n(from.top_logprobs.begin() + static_cast<std::ptrdiff_t>(i * n_top), n_top,
+                call.top_logprobs.begin());
+    draw_token(call, position);
+}
+
+}  // namespace
+
+void draw_tokens(const Plan& plan, Plan::Part& part) noexcept {
+    Call& call = *part.call;
+    call.drawn.clear();
+    call.draw = Call::Draw::none;
+    const bool is_cancelled = call.cancel_flag.load(std::memory_order_relaxed) != 0;
+    if (!part.is_last || call.request.max_new_tokens == 0 || is_cancelled) return;
+    if (plan.statuses[part.first_row + static_cast<std::size_t>(part.n_counted) - 1] != RowStatus::done) return;
+    for (std::size_t i = 0;; ++i) {
+        const std::int64_t position = part.begin + part.n_counted;
+        if (i == 0)
+            draw_token(call, position);
+        else
+            draw_draft_token(call, i - 1, position);
+        if (call.draw != Call::Draw::token) return;
+        const Token id = call.pending.id;
+        call.drawn.push_back(std::move(call.pending));
+        if (!call.speculation || !call.speculation->accept(id) || is_eos(call, id)) return;
+        // A row of a draft that holds a NaN does not count: its token is fed again, and has its own step to fail in.
+        if (plan.statuses[part.first_row + static_cast<std::size_t>(part.n_counted)] != RowStatus::done) return;
+        ++part.n_counted;
+    }
 }
 
 void draw_from_scores(Call& call, std::int64_t position) noexcept {

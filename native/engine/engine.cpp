@@ -150,7 +150,7 @@ void Engine::submit_scores(Call& call, std::span<const float> scores) {
     call.state = CallState::running;
     draw_from_scores(call, call.request.sequence->length());
     if (call.draw == Call::Draw::token)
-        push(call);
+        push(call, std::move(call.pending));
     else
         fail_call(call, *call.draw_error);
     work_.notify_one();

@@ -110,9 +110,10 @@ private:
     double ms_to_deadline() const;
     void make_room(Sequence& sequence, std::int64_t begin, std::int64_t end);
     void step(std::unique_lock<std::mutex>& lock);
-    void draw_tokens();
+    void draw();
     void absorb();
-    void push(Call& call);
+    void absorb_part(const Plan::Part& part);
+    void push(Call& call, SampledToken token);
     void finish(Call& call, FinishReason reason);
     void fail_call(Call& call, const Error& error);
     std::int64_t end_position(const Call& call, FinishReason reason) const;
@@ -137,6 +138,7 @@ private:
     static constexpr std::size_t kMostWakers = 16;
     std::vector<std::shared_ptr<Waker>> waking_;  // the engine's thread alone; room for kMostWakers from the start
     Plan plan_;
+    StepCosts costs_;
     std::thread thread_;
 };
 

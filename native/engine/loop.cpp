@@ -22,10 +22,10 @@ bool is_cancelled(const Call& call) {
     return call.cancel_flag.load(std::memory_order_relaxed) != 0;
 }
 
-// The first position of a part whose outputs hold a NaN.
+// The first position of a part, of those that count, whose outputs hold a NaN.
 std::optional<std::int64_t> nan_position(const Plan& plan, const Plan::Part& part) {
     const auto first = plan.statuses.begin() + static_cast<std::ptrdiff_t>(part.first_row);
-    const auto end = first + (part.end - part.begin);
+    const auto end = first + part.n_counted;
     const auto nan = std::find(first, end, RowStatus::nan);
     if (nan == end) return std::nullopt;
     return part.begin + (nan - first);
@@ -41,7 +41,7 @@ void Engine::run() {
         try {
             handle_cancels();
             admit();
-            choose_parts(running_, options_.max_rows, plan_);
+            choose_parts(running_, options_.max_rows, costs_, plan_);
             if (!plan_.parts.empty()) step(lock);
             do_errand(lock);
         } catch (...) {
@@ -173,8 +173,13 @@ void Engine::step(std::unique_lock<std::mutex>& lock) {
         const Batch batch{plan_.rows.data(), static_cast<std::int32_t>(plan_.rows.size()), plan_.sequences.data(),
                           static_cast<std::int32_t>(plan_.sequences.size())};
         lock.unlock();
+        const Clock::time_point begin = Clock::now();
         const Status status = backend_.forward(backend_.self, &batch, 0, config_.n_layer, nullptr);
-        if (status.code == 0) draw_tokens();
+        if (status.code == 0) {
+            if (plan_.n_decoding == plan_.parts.size())
+                costs_.add(batch.n_rows, ms_between(begin, Clock::now()));
+            draw();
+        }
         lock.lock();
         check(status);
         absorb();
@@ -186,65 +191,63 @@ void Engine::step(std::unique_lock<std::mutex>& lock) {
 }
 
 // Without the mutex: a call's scores, sampler and sequence belong to this thread while it runs.
-void Engine::draw_tokens() {
-    for (const Plan::Part& part : plan_.parts) {
+void Engine::draw() {
+    for (Plan::Part& part : plan_.parts) {
+        Call& call = *part.call;
         const std::optional<std::int64_t> nan = nan_position(plan_, part);
-        if (nan && !is_cancelled(*part.call)) {
+        if (nan && !is_cancelled(call)) {
             const NanSearch search{backend_, config_, pool_, options_.max_rows};
-            part.call->draw_error = nan_error(search, *part.sequence, *nan, &part.call->cancel_flag);
+            call.draw_error = nan_error(search, *part.sequence, *nan, &call.cancel_flag);
             continue;
         }
-        const bool is_due = part.is_last && part.call->request.max_new_tokens > 0;
-        if (is_due && !is_cancelled(*part.call) && plan_.statuses[part.first_row + static_cast<std::size_t>(part.end - part.begin) - 1] == RowStatus::done)
-            draw_token(*part.call, part.end);
-        else
-            part.call->draw = Call::Draw::none;
+        draw_tokens(plan_, part);
     }
 }
 
 void Engine::absorb() {
     for (const Plan::Part& part : plan_.parts) {
-        Call& call = *part.call;
         // Rows of a cancelled call may have been dropped on the way: none of them counts.
-        if (is_cancelled(call)) continue;
-        if (nan_position(plan_, part)) {
-            fail_call(call, *call.draw_error);
-            continue;
-        }
-        part.sequence->n_cached = part.end;
-        if (!part.is_last) continue;
-        if (call.request.max_new_tokens == 0) {
-            call.timings.prefill_ms = ms_between(call.admitted, Clock::now());
-            finish(call, FinishReason::length);
-            continue;
-        }
-        switch (call.draw) {
-            case Call::Draw::token: push(call); break;
-            case Call::Draw::failed: fail_call(call, *call.draw_error); break;
-            case Call::Draw::awaits_scores:
-                call.state = CallState::awaiting_scores;
-                call.has_news = true;
-                break;
-            case Call::Draw::none: break;
-        }
+        if (!is_cancelled(*part.call)) absorb_part(part);
     }
 }
 
-// Takes the token that was drawn.
-void Engine::push(Call& call) {
+void Engine::absorb_part(const Plan::Part& part) {
+    Call& call = *part.call;
+    if (nan_position(plan_, part)) {
+        fail_call(call, *call.draw_error);
+        return;
+    }
+    part.sequence->n_cached = part.begin + part.n_counted;
+    if (call.speculation) {
+        call.timings.n_drafted = call.speculation->n_drafted();
+        call.timings.n_accepted = call.speculation->n_accepted();
+    }
+    for (SampledToken& token : call.drawn) push(call, std::move(token));
+    if (!part.is_last || call.state == CallState::done) return;
+    if (call.request.max_new_tokens == 0) {
+        call.timings.prefill_ms = ms_between(call.admitted, Clock::now());
+        finish(call, FinishReason::length);
+        return;
+    }
+    if (call.draw == Call::Draw::failed) fail_call(call, *call.draw_error);
+    if (call.draw != Call::Draw::awaits_scores) return;
+    call.state = CallState::awaiting_scores;
+    call.has_news = true;
+}
+
+// Takes a token that was drawn.
+void Engine::push(Call& call, SampledToken token) {
     const Clock::time_point now = Clock::now();
-    const Token id = call.pending.id;
+    const Token id = token.id;
     call.request.sequence->append_sampled(id);
-    call.processor_ids.push_back(id);
-    call.ring.push_back(std::move(call.pending));
+    call.ring.push_back(std::move(token));
     call.has_news = true;
     if (call.n_generated++ == 0) {
         call.first_token = now;
         call.timings.prefill_ms = ms_between(call.admitted, now);
     }
     call.timings.decode_ms = ms_between(call.first_token, now);
-    const std::vector<Token>& eos = call.sampler->config().eos_token_id;
-    if (std::find(eos.begin(), eos.end(), id) != eos.end())
+    if (is_eos(call, id))
         finish(call, FinishReason::eos);
     else if (call.n_generated >= call.request.max_new_tokens)
         finish(call, FinishReason::length);
@@ -272,6 +275,8 @@ void Engine::fail_call(Call& call, const Error& error) {
 void Engine::settle(Call& call, std::int64_t n_positions) {
     Sequence& sequence = *call.request.sequence;
     if (call.state != CallState::waiting) sequence.truncate(n_positions);
+    // A draft that did not come true may have had a block of its own.
+    sequence.table.truncate(sequence.n_cached);
     sequence.last_used = ++tick_;
     sequence.busy = sequence.running = false;
     call.state = CallState::done;

@@ -19,7 +19,7 @@ bool is_generating(const Call& call) { return call.request.max_new_tokens > 0; }
 void add_part(Plan& plan, Call& call, std::int64_t n_rows) {
     Sequence& sequence = *call.request.sequence;
     const std::int64_t end = sequence.n_cached + n_rows;
-    plan.parts.push_back({&call, &sequence, sequence.n_cached, end, end == sequence.length(), 0});
+    plan.parts.push_back({&call, &sequence, sequence.n_cached, end, end == sequence.length(), 0, 0, n_rows});
 }
 
 // What the row at `pos` must give for a query. Positions lie in the call's own prompt.
@@ -42,17 +42,61 @@ void want_values(const Config& config, Call& call, std::int64_t pos, Row& row) {
     }
 }
 
-// The row that the next token is sampled from.
-void want_sample(Call& call, Row& row) {
+// A row that a token is sampled from: the last one, or that of the draft's token i - 1.
+void want_sample(Call& call, std::size_t i, Row& row) {
+    DraftOutputs& draft = call.draft_outputs;
     if (call.sampler->is_plain_greedy() && !call.request.external_scores && call.request.n_logprobs < 0) {
-        row.argmax = &call.argmax;
+        row.argmax = i == 0 ? &call.argmax : &draft.argmax[i - 1];
         return;
     }
-    row.logits = call.scores.data();
+    row.logits = i == 0 ? call.scores.data() : draft.scores.data() + (i - 1) * call.scores.size();
     if (call.request.n_logprobs < 0) return;
-    row.n_top = static_cast<std::int32_t>(call.top_ids.size());
-    row.top_ids = call.top_ids.data();
-    row.top_logprobs = call.top_logprobs.data();
+    const std::size_t n_top = call.top_ids.size();
+    row.n_top = static_cast<std::int32_t>(n_top);
+    row.top_ids = i == 0 ? call.top_ids.data() : draft.top_ids.data() + (i - 1) * n_top;
+    row.top_logprobs = i == 0 ? call.top_logprobs.data() : draft.top_logprobs.data() + (i - 1) * n_top;
+}
+
+// A row behind the sequence's last one: a token that may come.
+Row draft_row(const Call& call, std::int64_t pos) {
+    const std::int64_t i = pos - call.request.sequence->length();
+    Row row{};
+    row.token = call.speculation->draft()[static_cast<std::size_t>(i)];
+    row.phase = RowPhase::step;
+    row.rope_length = static_cast<std::int32_t>(pos + 1);
+    return row;
+}
+
+Row sequence_row(const Sequence& sequence, std::int64_t pos) {
+    Row row{};
+    row.token = sequence.tokens()[static_cast<std::size_t>(pos)];
+    row.embedding = sequence.embedding(pos);
+    row.phase = sequence.phase(pos);
+    row.rope_length = sequence.rope_length(pos);
+    return row;
+}
+
+// Lengthens the parts, which are of calls that decode, by drafts; never beyond what a call was promised and what its
+// consumer has room for. Returns the number of rows.
+std::int64_t add_drafts(Plan& plan, std::int64_t budget, const StepCosts& costs) {
+    plan.speculations.clear();
+    for (const Plan::Part& part : plan.parts) {
+        const Call& call = *part.call;
+        if (!call.speculation) continue;
+        const std::int64_t room =
+            std::min(call.request.max_new_tokens - call.n_generated,
+                     static_cast<std::int64_t>(call.request.ring_capacity - call.ring.size()));
+        call.speculation->propose(call.request.sequence->tokens(), room - 1);
+        plan.speculations.push_back(call.speculation.get());
+    }
+    const std::int32_t n_steps = static_cast<std::int32_t>(plan.parts.size());
+    const std::int32_t n = take_drafts(plan.speculations, n_steps, static_cast<std::int32_t>(budget), costs);
+    for (Plan::Part& part : plan.parts) {
+        if (!part.call->speculation) continue;
+        part.n_draft = std::ssize(part.call->speculation->draft());
+        part.end += part.n_draft;
+    }
+    return n;
 }
 
 }  // namespace
@@ -62,16 +106,19 @@ bool is_runnable(const Call& call) {
            call.ring.size() < call.request.ring_capacity;
 }
 
-void choose_parts(std::span<const std::shared_ptr<Call>> running, std::int32_t max_rows, Plan& plan) {
+void choose_parts(std::span<const std::shared_ptr<Call>> running, std::int32_t max_rows,
+                  const StepCosts& costs, Plan& plan) {
     plan.parts.clear();
     std::int64_t budget = max_rows;
     for (const auto& call : running) {
-        if (budget == 0) return;
+        if (budget == 0) break;
         if (!is_runnable(*call) || call->n_generated == 0 || pending_rows(*call) != 1) continue;
         add_part(plan, *call, 1);
         --budget;
     }
-    if (!plan.parts.empty()) budget = std::min(budget, kPromptRowsBesideSteps);
+    plan.n_decoding = plan.parts.size();
+    if (!plan.parts.empty())
+        budget = std::min(budget - add_drafts(plan, budget, costs), kPromptRowsBesideSteps);
     for (const auto& call : running) {
         if (budget == 0) return;
         if (!is_runnable(*call) || (call->n_generated > 0 && pending_rows(*call) == 1)) continue;
@@ -92,15 +139,12 @@ void build_rows(const Config& config, Plan& plan) {
         const std::vector<std::int32_t>& blocks = sequence.table.blocks();
         plan.sequences.push_back({blocks.data(), static_cast<std::int32_t>(blocks.size()), &call.cancel_flag});
         for (std::int64_t pos = part.begin; pos < part.end; ++pos) {
-            Row row{};
+            Row row = pos < sequence.length() ? sequence_row(sequence, pos) : draft_row(call, pos);
             row.sequence = index;
             row.pos = static_cast<std::int32_t>(pos);
-            row.token = sequence.tokens()[static_cast<std::size_t>(pos)];
-            row.embedding = sequence.embedding(pos);
-            row.phase = sequence.phase(pos);
-            row.rope_length = sequence.rope_length(pos);
             if (is_generating(call)) {
-                if (part.is_last && pos + 1 == part.end) want_sample(call, row);
+                const std::int64_t last = sequence.length() - 1;
+                if (part.is_last && pos >= last) want_sample(call, static_cast<std::size_t>(pos - last), row);
             } else if (pos >= call.begin) {
                 want_values(config, call, pos, row);
             }

@@ -16,21 +16,27 @@ struct Plan {
     struct Part {
         Call* call;
         Sequence* sequence;       // of the call
-        std::int64_t begin, end;  // positions [begin, end) of it
+        std::int64_t begin, end;  // positions [begin, end) of it, a draft's behind its last token
         bool is_last;             // holds its last row
+        std::int64_t n_draft;     // rows of a draft
         std::size_t first_row;    // into rows
+        std::int64_t n_counted;   // rows whose outcome counts: all but those behind a draft's first wrong token
     };
     std::vector<Part> parts;
+    std::size_t n_decoding = 0;  // the first parts, each a step of a call that decodes
     std::vector<Row> rows;
     std::vector<RowStatus> statuses;  // [rows.size()]
     std::vector<SequenceView> sequences;
+    std::vector<Speculation*> speculations;  // of the calls that decode
 };
 
 // True when the call has something to compute and its consumer keeps up.
 bool is_runnable(const Call& call);
 
-// Decides the parts. Calls that decode come first, each with one row; the rest of `max_rows` goes to prompts in order.
-void choose_parts(std::span<const std::shared_ptr<Call>> running, std::int32_t max_rows, Plan& plan);
+// Decides the parts. Calls that decode come first, each with one row and its draft; the rest of `max_rows` goes to
+// prompts in order.
+void choose_parts(std::span<const std::shared_ptr<Call>> running, std::int32_t max_rows,
+                  const StepCosts& costs, Plan& plan);
 
 // Fills rows and sequences from the parts, whose KV blocks are reserved. Outputs point into the calls.
 void build_rows(const Config& config, Plan& plan);

@@ -48,6 +48,8 @@ describe('run', () => {
         decodeMs: expect.any(Number),
         promptTokensPerSecond: expect.any(Number),
         tokensPerSecond: expect.any(Number),
+        draftedTokens: expect.any(Number),
+        acceptedTokens: expect.any(Number),
         loadMs: expect.any(Number),
         timeToFirstTokenMs: expect.any(Number),
       },
