@@ -35,6 +35,9 @@ describe.each(checkpointNames)('%s', (checkpoint) => {
     expect(found.length).toBeGreaterThanOrEqual(5);
     for (const one of found) {
       const result = await generate(model, promptOf(one), one);
+      const drafting = { ...one, options: { ...one.options, promptLookupNumTokens: 4 } };
+      const drafted = await generate(model, promptOf(one), drafting);
+      expect(drafted.tokenIds).toEqual(result.tokenIds);
       const verdict = compare(one, result);
       if (verdict === 'open') continue;
       expect([one.prompt, one.options, verdict]).toEqual([one.prompt, one.options, 'same']);

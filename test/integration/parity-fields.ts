@@ -65,6 +65,10 @@ export const FIELDS: readonly Field[] = [
   same('begin_suppress_tokens'),
   same('eos_token_id', 'one, several, or `null` for none'),
   same('num_return_sequences'),
+  other(
+    'prompt_lookup_num_tokens',
+    'on by itself where it pays; 0 switches it off. It changes no id, when sampling neither',
+  ),
   none('num_beams', 'no beam search yet'),
   none('early_stopping', 'no beam search yet'),
   none('length_penalty', 'no beam search yet'),
@@ -80,8 +84,7 @@ export const FIELDS: readonly Field[] = [
   none('remove_invalid_values', 'NaN among the logits is the error `ERR_NEOX_NAN`, which hides no fault'),
   none('pad_token_id', 'sequences are never padded: no batch has to be rectangular'),
   none('bos_token_id', 'only for an empty prompt there, which is an error here'),
-  none('prompt_lookup_num_tokens', 'no speculation yet'),
-  none('max_matching_ngram_size', 'no speculation yet'),
+  none('max_matching_ngram_size', 'the longest earlier occurrence is taken, up to 32 tokens'),
   ...[
     ...['is_assistant', 'num_assistant_tokens', 'num_assistant_tokens_schedule'],
     ...[

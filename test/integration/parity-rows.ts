@@ -171,6 +171,12 @@ export const SECTIONS: readonly Section[] = [
         ['lib/choices.test.ts', 'several need sampling, and are not for sessions'],
       ),
       row(
+        'prompt lookup (drafts from the text itself)',
+        'identical',
+        'ids and log-probabilities are those without drafts, of sampled tokens too; on by itself where it pays, there by option',
+        ['integration/speculation.test.ts', 'drafts change nothing'],
+      ),
+      row(
         'every token excluded',
         'different',
         'an error, as nothing that comes would be meant; transformers takes id 0 when greedy',
@@ -183,7 +189,7 @@ export const SECTIONS: readonly Section[] = [
       row(
         'presence and frequency penalties, logit bias, DRY',
         'more',
-        'off by default; they come after the processors of transformers and before temperature',
+        'not of transformers, off by default; they come after its processors and before temperature',
         ['lib/sampler.test.ts', 'DRY penalizes what would extend a repetition'],
       ),
       row('a processor of your own', 'identical', 'its place in the order, and what it is given', [
@@ -242,6 +248,29 @@ export const SECTIONS: readonly Section[] = [
       ),
     ],
   },
+  {
+    title: 'Sessions and company',
+    rows: [
+      row(
+        'a session over several calls',
+        'identical',
+        'what one call with the whole text gives; there, `past_key_values` are handed from call to call',
+        ['lib/session.test.ts', 'generate appends, and two calls give what one gives'],
+      ),
+      row(
+        'truncate, fork, save and restore',
+        'more',
+        'what follows is bit for bit what would have followed without',
+        ['lib/saved-session.test.ts', 'a restored session goes on bit for bit'],
+      ),
+      row(
+        'several calls in one pass',
+        'more',
+        'each gives the ids that it gives alone. A padded batch there rounds otherwise than a single row does',
+        ['integration/concurrency.test.ts', 'concurrent calls give the ids that each gives alone'],
+      ),
+    ],
+  },
 ];
 
 /** What the figures of test/fixtures/parity are of, and the test that finds them. */
@@ -249,5 +278,17 @@ export const COMPARISONS: Readonly<Record<string, { title: string; test: string 
   generation: {
     title: 'random prompts under random settings, on every checkpoint',
     test: 'integration/generation-differential.test.ts',
+  },
+  'logits-processors': {
+    title: 'random rows of scores through each logits processor, and through random combinations',
+    test: 'integration/logits-processors.test.ts',
+  },
+  sampling: {
+    title: 'drawn tokens against the probabilities (chi-square)',
+    test: 'integration/sampling.test.ts',
+  },
+  tokenizer: {
+    title: 'random texts and random ids through tokenizers of every shape',
+    test: 'integration/spiece-cases.test.ts',
   },
 };
