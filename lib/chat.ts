@@ -9,7 +9,7 @@ import {
   assertKnownOptions,
   assertObject,
   assertOneOf,
-  assertString,
+  assertText,
   unexpected,
 } from './validate.js';
 
@@ -56,9 +56,9 @@ export function resolveChatFormat(format: unknown): Readonly<ChatFormat> {
   }
   assertKnownOptions('chatFormat', format, FORMAT_KEYS);
   const given = format as Record<string, unknown>;
-  for (const key of ['name', 'user', 'assistant', 'separator']) assertString(`chatFormat.${key}`, given[key]);
+  for (const key of ['name', 'user', 'assistant', 'separator']) assertText(`chatFormat.${key}`, given[key]);
   for (const key of ['newline', 'systemReply', 'image']) {
-    if (given[key] !== undefined) assertString(`chatFormat.${key}`, given[key]);
+    if (given[key] !== undefined) assertText(`chatFormat.${key}`, given[key]);
   }
   const { image } = given as Partial<ChatFormat>;
   if (image !== undefined && image.split(IMAGE_PLACE).length !== 2) {
@@ -117,7 +117,7 @@ function checkMessage(message: unknown, index: number): Message {
   assertObject(name, message);
   assertOneOf(`${name}.role`, message.role, ROLES);
   const { role, content } = message;
-  if (!Array.isArray(content)) assertString(`${name}.content`, content);
+  if (!Array.isArray(content)) assertText(`${name}.content`, content);
   return { role, content: content as Message['content'] };
 }
 
@@ -137,7 +137,7 @@ function renderContent(
     assertKnownOptions(own, part, ['text', 'embeddings']);
     if (Object.keys(part).length !== 1) throw unexpected('either text or embeddings', own, part);
     if ('text' in part) {
-      assertString(`${own}.text`, part.text);
+      assertText(`${own}.text`, part.text);
       return [ofText(part.text)];
     }
     if (format.image === undefined) {

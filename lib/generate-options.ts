@@ -54,6 +54,12 @@ export function checkGenerateOptions(where: string, options: GenerateOptions): v
     options;
   const { promptLookupNumTokens } = options;
   if (maxNewTokens !== undefined) checkNewTokens('maxNewTokens', maxNewTokens);
+  const { minNewTokens } = options;
+  if (minNewTokens !== undefined && maxNewTokens !== undefined && minNewTokens > maxNewTokens) {
+    throw new ArgumentError(
+      `\`minNewTokens: ${minNewTokens}\` is more than \`maxNewTokens: ${maxNewTokens}\`.`,
+    );
+  }
   if (maxTime !== undefined) assertNumber('maxTime', maxTime, 0);
   if (maxTime === 0) throw unexpected('a number above 0', 'maxTime', maxTime);
   if (text !== undefined) assertOneOf('text', text, ['decode', 'continuation']);
@@ -61,7 +67,8 @@ export function checkGenerateOptions(where: string, options: GenerateOptions): v
   if (preset !== undefined) assertOneOf('preset', preset, ['card']);
   if (logitsProcessor !== undefined) assertFunction('logitsProcessor', logitsProcessor);
   if (typeof logprobs === 'number') assertInteger('logprobs', logprobs, 0, MAX_TOP_LOGPROBS);
-  else if (logprobs !== undefined) assertBoolean('logprobs', logprobs);
+  else if (logprobs !== undefined && typeof logprobs !== 'boolean')
+    throw unexpected(`a boolean or an integer from 0 to ${MAX_TOP_LOGPROBS}`, 'logprobs', logprobs);
   const { numReturnSequences } = options;
   if (numReturnSequences !== undefined)
     assertInteger('numReturnSequences', numReturnSequences, 1, MAX_SEQUENCES);

@@ -10,7 +10,7 @@ import {
   assertFloat32Array,
   assertKnownOptions,
   assertObject,
-  assertString,
+  assertText,
   assertTokenIds,
   isList,
   unexpected,
@@ -110,7 +110,7 @@ function grow(model: LoadedModel, prepared: PreparedPrompt, rows: number): void 
 }
 
 function encode(model: LoadedModel, name: string, text: string): number[] {
-  assertString(name, text);
+  assertText(name, text);
   return model.requireTokenizer().encode(text, { addSpecialTokens: false });
 }
 

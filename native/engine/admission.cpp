@@ -23,15 +23,18 @@ std::int64_t count_rows(const CallRequest& request, const Config& config) {
 }
 
 void check_prompt(const CallRequest& request, const Config& config) {
+    const std::size_t n_embd = static_cast<std::size_t>(config.n_embd);
     for (const PromptPart& part : request.prompt) {
         for (const Token id : part.ids)
             if (id < 0 || id >= config.n_vocab)
                 fail(ErrorCode::invalid_argument, "Token id ", id, " is outside the vocabulary of ", config.n_vocab, ".");
-        if (part.embeddings.size() % static_cast<std::size_t>(config.n_embd) != 0)
+        if (part.embeddings.size() % n_embd != 0)
             fail(ErrorCode::invalid_argument, "An embedding block of ", part.embeddings.size(),
                  " values is not a whole number of rows of ", config.n_embd, " (hiddenSize).");
-        for (const float value : part.embeddings)
-            if (!std::isfinite(value)) fail(ErrorCode::invalid_argument, "An embedding block holds ", value, ".");
+        for (std::size_t i = 0; i < part.embeddings.size(); ++i)
+            if (!std::isfinite(part.embeddings[i]))
+                fail(ErrorCode::invalid_argument, "Embeddings must be finite, but row ", i / n_embd, " of ",
+                     part.embeddings.size() / n_embd, " holds ", part.embeddings[i], " at index ", i % n_embd, ".");
     }
 }
 
