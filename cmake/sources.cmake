@@ -85,6 +85,7 @@ set(NEOX_CORE_SOURCES
   native/engine/scheduler.cpp
   native/engine/sequence.cpp
   native/engine/session_file.cpp
+  native/engine/shift.cpp
   native/engine/speculation.cpp
   native/engine/warpers.cpp
   native/jobs/convert.cpp
@@ -144,6 +145,7 @@ set(NEOX_TEST_SOURCES
   test/native/main.cpp
   test/native/model_test.cpp
   test/native/nan_search_test.cpp
+  test/native/overflow_test.cpp
   test/native/pickle_test.cpp
   test/native/quant_test.cpp
   test/native/quantize_rows_test.cpp

@@ -49,6 +49,7 @@ export class Choices implements GenerationRun {
   #promptTimings = { queueMs: 0, prefillMs: 0 };
   #turn = 0;
   #isCancelled = false;
+  #cachedTokens = 0;
 
   /** Starts the work. @throws ArgumentError, ContextFullError, DisposedError; `ERR_NEOX_BUSY` */
   constructor(plan: ChoicesPlan) {
@@ -66,6 +67,10 @@ export class Choices implements GenerationRun {
 
   get promptTokens(): number {
     return this.#plan.promptTokens;
+  }
+
+  get cachedTokens(): number {
+    return this.#cachedTokens;
   }
 
   get isOver(): boolean {
@@ -183,6 +188,7 @@ export class Choices implements GenerationRun {
     if (news.error) throw news.error;
     const call = choice.call as NativeCall;
     choice.timings = news.timings;
+    this.#cachedTokens = news.reusedTokens;
     const isDone = news.state === 'done';
     const { chunk, isStopped } = choice.output.take(tokensOf(news), isDone);
     if (isStopped) {

@@ -3,6 +3,7 @@
 import type { DryBreakers } from './dry-breakers.js';
 import { ArgumentError, NeoxError } from './errors.js';
 import type { NativeSamplerOptions } from './native.js';
+import { checkOverflowOptions, OVERFLOW_OPTIONS } from './overflow.js';
 import { checkSamplerOptions, resolveSampler, SAMPLER_OPTIONS } from './sampler-options.js';
 import type { GenerateOptions } from './types.js';
 import {
@@ -29,6 +30,7 @@ const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
   'logprobs',
   'promptLookupNumTokens',
   'signal',
+  ...OVERFLOW_OPTIONS,
   'numReturnSequences',
 ];
 // Of Hugging Face's, with the value that switches them off.
@@ -75,6 +77,7 @@ export function checkGenerateOptions(where: string, options: GenerateOptions): v
   if (promptLookupNumTokens !== undefined)
     assertInteger('promptLookupNumTokens', promptLookupNumTokens, 0, MAX_DRAFT);
   if (signal !== undefined) assertSignal('signal', signal);
+  checkOverflowOptions(options);
   for (const stop of stopList(options.stop)) {
     assertText('stop', stop);
     if (stop === '') throw unexpected('text that is not empty', 'stop', stop);
@@ -104,6 +107,8 @@ export interface ResolvedOptions {
   /** -1: as many as pay. */
   draftTokens: number;
   logitsProcessor: GenerateOptions['logitsProcessor'];
+  contextOverflow: NonNullable<GenerateOptions['contextOverflow']>;
+  overflowKeep: number;
   numReturnSequences: number;
   signal: AbortSignal | undefined;
 }
@@ -125,6 +130,12 @@ export function resolveGenerateOptions(
         'greedy decoding has one outcome.',
     );
   }
+  const contextOverflow = own.contextOverflow ?? 'error';
+  if (numReturnSequences > 1 && contextOverflow !== 'error') {
+    throw new ArgumentError(
+      `\`contextOverflow: '${contextOverflow}'\` is for one sequence, not for \`numReturnSequences: ${numReturnSequences}\`.`,
+    );
+  }
   return {
     sampler,
     breakers: sampler.dryMultiplier
@@ -139,6 +150,8 @@ export function resolveGenerateOptions(
     logprobs: typeof own.logprobs === 'number' ? own.logprobs : own.logprobs ? 0 : -1,
     draftTokens: own.promptLookupNumTokens ?? -1,
     logitsProcessor: own.logitsProcessor,
+    contextOverflow,
+    overflowKeep: own.overflowKeep ?? 0,
     numReturnSequences,
     signal: own.signal,
   };

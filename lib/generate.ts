@@ -7,6 +7,7 @@ import { Generation, type GenerationRun } from './generation.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { NativeSamplerOptions, NativeSession } from './native.js';
 import { Output } from './output.js';
+import { budgetTokens } from './overflow.js';
 import type { PreparedPrompt } from './prompt.js';
 import { TextStream } from './text-stream.js';
 import type { FinishReason } from './types.js';
@@ -23,6 +24,8 @@ export interface GenerateCall {
   prompt: () => PreparedPrompt;
   /** Most new tokens when neither options nor defaults name a number: this many, or what fits. */
   defaultNewTokens: number;
+  /** The prompt takes the place of what the session holds. */
+  isWhole?: boolean;
   /** Replacements in the decoded text. */
   replace?: [string, string][];
   /** The call was submitted. */
@@ -50,15 +53,24 @@ function start({ model, options, ...call }: GenerateCall): GenerationRun {
   model.assertAlive();
   const session = call.session?.();
   const prompt = call.prompt();
-  const held = session ? Array.from(session.ids()) : [];
-  const room = model.roomAfter(session) - prompt.length;
-  const wanted = options.defaultNewTokens ?? call.defaultNewTokens;
-  const maxNewTokens = options.maxNewTokens ?? Math.max(1, Math.min(wanted, room));
-  const used = (session?.length() ?? 0) + prompt.length;
-  const { logprobs, maxTimeMs, draftTokens, logitsProcessor } = options;
-  const promptIds = [...held.filter((id) => id >= 0), ...prompt.ids];
+  const isWhole = call.isWhole ?? false;
+  const held = session && !isWhole ? Array.from(session.ids()) : [];
+  const used = held.length + prompt.length;
+  const { logprobs, maxTimeMs, draftTokens, logitsProcessor, contextOverflow, overflowKeep } = options;
+  const { maxNewTokens, dropped } = budgetTokens({
+    contextOverflow,
+    limit: model.positions,
+    used,
+    maxNewTokens: options.maxNewTokens,
+    defaultNewTokens: options.defaultNewTokens ?? call.defaultNewTokens,
+  });
+  const allIds = [...held.filter((id) => id >= 0), ...prompt.ids];
   // As in transformers: processors of a prompt given as embeddings see the new ids only.
   const hasEmbeddings = held.includes(EMBEDDING) || prompt.length > prompt.ids.length;
+  const promptIds =
+    dropped > 0 && !hasEmbeddings
+      ? [...allIds.slice(0, overflowKeep), ...allIds.slice(overflowKeep + dropped)]
+      : allIds;
   const outputs = Array.from(
     { length: options.numReturnSequences },
     (_, index) => new Output(index, textStream(model, options, promptIds, call.replace ?? [])),
@@ -66,8 +78,14 @@ function start({ model, options, ...call }: GenerateCall): GenerationRun {
   const request = {
     ...(session ? { session } : {}),
     prompt: prompt.parts,
+    ...(isWhole ? { replace: true } : {}),
     maxNewTokens,
-    sampler: { ...options.sampler, ...lengths(options.sampler, used, hasEmbeddings, maxNewTokens) },
+    contextOverflow,
+    overflowKeep,
+    sampler: {
+      ...options.sampler,
+      ...lengths(options.sampler, used - dropped, hasEmbeddings, maxNewTokens),
+    },
     logprobs,
     draftTokens,
     maxTimeMs,

@@ -7,6 +7,8 @@ import type { Chunk, FinishReason, Result, SequenceResult } from './types.js';
 /** The work behind a generation: one call of the engine or several. It has started when it exists. */
 export interface GenerationRun {
   readonly promptTokens: number;
+  /** Of them, those that were cached before. */
+  readonly cachedTokens?: number;
   /** Everything has ended by itself or by a stop string. */
   readonly isOver: boolean;
   /** What was delivered so far. */
@@ -114,7 +116,7 @@ export class Generation implements AsyncIterable<Chunk> {
     return {
       ...first,
       sequences,
-      usage: { promptTokens, completionTokens },
+      usage: { promptTokens, completionTokens, cachedTokens: run?.cachedTokens ?? 0 },
       timings: {
         ...timings,
         promptTokensPerSecond: perSecond(promptTokens, timings.prefillMs),

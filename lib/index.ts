@@ -32,10 +32,12 @@ export type * from './job-types.js';
 export type { JobOptions } from './jobs.js';
 export type * from './load-types.js';
 export { Model } from './model.js';
+export type * from './overflow-types.js';
 export { type QuantizeOptions, quantize } from './quantize.js';
 export { quantizedCacheFolder } from './quantized-cache.js';
 export { Sampler, type SamplerContext } from './sampler.js';
-export { type RestoreOptions, Session } from './session.js';
+export { Session } from './session.js';
+export type * from './session-types.js';
 export { SYNTH_SHAPES, type SynthOptions, type SynthShape, synth } from './synth.js';
 export {
   type CeilingOptions,

@@ -6,7 +6,7 @@ import { ContextFullError, DisposedError, fromNative, NeoxError } from './errors
 import { readGenerationConfig } from './generation-config.js';
 import { modelNameOf } from './hub-cache.js';
 import { isCommit } from './hub-names.js';
-import type { NativeCall, NativeModel, NativeRequest, NativeSession } from './native.js';
+import type { NativeCall, NativeModel, NativeRequest } from './native.js';
 import type { TokenizerFiles } from './native-types.js';
 import { Tokenizer } from './tokenizer.js';
 import type { GenerateOptions, ModelConfig, ModelInfo } from './types.js';
@@ -91,10 +91,10 @@ export class LoadedModel {
     );
   }
 
-  /** Positions that a sequence can still take which already holds `session`. */
-  roomAfter(session: NativeSession | undefined): number {
+  /** Positions that a sequence can have. */
+  get positions(): number {
     const { contextLength, kvCachePositions } = this.info;
-    return Math.min(contextLength, kvCachePositions) - (session?.length() ?? 0);
+    return Math.min(contextLength, kvCachePositions);
   }
 }
 

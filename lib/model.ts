@@ -12,14 +12,17 @@ import { loadModel } from './load.js';
 import { checkInspectOptions } from './load-options.js';
 import type { InspectOptions, LoadOptions } from './load-types.js';
 import type { LoadedModel } from './loaded-model.js';
+import { OVERFLOW_OPTIONS, promptLimit } from './overflow.js';
+import type { OverflowOptions } from './overflow-types.js';
 import { prepareChat, preparePrompt, prepareTokens } from './prompt.js';
 import {
   DEFAULT_NEW_TOKENS,
-  type RestoreOptions,
   requireChatFormat,
   restoreSession,
   Session,
+  sessionOverflow,
 } from './session.js';
+import type { RestoreOptions } from './session-types.js';
 import type { Tokenizer } from './tokenizer.js';
 import type {
   EmbedOptions,
@@ -111,7 +114,8 @@ export class Model {
   generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
     const model = this.#alive();
     checkGenerateOptions('Model.generate', options);
-    const prepared = preparePrompt(model, prompt);
+    const limit = promptLimit(options, model.info.contextLength);
+    const prepared = preparePrompt(model, prompt, 'prompt', limit);
     const defaults = options.preset === 'card' ? model.generationDefaults : {};
     return startGeneration({
       model,
@@ -129,7 +133,8 @@ export class Model {
     const model = this.#alive();
     checkGenerateOptions('Model.chat', options);
     const format = requireChatFormat(model);
-    const prepared = prepareChat(model, renderPrompt(messages, format));
+    const limit = promptLimit(options, model.info.contextLength);
+    const prepared = prepareChat(model, renderPrompt(messages, format), limit);
     return startGeneration({
       model,
       options: resolveGenerateOptions(options, model.generationDefaults, model.eosTokenIds),
@@ -139,11 +144,16 @@ export class Model {
     });
   }
 
-  /** An empty session. */
-  createSession(): Session {
+  /**
+   * An empty session. Its calls take the options given here where they bring none of their own.
+   * @throws ArgumentError
+   */
+  createSession(options: OverflowOptions = {}): Session {
     const model = this.#alive();
+    assertKnownOptions('Model.createSession', options, OVERFLOW_OPTIONS);
+    const overflow = sessionOverflow(options);
     try {
-      return new Session(model, model.native.createSession());
+      return new Session(model, model.native.createSession(), overflow);
     } catch (error) {
       throw fromNative(error);
     }

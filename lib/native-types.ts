@@ -31,6 +31,29 @@ export interface NativeTokenizer {
   withoutDummyPrefix(): NativeTokenizer;
 }
 
+export interface NativeModelInfo {
+  name: string;
+  /** Empty where the file names none. */
+  chatFormat: string;
+  /** Why there is no tokenizer though there seems to be one, or empty. */
+  tokenizerNote: string;
+  /** Text of generation_config.json; empty where there is none. */
+  generationConfig: string;
+  eosTokenIds: Int32Array;
+  type: string;
+  /** Empty where the file says nothing of it. */
+  fileType: string;
+  isRequantized: boolean;
+  weightsBytes: number;
+  device: string;
+  precision: string;
+  kvCacheType: string;
+  threads: number;
+  contextLength: number;
+  /** Positions that the KV pool holds, over all sequences. */
+  kvCachePositions: number;
+}
+
 export interface NativeVerification {
   tensors: number;
   elements: number;

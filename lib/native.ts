@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { LoadError } from './errors.js';
 import type { ImportanceResult, JobResult } from './job-types.js';
 import type { NativeInspection, NativeLoadOptions, NativeTypeRules } from './native-load-types.js';
-import type { NativeVerification, TokenizerFiles } from './native-types.js';
+import type { NativeModelInfo, NativeVerification, TokenizerFiles } from './native-types.js';
 import type { FinishReason, ModelConfig, RoundingOptions, TokenLogprob } from './types.js';
 
 /** Work on a native thread that can be cancelled: `promise` then rejects with `ERR_NEOX_CANCELLED`. */
@@ -14,29 +14,6 @@ export interface NativeJob<T> {
 }
 
 export type NativeProgress = (done: number, total: number) => void;
-
-export interface NativeModelInfo {
-  name: string;
-  /** Empty where the file names none. */
-  chatFormat: string;
-  /** Why there is no tokenizer though there seems to be one, or empty. */
-  tokenizerNote: string;
-  /** Text of generation_config.json; empty where there is none. */
-  generationConfig: string;
-  eosTokenIds: Int32Array;
-  type: string;
-  /** Empty where the file says nothing of it. */
-  fileType: string;
-  isRequantized: boolean;
-  weightsBytes: number;
-  device: string;
-  precision: string;
-  kvCacheType: string;
-  threads: number;
-  contextLength: number;
-  /** Positions that the KV pool holds, over all sequences. */
-  kvCachePositions: number;
-}
 
 export interface NativeModel {
   config(): ModelConfig;
@@ -55,6 +32,8 @@ export interface NativeSession {
   length(): number;
   /** -1 stands for a row that was given as an embedding. */
   ids(): Int32Array;
+  /** Tokens that overflows of the context have dropped. */
+  dropped(): number;
   truncate(position: number): void;
   fork(position: number): NativeSession;
   /** The session is busy from here on until the job ends. */
@@ -69,6 +48,9 @@ export interface NativeRequest {
   session?: NativeSession;
   prompt: NativePromptPart[];
   maxNewTokens?: number;
+  replace?: boolean;
+  contextOverflow?: 'error' | 'truncateLeft' | 'shift';
+  overflowKeep?: number;
   sampler?: NativeSamplerOptions;
   /** Distinguishes the draws of several outputs with one seed. */
   choice?: number;
@@ -140,6 +122,8 @@ export interface NativeDrained {
   /** With the request's `logprobs`, one entry for each id. */
   logprobs?: Float32Array;
   tops?: TokenLogprob[][];
+  /** Rows of the prompt that were cached already. */
+  reusedTokens: number;
   state: 'waiting' | 'running' | 'awaitingScores' | 'done';
   finishReason: FinishReason | 'none';
   error?: Error;

@@ -24,10 +24,18 @@ export interface PreparedPrompt {
   ids: number[];
 }
 
-/** @throws ArgumentError, ContextFullError; `ERR_NEOX_NO_TOKENIZER` for text without a tokenizer */
-export function preparePrompt(model: LoadedModel, prompt: Prompt, name = 'prompt'): PreparedPrompt {
-  if (Array.isArray(prompt) && typeof prompt[0] === 'object') return ofSegments(model, name, prompt);
-  return prepareTokens(model, prompt as string | TokenIds, name, 'text, token ids or segments');
+/**
+ * @param limit - the most rows that it may have
+ * @throws ArgumentError, ContextFullError; `ERR_NEOX_NO_TOKENIZER` for text without a tokenizer
+ */
+export function preparePrompt(
+  model: LoadedModel,
+  prompt: Prompt,
+  name = 'prompt',
+  limit = model.info.contextLength,
+): PreparedPrompt {
+  if (Array.isArray(prompt) && typeof prompt[0] === 'object') return ofSegments(model, name, prompt, limit);
+  return prepareTokens(model, prompt as string | TokenIds, name, 'text, token ids or segments', limit);
 }
 
 /**
@@ -39,9 +47,10 @@ export function prepareTokens(
   tokens: string | TokenIds,
   name: string,
   expected = 'text or token ids',
+  limit = model.info.contextLength,
 ): PreparedPrompt {
-  if (typeof tokens === 'string') return ofSegments(model, name, [{ text: tokens }]);
-  if (isList(tokens)) return ofSegments(model, name, [{ ids: tokens }]);
+  if (typeof tokens === 'string') return ofSegments(model, name, [{ text: tokens }], limit);
+  if (isList(tokens)) return ofSegments(model, name, [{ ids: tokens }], limit);
   const isFloats = ArrayBuffer.isView(tokens) && 'length' in tokens;
   const hint = isFloats ? ' Embeddings are given as [{ embeddings }].' : '';
   throw unexpected(expected, name, tokens, hint);
@@ -51,7 +60,11 @@ export function prepareTokens(
  * A conversation as `renderPrompt` writes it: each stretch of text between images is encoded as one.
  * @throws ArgumentError, ContextFullError; `ERR_NEOX_NO_TOKENIZER`
  */
-export function prepareChat(model: LoadedModel, parts: readonly (TextPart | ImagePart)[]): PreparedPrompt {
+export function prepareChat(
+  model: LoadedModel,
+  parts: readonly (TextPart | ImagePart)[],
+  limit = model.info.contextLength,
+): PreparedPrompt {
   const tokenizer = model.requireTokenizer();
   const prepared: PreparedPrompt = { parts: [], length: 0, ids: [] };
   let stretch: TextPart[] = [];
@@ -59,7 +72,7 @@ export function prepareChat(model: LoadedModel, parts: readonly (TextPart | Imag
     const ids = tokenizer.encodeParts(stretch);
     stretch = [];
     if (ids.length === 0) return;
-    grow(model, prepared, ids.length);
+    grow(limit, prepared, ids.length);
     addIds(prepared, ids);
   };
   for (const part of parts) {
@@ -68,13 +81,18 @@ export function prepareChat(model: LoadedModel, parts: readonly (TextPart | Imag
       continue;
     }
     encodeStretch();
-    addEmbeddings(model, prepared, part.name, part.embeddings);
+    addEmbeddings(model, prepared, part.name, part.embeddings, limit);
   }
   encodeStretch();
   return prepared;
 }
 
-function ofSegments(model: LoadedModel, whole: string, segments: readonly Segment[]): PreparedPrompt {
+function ofSegments(
+  model: LoadedModel,
+  whole: string,
+  segments: readonly Segment[],
+  limit: number,
+): PreparedPrompt {
   const prepared: PreparedPrompt = { parts: [], length: 0, ids: [] };
   segments.forEach((segment, index) => {
     const name = segments.length === 1 ? whole : `${whole}[${index}]`;
@@ -82,11 +100,11 @@ function ofSegments(model: LoadedModel, whole: string, segments: readonly Segmen
     assertKnownOptions(name, segment, ['text', 'ids', 'embeddings']);
     if (Object.keys(segment).length !== 1) throw unexpected('one of text, ids and embeddings', name, segment);
     if ('embeddings' in segment) {
-      addEmbeddings(model, prepared, name, segment.embeddings);
+      addEmbeddings(model, prepared, name, segment.embeddings, limit);
       return;
     }
     const ids = 'text' in segment ? encode(model, name, segment.text) : segment.ids;
-    if (isList(ids)) grow(model, prepared, ids.length);
+    if (isList(ids)) grow(limit, prepared, ids.length);
     assertTokenIds(name, ids, model.config.vocabSize - 1);
     addIds(prepared, ids);
   });
@@ -99,13 +117,12 @@ function addIds(prepared: PreparedPrompt, ids: TokenIds): void {
 }
 
 // Before anything of the part is copied: its length is the caller's word.
-function grow(model: LoadedModel, prepared: PreparedPrompt, rows: number): void {
-  const { contextLength } = model.info;
+function grow(limit: number, prepared: PreparedPrompt, rows: number): void {
   prepared.length += rows;
-  if (prepared.length <= contextLength) return;
+  if (prepared.length <= limit) return;
   throw new ContextFullError(
     'ERR_NEOX_CONTEXT_FULL',
-    `The prompt of ${prepared.length} tokens does not fit into the context of ${contextLength}.`,
+    `The prompt of ${prepared.length} tokens does not fit into the context of ${limit}.`,
   );
 }
 
@@ -114,12 +131,18 @@ function encode(model: LoadedModel, name: string, text: string): number[] {
   return model.requireTokenizer().encode(text, { addSpecialTokens: false });
 }
 
-function addEmbeddings(model: LoadedModel, prepared: PreparedPrompt, name: string, rows: Float32Array): void {
+function addEmbeddings(
+  model: LoadedModel,
+  prepared: PreparedPrompt,
+  name: string,
+  rows: Float32Array,
+  limit: number,
+): void {
   const { hiddenSize } = model.config;
   assertFloat32Array(name, rows);
   if (rows.length === 0 || rows.length % hiddenSize !== 0) {
     throw unexpected(`rows of ${hiddenSize} values (hiddenSize)`, name, rows);
   }
-  grow(model, prepared, rows.length / hiddenSize);
+  grow(limit, prepared, rows.length / hiddenSize);
   prepared.parts.push({ embeddings: rows.slice() });
 }

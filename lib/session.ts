@@ -9,17 +9,19 @@ import type { Generation } from './generation.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { NativeSession } from './native.js';
+import { checkOverflowOptions, OVERFLOW_OPTIONS, promptLimit, withOverflow } from './overflow.js';
+import type { OverflowOptions } from './overflow-types.js';
 import { prepareChat, preparePrompt } from './prompt.js';
+import type { RestoreOptions, SessionGenerateOptions } from './session-types.js';
 import type { GenerateOptions, Message, Prompt } from './types.js';
-import { assertBoolean, assertInteger, assertKnownOptions, assertPath, unexpected } from './validate.js';
-
-export interface RestoreOptions extends JobOptions {
-  /**
-   * Takes a file of the same model with another precision or KV type as well, and computes its cache again.
-   * @defaultValue `false`
-   */
-  recompute?: boolean;
-}
+import {
+  assertBoolean,
+  assertInteger,
+  assertKnownOptions,
+  assertObject,
+  assertPath,
+  unexpected,
+} from './validate.js';
 
 /** What generate() makes when the options name no number. */
 export const DEFAULT_NEW_TOKENS = 256;
@@ -31,13 +33,15 @@ export const DEFAULT_NEW_TOKENS = 256;
 export class Session {
   readonly #model: LoadedModel;
   readonly #native: NativeSession;
+  readonly #overflow: OverflowOptions;
   #running: Generation | undefined;
   #isDisposed = false;
 
-  /** @internal */
-  constructor(model: LoadedModel, session: NativeSession) {
+  /** @internal @param overflow - of calls that say nothing else */
+  constructor(model: LoadedModel, session: NativeSession, overflow: OverflowOptions) {
     this.#model = model;
     this.#native = session;
+    this.#overflow = overflow;
   }
 
   /** Index of the next token: how many the session holds, embedding rows included. */
@@ -50,15 +54,20 @@ export class Session {
     return this.#call((session) => Array.from(session.ids()));
   }
 
-  /** Appends the prompt and generates. Options and defaults as for `Model.generate`. */
-  generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
-    this.#assertAlive();
-    checkGenerateOptions('Session.generate', options);
+  /** Tokens that overflows of the context have dropped: `position + droppedTokens` never falls but by `truncate` and `replace`. */
+  get droppedTokens(): number {
+    return this.#call((session) => session.dropped());
+  }
+
+  /** Appends the prompt, or with `replace` begins anew with it, and generates. Options and defaults as for `Model.generate`. */
+  generate(prompt: Prompt, options: SessionGenerateOptions = {}): Generation {
+    const { isWhole, own, limit } = this.#check('Session.generate', options);
     const model = this.#model;
-    const prepared = preparePrompt(model, prompt);
-    const defaults = options.preset === 'card' ? model.generationDefaults : {};
+    const prepared = preparePrompt(model, prompt, 'prompt', limit);
+    const defaults = own.preset === 'card' ? model.generationDefaults : {};
     return this.#start({
-      options: resolveGenerateOptions(options, defaults, model.eosTokenIds),
+      options: resolveGenerateOptions(own, defaults, model.eosTokenIds),
+      isWhole,
       prompt: () => prepared,
       defaultNewTokens: DEFAULT_NEW_TOKENS,
     });
@@ -66,26 +75,27 @@ export class Session {
 
   /**
    * Appends messages to the conversation, in the model's own format, and answers. The answer is part of the conversation from
-   * then on, so the next call brings only what is new.
+   * then on, so the next call brings only what is new. With `replace` a call brings the whole conversation, edited or not.
    */
-  chat(messages: readonly Message[], options: GenerateOptions = {}): Generation {
-    this.#assertAlive();
-    checkGenerateOptions('Session.chat', options);
+  chat(messages: readonly Message[], options: SessionGenerateOptions = {}): Generation {
+    const { isWhole, own, limit } = this.#check('Session.chat', options);
     const model = this.#model;
     const format = requireChatFormat(model);
     const tokenizer = model.requireTokenizer();
     const parts = renderPrompt(messages, format);
-    const fresh = prepareChat(model, parts);
+    const fresh = prepareChat(model, parts, limit);
     const separator = tokenizer.encode(format.separator, { addSpecialTokens: false });
     return this.#start({
-      options: resolveGenerateOptions(options, model.generationDefaults, model.eosTokenIds),
+      options: resolveGenerateOptions(own, model.generationDefaults, model.eosTokenIds),
+      isWhole,
       prompt: () => {
+        if (isWhole) return fresh;
         this.#dropEos();
         const ids = this.#native.ids();
         const tail = ids.subarray(Math.max(0, ids.length - separator.length));
         const isOpen = ids.length > 0 && !separator.every((id, index) => id === tail[index]);
         if (!isOpen) return fresh;
-        return prepareChat(model, [{ text: format.separator, splitSpecialTokens: false }, ...parts]);
+        return prepareChat(model, [{ text: format.separator, splitSpecialTokens: false }, ...parts], limit);
       },
       defaultNewTokens: Number.POSITIVE_INFINITY,
       replace: outputReplacements(format),
@@ -114,6 +124,7 @@ export class Session {
     return new Session(
       this.#model,
       this.#call((session) => session.fork(position)),
+      this.#overflow,
     );
   }
 
@@ -142,6 +153,19 @@ export class Session {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #check(
+    where: string,
+    options: SessionGenerateOptions,
+  ): { isWhole: boolean; own: GenerateOptions; limit: number } {
+    this.#assertAlive();
+    assertObject(`options of ${where}`, options);
+    const { replace: isWhole = false, ...given } = options;
+    assertBoolean('replace', isWhole);
+    const own = withOverflow(given, this.#overflow);
+    checkGenerateOptions(where, own);
+    return { isWhole, own, limit: promptLimit(own, this.#model.info.contextLength) };
   }
 
   #start(call: Omit<Parameters<typeof startGeneration>[0], 'model' | 'session'>): Generation {
@@ -209,8 +233,9 @@ export async function restoreSession(
   options: RestoreOptions,
 ): Promise<Session> {
   assertPath('path', path);
-  assertKnownOptions('Model.restoreSession', options, [...JOB_OPTIONS, 'recompute']);
+  assertKnownOptions('Model.restoreSession', options, [...JOB_OPTIONS, 'recompute', ...OVERFLOW_OPTIONS]);
   checkJobOptions(options);
+  const overflow = sessionOverflow(options);
   const { recompute = false } = options;
   assertBoolean('recompute', recompute);
   const session = await runJob(
@@ -218,5 +243,11 @@ export async function restoreSession(
     options,
     async (late) => late.dispose(),
   );
-  return new Session(model, session);
+  return new Session(model, session, overflow);
+}
+
+/** @throws ArgumentError */
+export function sessionOverflow(options: OverflowOptions): OverflowOptions {
+  checkOverflowOptions(options);
+  return withOverflow({}, options);
 }

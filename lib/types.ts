@@ -1,5 +1,6 @@
 // Option and result types shared by several files. Names are the camelCase of Hugging Face's, and so are the meanings.
 
+import type { OverflowOptions } from './overflow-types.js';
 import type { FileType, FileTypeName, TensorType } from './weight-types.js';
 
 export type { FileType, FileTypeName, TensorType };
@@ -135,7 +136,7 @@ export interface SamplerOptions {
   seed?: number;
 }
 
-export interface GenerateOptions extends SamplerOptions {
+export interface GenerateOptions extends SamplerOptions, OverflowOptions {
   /** Most new tokens, at least 1; more than fit are an error. @defaultValue `256` for `generate`, what fits for `chat` */
   maxNewTokens?: number;
   /** Strings that end the text; they are never delivered. @defaultValue none */
@@ -224,6 +225,8 @@ export interface Usage {
   promptTokens: number;
   /** Of all sequences. */
   completionTokens: number;
+  /** Of the prompt, what a session had computed before; see {@link SessionGenerateOptions.replace}. */
+  cachedTokens: number;
 }
 
 /** Milliseconds, unless said otherwise. */

@@ -30,7 +30,16 @@ export const isaIncludes = [
 // A file of lib/ may import from its own layer and from those before it.
 export const libLayers = [
   [
-    ...['errors', 'weight-types', 'types', 'load-types', 'job-types', 'validate', 'text-filter'],
+    ...[
+      'errors',
+      'weight-types',
+      'overflow-types',
+      'types',
+      'load-types',
+      'job-types',
+      'validate',
+      'text-filter',
+    ],
     ...['unicode', 'unicode-versions', 'utf8', 'trie', 'longest-match'],
     ...['native-types', 'native-load-types', 'chat-formats'],
   ],
@@ -42,7 +51,15 @@ export const libLayers = [
   ],
   ['tokenizer'],
   [
-    ...['dry-breakers', 'sampler-options', 'sampler', 'generate-options', 'generation-config'],
+    ...[
+      'dry-breakers',
+      'overflow',
+      'session-types',
+      'sampler-options',
+      'sampler',
+      'generate-options',
+      'generation-config',
+    ],
     ...['chat-template', 'chat'],
     ...[
       'jobs',

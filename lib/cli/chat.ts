@@ -1,6 +1,6 @@
 // `neox chat`: turns on one session, typed in a terminal or read from a pipe, a line each.
 
-import type { Session } from '../index.js';
+import type { Model, Session } from '../index.js';
 import { readAnswer, statistics } from './answer.js';
 import { type ChatLine, readPipe, readTerminal } from './chat-lines.js';
 import type { CommandSpec } from './command.js';
@@ -9,9 +9,11 @@ import { type GenerateFlags, generateFlags, generateOptions } from './generate-o
 import { interruptedBy } from './interrupts.js';
 import type { Io } from './io.js';
 import { chatFormatOption, type LoadFlags, loadFlags, loadModel } from './model-options.js';
+import { openSession, saveSession, sessionOption } from './sessions.js';
 
 interface Options extends LoadFlags, GenerateFlags {
   system?: string;
+  session?: string;
   quiet?: boolean;
 }
 
@@ -31,6 +33,7 @@ export const chat: CommandSpec<Options> = {
     chatFormatOption,
     { flags: '--system <text>', help: 'a system message before the first turn' },
     ...generateFlags,
+    sessionOption,
     { flags: '-q, --quiet', help: 'no lines of statistics' },
   ],
   examples: [
@@ -50,8 +53,8 @@ export const chat: CommandSpec<Options> = {
           'The model has no chat format: name one with --chat-format, or continue a text with neox run.',
         );
       }
-      const conversation = new Conversation(() => model.createSession(), options, io);
-      return await conversation.hold();
+      const session = await openSession(model, options.session, { contextOverflow: 'shift' }, io);
+      return await new Conversation(model, session, options, io).hold();
     } finally {
       await model.dispose();
     }
@@ -59,21 +62,23 @@ export const chat: CommandSpec<Options> = {
 };
 
 class Conversation {
-  readonly #open: () => Session;
+  readonly #model: Model;
   readonly #options: Options;
   readonly #io: Io;
   readonly #isTerminal: boolean;
-  readonly #turns: number[] = []; // where each began in the session
+  readonly #turns: number[] = []; // where each began in the session, dropped tokens counted
   #session: Session;
   #system: string | undefined;
+  #keep: number; // tokens that an overflow leaves at the beginning
 
-  constructor(open: () => Session, options: Options, io: Io) {
-    this.#open = open;
+  constructor(model: Model, session: Session, options: Options, io: Io) {
+    this.#model = model;
     this.#options = options;
     this.#io = io;
     this.#isTerminal = io.stdin.isTTY === true;
-    this.#session = open();
+    this.#session = session;
     this.#system = options.system;
+    this.#keep = options.overflowKeep ?? 0;
   }
 
   /** Resolves with the exit code when the lines end. */
@@ -81,9 +86,14 @@ class Conversation {
     if (this.#isTerminal) await this.#say('neox chat: /help for help, Ctrl-D to leave');
     for await (const line of this.#isTerminal ? readTerminal(this.#io) : readPipe(this.#io)) {
       const exitCode = await this.#take(line);
-      if (exitCode !== undefined) return exitCode;
+      if (exitCode !== undefined) return this.#end(exitCode);
     }
-    return EXIT.ok;
+    return this.#end(EXIT.ok);
+  }
+
+  async #end(exitCode: number): Promise<number> {
+    await saveSession(this.#session, this.#options.session, this.#io);
+    return exitCode;
   }
 
   async #take({ command, text, exitCode }: ChatLine): Promise<number | undefined> {
@@ -116,22 +126,26 @@ class Conversation {
   async #answer(text: string): Promise<number | undefined> {
     const startedAt = performance.now();
     const begin = this.#session.position;
+    const dropped = this.#session.droppedTokens;
     const system = begin === 0 && this.#system !== undefined ? this.#system : undefined;
     const messages = [{ role: 'user' as const, content: text }];
     const all = system === undefined ? messages : [{ role: 'system' as const, content: system }, ...messages];
     try {
       return await this.#io.interrupts.during(async (signal) => {
-        const generation = this.#session.chat(all, generateOptions(this.#options));
+        const keep = this.#keep > 0 ? { overflowKeep: this.#keep } : {};
+        const generation = this.#session.chat(all, { ...generateOptions(this.#options), ...keep });
         const answer = await readAnswer(generation, this.#io, signal);
-        if (answer.tokenIds.length > 0) this.#turns.push(begin);
-        else if (answer.finishReason === 'cancelled') this.#session.truncate(begin);
+        if (answer.tokenIds.length > 0) this.#turns.push(begin + dropped);
+        else if (answer.finishReason === 'cancelled') this.#goBack(begin + dropped);
+        if (system !== undefined) this.#keepSystem(answer.usage.promptTokens);
+        await this.#tellOfOverflow(dropped);
         if (!this.#options.quiet) await this.#say(`neox: ${statistics(answer, startedAt)}`);
         return this.#isTerminal ? undefined : interruptedBy(signal)?.exitCode;
       });
     } catch (error) {
       // A person can go on, with /undo or /reset; a program should hear of it.
       if (!this.#isTerminal) throw error;
-      if (this.#session.position > begin) this.#session.truncate(begin);
+      this.#goBack(begin + dropped);
       await this.#say(`neox: ${describeError(error)}`);
       return undefined;
     }
@@ -140,13 +154,34 @@ class Conversation {
   async #undo(): Promise<void> {
     const begin = this.#turns.pop();
     if (begin === undefined) return this.#say('neox: nothing to undo');
-    this.#session.truncate(begin);
+    this.#goBack(begin);
     await this.#say('neox: the last turn is forgotten');
+  }
+
+  // `begin` counts the tokens that were dropped since; of a turn that began among them the rest goes.
+  #goBack(begin: number): void {
+    const { position, droppedTokens } = this.#session;
+    const kept = Math.min(begin, Math.max(begin - droppedTokens, this.#keep));
+    if (kept < position) this.#session.truncate(kept);
+  }
+
+  // A system message stands in the first prompt, and outlives what is dropped.
+  #keepSystem(promptTokens: number): void {
+    const { contextOverflow, overflowKeep } = this.#options;
+    if (contextOverflow === 'error' || overflowKeep !== undefined) return;
+    this.#keep = Math.min(promptTokens, Math.floor(this.#model.info.contextLength / 4));
+  }
+
+  async #tellOfOverflow(before: number): Promise<void> {
+    const dropped = this.#session.droppedTokens - before;
+    if (dropped > 0 && !this.#options.quiet)
+      await this.#say(`neox: the context is full; the oldest ${dropped} tokens were dropped`);
   }
 
   async #reset(): Promise<void> {
     this.#session.dispose();
-    this.#session = this.#open();
+    this.#session = this.#model.createSession({ contextOverflow: 'shift' });
+    this.#keep = this.#options.overflowKeep ?? 0;
     this.#turns.length = 0;
     await this.#say('neox: a new conversation');
   }

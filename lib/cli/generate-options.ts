@@ -47,6 +47,13 @@ export const generateFlags: readonly OptionSpec[] = [
   { flags: '--stop <text>', help: 'text that ends the answer; may be repeated', repeats: true },
   flag('--eos-token-id <ids>', 'ids that end the answer, comma-separated, or none', idsOrNone, "the model's"),
   flag('--max-time <s>', 'seconds after which the answer ends', number),
+  {
+    flags: '--context-overflow <policy>',
+    help: 'when the context is full: fail, cut the prompt, or drop what is oldest and go on',
+    choices: ['error', 'truncateLeft', 'shift'],
+    defaultText: 'error; chat: shift',
+  },
+  flag('--overflow-keep <n>', 'tokens at the beginning that are never dropped', integer(0), '0'),
   { flags: '--preset <name>', help: "start from the model card's settings", choices: ['card'] },
   { flags: '--no-skip-special-tokens', help: 'show special tokens' },
 ];
@@ -76,6 +83,8 @@ const KEYS = [
   'eosTokenId',
   'maxTime',
   'promptLookupNumTokens',
+  'contextOverflow',
+  'overflowKeep',
   'preset',
 ] as const;
 

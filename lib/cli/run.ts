@@ -1,6 +1,6 @@
 // `neox run`: one prompt, one answer.
 
-import type { Generation, Message, Model, SequenceResult } from '../index.js';
+import type { Generation, Message, Model, SequenceResult, Session } from '../index.js';
 import { type Answer, readAnswer, statistics, writeSequences } from './answer.js';
 import type { CommandSpec } from './command.js';
 import { EXIT, UsageError } from './exit-codes.js';
@@ -8,6 +8,7 @@ import { type GenerateFlags, generateFlags, generateOptions } from './generate-o
 import { interruptedBy } from './interrupts.js';
 import { chatFormatOption, type LoadFlags, loadFlags, loadModel } from './model-options.js';
 import { readInput } from './prompt.js';
+import { openSession, saveSession, sessionOption } from './sessions.js';
 import { integer } from './values.js';
 
 interface Options extends LoadFlags, GenerateFlags {
@@ -17,6 +18,7 @@ interface Options extends LoadFlags, GenerateFlags {
   text?: 'decode' | 'continuation';
   logprobs?: number;
   numReturnSequences?: number;
+  session?: string;
   json?: boolean;
   quiet?: boolean;
 }
@@ -45,6 +47,7 @@ export const run: CommandSpec<Options> = {
       defaultText: 'continuation with --raw',
     },
     { flags: '--logprobs <n>', help: 'with --json, log-probabilities and the n best', parse: integer(0, 20) },
+    sessionOption,
     { flags: '--json', help: 'print one object at the end' },
     { flags: '-q, --quiet', help: 'no line of statistics' },
   ],
@@ -58,18 +61,28 @@ export const run: CommandSpec<Options> = {
   async run(args, options, io) {
     if (options.logprobs !== undefined && !options.json) throw new UsageError('--logprobs needs --json.');
     const isSeveral = (options.numReturnSequences ?? 1) > 1;
+    if (isSeveral && options.session !== undefined)
+      throw new UsageError('--session is for one answer, not for --num-return-sequences.');
     const prompt = await readInput(args, io, 'prompt', options.file);
     const model = await loadModel(options, io);
     const loadedAt = performance.now();
     try {
+      const session =
+        options.session === undefined ? undefined : await openSession(model, options.session, {}, io);
       const [answer, exitCode] = await io.interrupts.during(async (signal) => [
-        await readAnswer(start(model, prompt, options), io, signal, options.json || isSeveral),
+        await readAnswer(
+          start(model, session ?? model, prompt, options),
+          io,
+          signal,
+          options.json || isSeveral,
+        ),
         interruptedBy(signal)?.exitCode ?? EXIT.ok,
       ]);
       if (options.json) await io.out.json(report(answer, loadedAt));
       else if (isSeveral) await writeSequences(answer.sequences, io);
       // performance.now() counts from the start of the process, and so does this line's first token.
       if (!options.quiet) await io.err.line(`neox: ${statistics(answer, 0)}`, 'dim');
+      if (session) await saveSession(session, options.session, io);
       return exitCode;
     } finally {
       await model.dispose();
@@ -77,7 +90,7 @@ export const run: CommandSpec<Options> = {
   },
 };
 
-function start(model: Model, prompt: string, options: Options): Generation {
+function start(model: Model, from: Model | Session, prompt: string, options: Options): Generation {
   const { system, logprobs, numReturnSequences } = options;
   const raw = options.raw ?? model.chatFormat === undefined;
   if (raw && system !== undefined) throw new UsageError('--system needs a model with a chat format.');
@@ -88,10 +101,10 @@ function start(model: Model, prompt: string, options: Options): Generation {
     ...(logprobs === undefined ? {} : { logprobs }),
     ...(numReturnSequences === undefined ? {} : { numReturnSequences }),
   };
-  if (raw) return model.generate(prompt, settings);
+  if (raw) return from.generate(prompt, settings);
   const messages: Message[] = [{ role: 'user', content: prompt }];
   if (system !== undefined) messages.unshift({ role: 'system', content: system });
-  return model.chat(messages, settings);
+  return from.chat(messages, settings);
 }
 
 function report(answer: Answer, loadedAt: number): object {

@@ -12,12 +12,19 @@ namespace neox {
 namespace {
 
 constexpr const char* kStateNames[] = {"waiting", "running", "awaitingScores", "done"};
+constexpr const char* kOverflowNames[] = {"error", "truncateLeft", "shift"};
 constexpr const char* kFinishNames[] = {"none", "eos", "stop", "length", "time", "cancelled"};
 
 FinishReason finish_from_name(std::string_view name) {
     for (std::int32_t i = 0; i < 6; ++i)
         if (name == kFinishNames[i]) return static_cast<FinishReason>(i);
     fail(ErrorCode::invalid_argument, "Unknown finish reason '", std::string(name), "'.");
+}
+
+Overflow overflow_from_name(std::string_view name) {
+    for (std::int32_t i = 0; i < 3; ++i)
+        if (name == kOverflowNames[i]) return static_cast<Overflow>(i);
+    fail(ErrorCode::invalid_argument, "Unknown contextOverflow '", std::string(name), "'.");
 }
 
 std::vector<std::int64_t> read_positions(Napi::Object object, const char* name) {
@@ -70,6 +77,9 @@ CallRequest read_call_request(Napi::Object object, LoadedModel& loaded) {
     request.max_new_tokens = member(object, "maxNewTokens", request.max_new_tokens);
     if (const Napi::Value sampler = object.Get("sampler"); !sampler.IsUndefined())
         request.sampler = read_sampler_config(read_object(sampler, "sampler"));
+    request.replace = member(object, "replace", request.replace);
+    if (const auto name = string_member(object, "contextOverflow")) request.overflow = overflow_from_name(*name);
+    request.overflow_keep = member(object, "overflowKeep", request.overflow_keep);
     request.choice = static_cast<std::uint32_t>(member(object, "choice", std::int64_t{0}));
     request.n_logprobs = static_cast<std::int32_t>(member(object, "logprobs", std::int64_t{-1}));
     request.n_draft = static_cast<std::int32_t>(member(object, "draftTokens", std::int64_t{request.n_draft}));
@@ -121,6 +131,7 @@ Napi::Value CallObject::drain(const Napi::CallbackInfo& info) {
         Napi::Object object = Napi::Object::New(env);
         object.Set("ids", to_int32_array(env, ids));
         if (call.request.n_logprobs >= 0) set_logprobs(env, object, drained.tokens);
+        object.Set("reusedTokens", to_number(env, drained.n_reused));
         object.Set("state", kStateNames[static_cast<std::int32_t>(drained.state)]);
         object.Set("finishReason", kFinishNames[static_cast<std::int32_t>(drained.finish)]);
         if (drained.error) object.Set("error", to_js_error(env, *drained.error).Value());

@@ -24,6 +24,7 @@ JobControl job_control(TaskControl& task) {
 Napi::Function SessionObject::define(Napi::Env env) {
     return DefineClass(env, "NativeSession",
                        {InstanceMethod("length", &SessionObject::length), InstanceMethod("ids", &SessionObject::ids),
+                        InstanceMethod("dropped", &SessionObject::dropped),
                         InstanceMethod("truncate", &SessionObject::truncate),
                         InstanceMethod("fork", &SessionObject::fork),
                         InstanceMethod("save", &SessionObject::save),
@@ -57,6 +58,11 @@ Napi::Value SessionObject::length(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::ids(const Napi::CallbackInfo& info) {
     return guard(info.Env(),
                  [&]() -> Napi::Value { return to_int32_array(info.Env(), loaded_->engine->tokens(alive())); });
+}
+
+Napi::Value SessionObject::dropped(const Napi::CallbackInfo& info) {
+    return guard(info.Env(),
+                 [&]() -> Napi::Value { return to_number(info.Env(), loaded_->engine->n_dropped(alive())); });
 }
 
 Napi::Value SessionObject::truncate(const Napi::CallbackInfo& info) {

@@ -25,6 +25,7 @@ public:
 private:
     Napi::Value length(const Napi::CallbackInfo& info);
     Napi::Value ids(const Napi::CallbackInfo& info);
+    Napi::Value dropped(const Napi::CallbackInfo& info);
     Napi::Value truncate(const Napi::CallbackInfo& info);
     Napi::Value fork(const Napi::CallbackInfo& info);
     Napi::Value save(const Napi::CallbackInfo& info);

@@ -80,7 +80,53 @@ void prepare_speculation(Call& call, const Config& config) {
     call.draft_outputs.top_logprobs.resize(n * call.top_ids.size());
 }
 
+// Leaves in the prompt what is to be appended to the rows that it has in common with the sequence, and says how many they
+// are. Rows behind others that were dropped have seen those, so they are not what a prompt without them would give.
+std::int64_t trim_prompt(const Sequence& sequence, std::vector<PromptPart>& prompt) {
+    const std::int64_t n = sequence.rows().n_dropped > 0 ? 0 : sequence.common_prefix(prompt);
+    std::int64_t left = n;
+    for (PromptPart& part : prompt) {
+        const std::int64_t n_ids = std::min<std::int64_t>(left, std::ssize(part.ids));
+        part.ids.erase(part.ids.begin(), part.ids.begin() + n_ids);
+        left -= n_ids;
+        const std::int64_t n_values = std::min<std::int64_t>(left * sequence.n_embd(), std::ssize(part.embeddings));
+        part.embeddings.erase(part.embeddings.begin(), part.embeddings.begin() + n_values);
+        left -= n_values / sequence.n_embd();
+    }
+    return n;
+}
+
+// Decides call.limit and call.n_overflow. Returns the most rows that the sequence will have.
+std::int64_t place_in_context(Call& call, std::int32_t n_ctx, std::int32_t n_kv_blocks) {
+    const CallRequest& request = call.request;
+    const bool is_error = request.overflow == Overflow::error || request.max_new_tokens == 0;
+    call.limit = is_error ? n_ctx : std::min<std::int64_t>(n_ctx, std::int64_t{n_kv_blocks} * kKvBlock);
+    // Compared without adding: max_new_tokens may be anything.
+    if (request.max_new_tokens <= call.limit - call.prompt_end) return call.prompt_end + request.max_new_tokens;
+    if (is_error) fail_context(call.prompt_end, request.max_new_tokens, n_ctx);
+    if (request.overflow == Overflow::shift) {
+        // One block that can go is enough to go on.
+        if (kept_by_shift(call) > call.limit - kKvBlock)
+            fail(ErrorCode::context_full, "The context of ", call.limit, " cannot keep ", kept_by_shift(call),
+                 " tokens (overflowKeep) and shift the rest.");
+        return call.limit;
+    }
+    const std::int64_t n_new = request.max_new_tokens, keep = request.overflow_keep;
+    if (keep < 0 || keep >= call.limit || n_new >= call.limit - keep)
+        fail(ErrorCode::context_full, "The context of ", call.limit, " has no room for ", keep,
+             " kept tokens (overflowKeep), a prompt and ", n_new, " new ones.");
+    call.n_overflow = call.prompt_end - (call.limit - n_new);
+    call.prompt_end -= call.n_overflow;
+    return call.limit;
+}
+
 }  // namespace
+
+std::int64_t kept_by_shift(const Call& call) {
+    constexpr std::int64_t kMost = std::int64_t{1} << 40;  // far beyond any context, and safe to round
+    const std::int64_t keep = std::clamp<std::int64_t>(call.request.overflow_keep, 0, kMost);
+    return (keep + kKvBlock - 1) / kKvBlock * kKvBlock;
+}
 
 void check_position(const Sequence& sequence, std::int64_t n_positions) {
     if (n_positions < 0 || n_positions > sequence.length())
@@ -90,7 +136,7 @@ void check_position(const Sequence& sequence, std::int64_t n_positions) {
 void prepare_call(Call& call, const Config& config, std::int32_t n_ctx) {
     const CallRequest& request = call.request;
     const std::int64_t n_prompt = count_rows(request, config);
-    if (n_prompt > n_ctx) fail_context(n_prompt, request.max_new_tokens, n_ctx);
+    if (n_prompt > n_ctx && request.overflow == Overflow::error) fail_context(n_prompt, request.max_new_tokens, n_ctx);
     check_prompt(request, config);
     if (request.max_new_tokens < 0)
         fail(ErrorCode::invalid_argument, "maxNewTokens must be at least 1, but is ", request.max_new_tokens, ".");
@@ -116,20 +162,17 @@ void prepare_call(Call& call, const Config& config, std::int32_t n_ctx) {
 
 void place_call(Call& call, std::int32_t n_ctx, std::int32_t n_kv_blocks) {
     Sequence& sequence = *call.request.sequence;
-    call.begin = sequence.length();
-    call.prompt_end += call.begin;
+    call.begin = call.request.replace ? trim_prompt(sequence, call.request.prompt) : sequence.length();
+    if (!call.request.replace) call.prompt_end += call.begin;
     if (call.prompt_end == 0)
         fail(ErrorCode::invalid_argument, "The prompt is empty: there is nothing to continue.");
-    // Compared without adding: max_new_tokens may be anything.
-    if (call.request.max_new_tokens > n_ctx - call.prompt_end)
-        fail_context(call.prompt_end, call.request.max_new_tokens, n_ctx);
-    const std::int64_t length = call.prompt_end + call.request.max_new_tokens;
+    const std::int64_t length = place_in_context(call, n_ctx, n_kv_blocks);
     // The last sampled token is never fed within the call; a partly filled block shared with a fork is copied.
     call.promised_blocks = (length + kKvBlock - 1) / kKvBlock;
     if (call.promised_blocks > n_kv_blocks)
         fail(ErrorCode::kv_full, "The call needs ", call.promised_blocks, " KV blocks of ", kKvBlock,
              " positions, but the pool has ", n_kv_blocks, " (kvCacheBytes).");
-    sequence.reserve(call.request.prompt, length);
+    sequence.reserve(call.request.prompt, std::max(length, call.prompt_end + call.n_overflow));
     call.processor_ids.reserve(static_cast<std::size_t>(length));
     if (call.speculation) call.speculation->reserve(length);
     call.ring.reserve(std::min(call.request.ring_capacity, static_cast<std::size_t>(call.request.max_new_tokens)));
@@ -137,11 +180,20 @@ void place_call(Call& call, std::int32_t n_ctx, std::int32_t n_kv_blocks) {
 
 void begin_call(Call& call) {
     Sequence& sequence = *call.request.sequence;
+    if (call.request.replace) sequence.truncate(call.begin);
+    const std::int64_t n_before = sequence.n_cached;
     sequence.append(call.request.prompt);
+    const bool has_embeddings = sequence.has_embeddings();
+    const std::int64_t keep = call.request.overflow_keep;
+    if (call.n_overflow > 0) {
+        sequence.drop_and_restart(keep, call.n_overflow);
+        if (call.begin > keep) call.begin = std::max(keep, call.begin - call.n_overflow);
+    }
     // Nothing new to feed: the last row is computed again, with the arithmetic it had first, for its logits.
     if (sequence.n_cached == sequence.length()) sequence.n_cached = sequence.length() - 1;
     // As in transformers: the processors of a prompt given as embeddings see the new ids only.
-    if (!sequence.has_embeddings()) call.processor_ids.assign(sequence.tokens().begin(), sequence.tokens().end());
+    if (call.request.replace) call.n_reused = std::min(n_before, sequence.n_cached);
+    if (!has_embeddings) call.processor_ids.assign(sequence.tokens().begin(), sequence.tokens().end());
     call.processor_prompt = call.processor_ids.size();
 }
 

@@ -20,7 +20,10 @@ void prepare_call(Call& call, const Config& config, std::int32_t n_ctx);
 // empty prompt, ERR_NEOX_CONTEXT_FULL, or ERR_NEOX_KV_FULL when it could never fit.
 void place_call(Call& call, std::int32_t n_ctx, std::int32_t n_kv_blocks);
 
-// Appends the prompt to the sequence.
+// Appends the prompt to the sequence, after what `replace` and an overflow drop from it.
 void begin_call(Call& call);
+
+// Rows at the beginning that Overflow::shift never drops: whole blocks.
+std::int64_t kept_by_shift(const Call& call);
 
 }  // namespace neox

@@ -38,10 +38,19 @@ struct SampledToken {
     std::vector<TokenLogprob> top{};  // most likely first
 };
 
+// What becomes of a call that does not fit into the context: it is refused; the oldest rows are dropped before it begins and
+// those behind them computed as one new prompt; or the oldest rows are dropped, in whole KV blocks, whenever the context is
+// full, and the cached keys of the others turned to their new positions.
+enum class Overflow : std::int32_t { error = 0, truncate_left, shift };
+
 // What the caller asks; not changed after submit().
 struct CallRequest {
     std::shared_ptr<Sequence> sequence;  // appended to
     std::vector<PromptPart> prompt;
+    // Of a generation: the prompt takes the place of all that the sequence holds; the rows that both begin with are kept.
+    bool replace = false;
+    Overflow overflow = Overflow::error;
+    std::int64_t overflow_keep = 0;       // rows at the beginning that are never dropped; `shift` keeps whole blocks
 
     // Generation, when max_new_tokens > 0.
     std::int64_t max_new_tokens = 0;
@@ -97,7 +106,11 @@ struct Call {
     std::int64_t keep_tokens = -1;     // set with cancel_flag: generated tokens that stay in the sequence
 
     std::int64_t begin = 0;            // position of the prompt's first row
-    std::int64_t prompt_end = 0;       // position after the prompt
+    std::int64_t prompt_end = 0;       // position after the prompt; below 0 once a shift has dropped more than the prompt
+    std::int64_t limit = 0;            // positions that the sequence may have
+    std::int64_t n_overflow = 0;       // rows that truncate_left drops at the beginning
+    std::int64_t n_shifted = 0;        // rows that shifts have dropped
+    std::int64_t n_reused = 0;         // rows of the prompt that were cached already
     std::int64_t n_generated = 0;
     std::int64_t promised_blocks = 0;
     std::unique_ptr<Sampler> sampler;

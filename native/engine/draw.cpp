@@ -84,7 +84,7 @@ void draw_tokens(const Plan& plan, Plan::Part& part) noexcept {
     if (!part.is_last || call.request.max_new_tokens == 0 || is_cancelled) return;
     if (plan.statuses[part.first_row + static_cast<std::size_t>(part.n_counted) - 1] != RowStatus::done) return;
     for (std::size_t i = 0;; ++i) {
-        const std::int64_t position = part.begin + part.n_counted;
+        const std::int64_t position = part.sequence->draw_position(part.begin + part.n_counted);
         if (i == 0)
             draw_token(call, position);
         else

@@ -84,6 +84,11 @@ std::int64_t Engine::length(const Sequence& sequence) {
     return sequence.length();
 }
 
+std::int64_t Engine::n_dropped(const Sequence& sequence) {
+    const std::lock_guard lock(mutex_);
+    return sequence.rows().n_dropped;
+}
+
 std::shared_ptr<Call> Engine::submit(CallRequest request) {
     auto call = std::make_shared<Call>(std::move(request));
     prepare_call(*call, config_, options_.n_ctx);
@@ -124,6 +129,7 @@ Drained Engine::drain(Call& call) {
     const bool was_full = call.ring.size() >= call.request.ring_capacity;
     drained.tokens.assign(std::make_move_iterator(call.ring.begin()), std::make_move_iterator(call.ring.end()));
     call.ring.clear();
+    drained.n_reused = call.n_reused;
     drained.state = call.state;
     drained.finish = call.finish;
     drained.error = call.error;
@@ -148,7 +154,7 @@ void Engine::submit_scores(Call& call, std::span<const float> scores) {
         fail(ErrorCode::invalid_argument, "Expected ", call.scores.size(), " scores but received ", scores.size(), ".");
     call.scores.assign(scores.begin(), scores.end());
     call.state = CallState::running;
-    draw_from_scores(call, call.request.sequence->length());
+    draw_from_scores(call, call.request.sequence->draw_position(call.request.sequence->length()));
     if (call.draw == Call::Draw::token)
         push(call, std::move(call.pending));
     else

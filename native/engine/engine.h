@@ -31,6 +31,7 @@ struct EngineOptions {
 
 // What drain() hands over.
 struct Drained {
+    std::int64_t n_reused = 0;  // rows of the prompt that were cached already
     std::vector<SampledToken> tokens;
     CallState state = CallState::waiting;
     FinishReason finish = FinishReason::none;
@@ -59,6 +60,7 @@ public:
     void evict(Sequence& sequence);
     std::vector<Token> tokens(const Sequence& sequence);
     std::int64_t length(const Sequence& sequence);
+    std::int64_t n_dropped(const Sequence& sequence);  // rows that an overflow of the context took out
 
     // Checks and queues. Throws ERR_NEOX_INVALID_ARGUMENT, ERR_NEOX_CONTEXT_FULL, ERR_NEOX_KV_FULL (it can never fit),
     // ERR_NEOX_BUSY (another call runs on the sequence), ERR_NEOX_DISPOSED.
@@ -108,6 +110,8 @@ private:
     void admit();
     void handle_cancels();
     double ms_to_deadline() const;
+    void shift_full(Lock& lock);
+    void shift(Call& call, Lock& lock);
     void make_room(Sequence& sequence, std::int64_t begin, std::int64_t end);
     void step(std::unique_lock<std::mutex>& lock);
     void draw();

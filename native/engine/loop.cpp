@@ -41,6 +41,7 @@ void Engine::run() {
         try {
             handle_cancels();
             admit();
+            shift_full(lock);
             choose_parts(running_, options_.max_rows, costs_, plan_);
             if (!plan_.parts.empty()) step(lock);
             do_errand(lock);
@@ -264,7 +265,10 @@ std::int64_t Engine::end_position(const Call& call, FinishReason reason) const {
     const bool is_fed = call.n_generated > 0 || (call.request.max_new_tokens == 0 && reason == FinishReason::length);
     const std::int64_t kept = call.keep_tokens < 0 ? call.n_generated : std::min(call.keep_tokens, call.n_generated);
     if (!is_fed || (kept == 0 && reason == FinishReason::cancelled)) return call.begin;
-    return call.prompt_end + kept;
+    const std::int64_t end = call.prompt_end + kept;
+    // In rows that a shift has kept, or in those that it has dropped.
+    if (call.n_shifted > 0 && end < kept_by_shift(call)) return std::min(kept_by_shift(call), end + call.n_shifted);
+    return end;
 }
 
 void Engine::fail_call(Call& call, const Error& error) {

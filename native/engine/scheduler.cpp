@@ -76,16 +76,17 @@ Row sequence_row(const Sequence& sequence, std::int64_t pos) {
     return row;
 }
 
-// Lengthens the parts, which are of calls that decode, by drafts; never beyond what a call was promised and what its
-// consumer has room for. Returns the number of rows.
+// Lengthens the parts, which are of calls that decode, by drafts; never beyond what a call was promised, what its consumer
+// has room for and where its context ends. Returns the number of rows.
 std::int64_t add_drafts(Plan& plan, std::int64_t budget, const StepCosts& costs) {
     plan.speculations.clear();
     for (const Plan::Part& part : plan.parts) {
         const Call& call = *part.call;
         if (!call.speculation) continue;
         const std::int64_t room =
-            std::min(call.request.max_new_tokens - call.n_generated,
-                     static_cast<std::int64_t>(call.request.ring_capacity - call.ring.size()));
+            std::min({call.request.max_new_tokens - call.n_generated,
+                      static_cast<std::int64_t>(call.request.ring_capacity - call.ring.size()),
+                      call.limit - call.request.sequence->length() + 1});
         call.speculation->propose(call.request.sequence->tokens(), room - 1);
         plan.speculations.push_back(call.speculation.get());
     }

@@ -52,12 +52,64 @@ void Sequence::append_sampled(Token token) {
 
 void Sequence::truncate(std::int64_t n_positions) {
     if (n_positions >= length()) return;
+    if (n_positions == 0) rows_.n_dropped = 0;  // a new beginning
     rows_.tokens.resize(static_cast<std::size_t>(n_positions));
     rows_.phases.resize(rows_.tokens.size());
     while (!rows_.prompts.empty() && rows_.prompts.back().begin >= n_positions) rows_.prompts.pop_back();
     while (!rows_.embedding_positions.empty() && rows_.embedding_positions.back() >= n_positions) rows_.embedding_positions.pop_back();
     rows_.embeddings.resize(rows_.embedding_positions.size() * static_cast<std::size_t>(n_embd_));
     n_cached = std::min(n_cached, n_positions);
+    table.truncate(n_cached);
+}
+
+std::int64_t Sequence::common_prefix(const std::vector<PromptPart>& prompt) const {
+    const std::size_t n_embd = static_cast<std::size_t>(n_embd_);
+    std::int64_t pos = 0;
+    for (const PromptPart& part : prompt) {
+        for (const Token id : part.ids) {
+            if (pos == length() || rows_.tokens[static_cast<std::size_t>(pos)] != id) return pos;
+            ++pos;
+        }
+        for (std::size_t i = 0; i < part.embeddings.size(); i += n_embd) {
+            const float* own = pos == length() ? nullptr : embedding(pos);
+            if (!own || !std::equal(own, own + n_embd, part.embeddings.data() + i)) return pos;
+            ++pos;
+        }
+    }
+    return pos;
+}
+
+void Sequence::drop(std::int64_t begin, std::int64_t n) {
+    const auto moved = [&](std::int64_t pos) { return pos <= begin ? pos : std::max(begin, pos - n); };
+    const auto erase = [&](auto& rows) { rows.erase(rows.begin() + begin, rows.begin() + begin + n); };
+    erase(rows_.tokens);
+    erase(rows_.phases);
+    std::vector<PromptRun> prompts;
+    for (const PromptRun& run : rows_.prompts) {
+        const PromptRun now{moved(run.begin), moved(run.end)};
+        if (now.begin >= std::min(now.end, length())) continue;
+        // Of runs that are cut at the same row the later one holds it.
+        if (!prompts.empty() && prompts.back().begin == now.begin) prompts.pop_back();
+        prompts.push_back(now);
+    }
+    rows_.prompts = std::move(prompts);
+    const auto at = [&](std::int64_t pos) {
+        const auto first = rows_.embedding_positions.begin();
+        return std::lower_bound(first, rows_.embedding_positions.end(), pos) - first;
+    };
+    const std::ptrdiff_t first = at(begin), last = at(begin + n);
+    rows_.embedding_positions.erase(rows_.embedding_positions.begin() + first, rows_.embedding_positions.begin() + last);
+    rows_.embeddings.erase(rows_.embeddings.begin() + first * n_embd_, rows_.embeddings.begin() + last * n_embd_);
+    for (std::int64_t& pos : rows_.embedding_positions) pos = moved(pos);
+    rows_.n_dropped += n;
+}
+
+void Sequence::drop_and_restart(std::int64_t begin, std::int64_t n) {
+    drop(begin, n);
+    std::fill(rows_.phases.begin() + begin, rows_.phases.end(), RowPhase::prompt);
+    while (!rows_.prompts.empty() && rows_.prompts.back().begin >= begin) rows_.prompts.pop_back();
+    rows_.prompts.push_back({begin, length()});
+    n_cached = std::min(n_cached, begin);
     table.truncate(n_cached);
 }
 

@@ -26,6 +26,7 @@ public:
         : table(std::move(pool)), n_embd_(n_embd), rows_(std::move(rows)) {}
 
     const SequenceRows& rows() const { return rows_; }
+    std::int32_t n_embd() const { return n_embd_; }
     std::int64_t length() const { return rows_.length(); }
     std::span<const Token> tokens() const { return rows_.tokens; }
     RowPhase phase(std::int64_t pos) const { return rows_.phases[static_cast<std::size_t>(pos)]; }
@@ -42,6 +43,14 @@ public:
     void append(const std::vector<PromptPart>& prompt);
     void append_sampled(Token token);
     void truncate(std::int64_t n_positions);
+    // How many rows the sequence and a prompt begin with alike: the same tokens, embeddings of the same values.
+    std::int64_t common_prefix(const std::vector<PromptPart>& prompt) const;
+    // Takes rows [begin, begin + n) out, and those behind them move down; the KV cache is the caller's care.
+    void drop(std::int64_t begin, std::int64_t n);
+    // The same, and what is behind becomes one prompt, to be computed anew.
+    void drop_and_restart(std::int64_t begin, std::int64_t n);
+    // The position by which draws are keyed: no two tokens of a sequence have the same.
+    std::int64_t draw_position(std::int64_t pos) const { return pos + rows_.n_dropped; }
     // Gives its blocks back; they are recomputed when it runs next.
     void evict();
     Sequence fork(std::int64_t n_positions) const;

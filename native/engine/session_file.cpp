@@ -28,7 +28,7 @@ struct SessionHeader {
     std::uint64_t weights;
     std::uint64_t n_positions, n_prompts, n_embeddings;
     std::uint64_t n_blocks, block_bytes;
-    std::uint64_t reserved;  // 0
+    std::uint64_t n_dropped;
 };
 static_assert(sizeof(SessionHeader) == 128 && std::is_trivially_copyable_v<SessionHeader>);
 static_assert(sizeof(PromptRun) == 16 && sizeof(Token) == 4);
@@ -131,6 +131,8 @@ void check_prompts(const SequenceRows& rows) {
 
 SequenceRows read_rows(const SessionHeader& h, Cursor& cursor) {
     SequenceRows rows;
+    check_range<std::uint64_t>("dropped tokens", h.n_dropped, 0, std::uint64_t{1} << 53);
+    rows.n_dropped = static_cast<std::int64_t>(h.n_dropped);
     const std::size_t n = static_cast<std::size_t>(h.n_positions);
     rows.tokens.resize(n);
     cursor.read(rows.tokens.data(), n);
@@ -180,8 +182,6 @@ SessionFile parse_session(const ByteSource& source) {
              " is known.");
     SessionFile file;
     file.binding = read_binding(h);
-    if (h.reserved != 0)
-        fail(ErrorCode::format_value, "A reserved field of the session is ", h.reserved, ".");
     file.n_blocks = h.n_blocks;
     file.block_bytes = h.block_bytes;
     file.blocks_offset = check_sizes(h, source.size());
@@ -221,6 +221,7 @@ std::vector<std::byte> write_session_head(const SessionBinding& binding, const S
     h.n_embeddings = rows.embedding_positions.size();
     h.n_blocks = n_blocks;
     h.block_bytes = block_bytes;
+    h.n_dropped = static_cast<std::uint64_t>(rows.n_dropped);
     std::vector<std::uint8_t> phases;
     for (const RowPhase phase : rows.phases) phases.push_back(static_cast<std::uint8_t>(phase));
     std::vector<std::byte> bytes;

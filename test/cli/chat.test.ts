@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { expectFailure, makeTinyModel, neox, temporaryFolder } from './program.js';
 
 const settings = ['--temperature', '0', '-n', '24', '-q'];
@@ -26,9 +27,18 @@ describe('chat over a pipe', () => {
     expect(status).toBe(0);
   });
 
-  test('turns add up in one session, until the context is full', async () => {
+  test('turns add up in one session; a full context drops the oldest and goes on', async () => {
+    const input = 'hello\n'.repeat(40);
+    const { status, stdout, stderr } = await neox(['chat', ...settings.slice(0, -1), '-c', '192'], { input });
+    expect(stdout.trimEnd().split('\n')).toHaveLength(40);
+    expect(stderr).toMatch(/^neox: the context is full; the oldest \d+ tokens were dropped$/m);
+    expect(status).toBe(0);
+  });
+
+  test('--context-overflow error ends where the context is full', async () => {
     const input = 'hello\n'.repeat(60);
-    const { status, stdout, stderr } = await neox(['chat', ...settings, '-c', '128'], { input });
+    const args = ['chat', ...settings, '-c', '128', '--context-overflow', 'error'];
+    const { status, stdout, stderr } = await neox(args, { input });
     const answers = stdout.trimEnd().split('\n').length;
     expect(answers).toBeGreaterThan(1);
     expect(answers).toBeLessThan(60);
@@ -36,10 +46,21 @@ describe('chat over a pipe', () => {
     expect(status).toBe(4);
   });
 
-  test('--chat-format writes the conversation otherwise, and a wrong name ends with 2', async () => {
-    const flags = ['chat', '-q', '-n', '1', '--temperature', '0', '--chat-format'];
-    expect((await neox([...flags, 'rinna-bilingual'], { input: 'hello\n' })).status).toBe(0);
-    expectFailure(await neox([...flags, 'rinna'], { input: 'hello\n' }), 2, /rinna-3\.6b/);
+  test('--session goes on where the last run ended', async () => {
+    const folder = temporaryFolder();
+    try {
+      const whole = await neox(['chat', ...settings], { input: 'こんにちは\n富士山の高さは?\n' });
+      const args = ['chat', ...settings, '--session', join(folder.path, 'talk')];
+      const first = await neox(args, { input: 'こんにちは\n' });
+      const second = await neox(args, { input: '富士山の高さは?\n' });
+      expect(first.stdout + second.stdout).toBe(whole.stdout);
+      expect([first.status, second.status]).toEqual([0, 0]);
+      // One prompt is no more than another turn.
+      const third = await neox(['run', ...settings, '--session', join(folder.path, 'talk'), 'ありがとう']);
+      expect(third.status).toBe(0);
+    } finally {
+      folder.remove();
+    }
   });
 
   test('/exit leaves, and nothing after it is answered', async () => {

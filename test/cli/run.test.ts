@@ -41,7 +41,7 @@ describe('run', () => {
       text: expect.any(String),
       tokenIds: expect.any(Array),
       finishReason: 'length',
-      usage: { promptTokens: expect.any(Number), completionTokens: 12 },
+      usage: { promptTokens: expect.any(Number), completionTokens: 12, cachedTokens: 0 },
       timings: {
         queueMs: expect.any(Number),
         prefillMs: expect.any(Number),

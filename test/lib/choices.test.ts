@@ -24,7 +24,7 @@ test('the first is what the seed gives alone, and the others differ', async () =
     expect(result.sequences[0]).toEqual(alone.sequences[0]);
     expect(result.tokenIds).toEqual(alone.tokenIds);
     expect(new Set(result.sequences.map(({ tokenIds }) => String(tokenIds))).size).toBe(3);
-    expect(result.usage).toEqual({ promptTokens: ids.length, completionTokens: 72 });
+    expect(result.usage).toEqual({ promptTokens: ids.length, completionTokens: 72, cachedTokens: 0 });
     expect(result.timings.prefillMs).toBeGreaterThan(0);
   }
 });

@@ -31,6 +31,7 @@ describe('text', () => {
     expect(result.usage).toEqual({
       promptTokens: model.tokenizer.encode(prompt, { addSpecialTokens: false }).length,
       completionTokens: 60,
+      cachedTokens: 0,
     });
   });
 
