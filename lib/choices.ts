@@ -198,7 +198,8 @@ export class Choices implements GenerationRun {
       choice.timings = (await untilDone(call)).timings;
     } else if (isDone) {
       this.#end(choice, news.finishReason as FinishReason);
-    } else if (news.state === 'awaitingScores') {
+    } else if (news.state === 'awaitingScores' && chunk === undefined) {
+      // A chunk goes first: should the processor throw, what came before is delivered. The call still waits at the next turn.
       this.#process(call, choice.output);
     }
     return chunk;
