@@ -20,7 +20,7 @@ const FORMAT_KEYS = ['name', 'user', 'assistant', 'separator', 'newline', 'syste
 export interface ChatHints {
   /** The name of a format, as the file gives it. Comes before any guess. */
   format?: string | undefined;
-  /** The checkpoint's names: the repository, the directory, general.name. */
+  /** The checkpoint's names, the first that is known counts: general.name, the repository or directory, what it was made from. */
   names?: readonly (string | undefined)[];
 }
 
@@ -171,6 +171,9 @@ function mergeTemplates(parts: readonly (TextPart | ImagePart)[]): (TextPart | I
 }
 
 function findModel(names: ChatHints['names'] = []): (typeof CHAT_MODELS)[number] | undefined {
-  const known = names.filter((name) => name !== undefined).map((name) => name.toLowerCase());
-  return CHAT_MODELS.find((model) => known.some((name) => model.pattern.test(name)));
+  for (const name of names) {
+    const model = CHAT_MODELS.find(({ pattern }) => name !== undefined && pattern.test(name.toLowerCase()));
+    if (model) return model;
+  }
+  return undefined;
 }

@@ -6,6 +6,7 @@ import { checkTypeOptions, TYPE_OPTIONS, type TypeOptions } from './file-types.j
 import { modelNameOf, resolveModelPath } from './hub-cache.js';
 import type { JobResult } from './job-types.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
+import { modelNames } from './model-names.js';
 import { native } from './native.js';
 import { assertNotInput } from './output-path.js';
 import { checkRoundingOptions, ROUNDING_OPTIONS } from './rounding-options.js';
@@ -16,7 +17,7 @@ import { assertKnownOptions, assertString } from './validate.js';
 export interface ConvertOptions extends JobOptions, TypeOptions, RoundingOptions {
   /** The model's name in the file. @defaultValue the directory's name */
   name?: string;
-  /** Name of one of `CHAT_FORMATS`. @defaultValue by the directory's own name, whatever `name` says */
+  /** Name of one of `CHAT_FORMATS`. @defaultValue by the directory's own name or what its config.json was made from, whatever `name` says */
   chatFormat?: string;
 }
 
@@ -47,7 +48,9 @@ export async function convert(
   const ownName = modelNameOf(directory);
   const { name = ownName, chatFormat } = options;
   const format =
-    chatFormat === undefined ? detectChatFormat({ names: [ownName] }) : resolveChatFormat(chatFormat);
+    chatFormat === undefined
+      ? detectChatFormat({ names: modelNames(directory) })
+      : resolveChatFormat(chatFormat);
   const source = resolveModelPath(directory);
   assertNotInput(source, output);
   const job = {

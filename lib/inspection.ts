@@ -6,6 +6,7 @@ import { fromNative, NeoxError } from './errors.js';
 import { readGenerationConfig } from './generation-config.js';
 import { modelNameOf, resolveModelPath } from './hub-cache.js';
 import { isCommit } from './hub-names.js';
+import { modelNames } from './model-names.js';
 import { native } from './native.js';
 import type { NativeLoadOptions } from './native-load-types.js';
 import { Tokenizer } from './tokenizer.js';
@@ -70,7 +71,7 @@ export async function inspectModel(path: string, options: NativeLoadOptions): Pr
   try {
     const own = modelNameOf(path);
     const found = await native().inspect(resolveModelPath(path), { maxSequences: 1, ...options });
-    const names = [found.name, own];
+    const names = [found.name, ...modelNames(path)];
     const { isBpe, quantizedFrom: _, generationConfig, fileType, chatFormat, tokenizerNote, ...rest } = found;
     const { defaults, eosTokenIds } = readGenerationConfig(generationConfig);
     const isGiven = Object.keys(defaults).length > 0;

@@ -6,6 +6,7 @@ import { ContextFullError, DisposedError, fromNative, NeoxError } from './errors
 import { readGenerationConfig } from './generation-config.js';
 import { modelNameOf } from './hub-cache.js';
 import { isCommit } from './hub-names.js';
+import { modelNames } from './model-names.js';
 import type { NativeCall, NativeModel, NativeRequest } from './native.js';
 import type { TokenizerFiles } from './native-types.js';
 import { Tokenizer } from './tokenizer.js';
@@ -37,7 +38,8 @@ export class LoadedModel {
     } = model.info();
     const { defaults, eosTokenIds: eos } = readGenerationConfig(generationConfig);
     const own = modelNameOf(path);
-    const names = [info.name, own];
+    // Its own names first: what it was made from may have talked otherwise.
+    const names = [info.name, ...modelNames(path)];
     this.native = model;
     this.config = model.config();
     // A snapshot of the cache is a folder named by its commit.

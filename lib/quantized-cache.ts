@@ -10,6 +10,7 @@ import { NeoxError } from './errors.js';
 import { modelNameOf } from './hub-cache.js';
 import type { JobResult } from './job-types.js';
 import { type JobOptions, runJob } from './jobs.js';
+import { modelNames } from './model-names.js';
 import { native } from './native.js';
 import type { FileType } from './types.js';
 
@@ -114,7 +115,7 @@ async function write(
     return runJob((report) => native().quantize({ ...job, allowRequantize: true }, report), options);
   }
   const name = modelNameOf(source);
-  const chatFormat = detectChatFormat({ names: [name] })?.name;
+  const chatFormat = detectChatFormat({ names: modelNames(source) })?.name;
   const given = chatFormat === undefined ? {} : { chatFormat };
   return runJob((report) => native().convert({ ...job, name, ...given }, report), options);
 }

@@ -43,7 +43,7 @@ export const libLayers = [
     ...['unicode', 'unicode-versions', 'utf8', 'trie', 'longest-match'],
     ...['native-types', 'native-load-types', 'chat-formats'],
   ],
-  ['native', 'demo', 'hub-names', 'hub-cache', 'known-files', 'output-path'],
+  ['native', 'demo', 'hub-names', 'hub-cache', 'model-names', 'known-files', 'output-path'],
   ['tokenizer-config', 'tokenizer-kind', 'decode-stream', 'text-stream'],
   [
     ...['added-tokens', 'text-chunks', 'piece-decoder', 'spiece-decoder', 'spiece-tokenizer'],

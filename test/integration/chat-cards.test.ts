@@ -1,10 +1,12 @@
 // Conversations through the public API: the model cards' own examples as prompts and ids, images, and formats by option.
 
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { detectChatFormat, renderPrompt } from '../../lib/chat.js';
 import {
   type ChatFormat,
+  convert,
   demoModelPath,
   type GenerateOptions,
   type Message,
@@ -130,6 +132,41 @@ test('a format of the caller’s own is rendered, and its newline comes back as 
   expect(chunks.join('')).toBe('x\ny<B\n<BR');
   for (const chunk of chunks) expect(['', 'x', '\n', 'y', '<B', '<B\n', '<BR']).toContain(chunk);
   await talking.dispose();
+});
+
+test('a checkpoint under a name of its own is known by what its config.json says it was made from', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'neox-origin-'));
+  try {
+    const write = (name: string, origin: unknown): string => {
+      const directory = join(folder, name);
+      cpSync(checkpointPath('sequential-erf'), directory, { recursive: true });
+      const file = join(directory, 'config.json');
+      const config = JSON.parse(readFileSync(file, 'utf8'));
+      writeFileSync(file, JSON.stringify({ ...config, _name_or_path: origin }));
+      return directory;
+    };
+    const mine = write('mine', 'rinna/japanese-gpt-neox-3.6b-instruction-ppo');
+    const gguf = join(folder, 'mine.gguf');
+    await convert(mine, gguf);
+    for (const path of [mine, gguf]) {
+      expect((await Model.inspect(path)).chatFormat?.name).toBe('rinna-3.6b');
+      const loaded = await Model.load(path);
+      expect(loaded.chatFormat?.name).toBe('rinna-3.6b');
+      await loaded.dispose();
+    }
+    expect((await Model.inspect(mine)).generationDefaults).toMatchObject({ temperature: 0.7 });
+    // Its own name comes first; a base model's is none that talks, and neither is anything else.
+    const own = write(
+      'bilingual-gpt-neox-4b-instruction-sft',
+      'rinna/japanese-gpt-neox-3.6b-instruction-ppo',
+    );
+    expect((await Model.inspect(own)).chatFormat?.name).toBe('rinna-bilingual');
+    for (const [index, origin] of ['rinna/japanese-gpt-neox-3.6b', '', 7, null].entries()) {
+      expect((await Model.inspect(write(`other-${index}`, origin))).chatFormat).toBeUndefined();
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test('a base model talks once it is given a format, and a wrong format is an error before anything is read', async () => {
