@@ -29,9 +29,9 @@ export function modelCost(found: ModelInspection, kvCacheType: 'f32' | 'f16'): M
   return { ...cost, kvBytes: 2 * numHiddenLayers * hiddenSize * (kvCacheType === 'f32' ? 4 : 2) };
 }
 
-/** Bytes read for one generated token, at the test's mean depth. */
-export function bytesPerToken(cost: ModelCost, { nGen, depth }: BenchTest): number {
-  return cost.stepBytes + cost.kvBytes * (Math.max(1, depth) + nGen / 2);
+/** Bytes read for one generated token, at the test's mean depth; sequences share the weights. */
+export function bytesPerToken(cost: ModelCost, { nGen, depth, sequences }: BenchTest): number {
+  return cost.stepBytes / sequences + cost.kvBytes * (Math.max(1, depth) + nGen / 2);
 }
 
 /** Operations of the matrix products of a prompt, two for a multiplication with its addition; attention is not counted. */

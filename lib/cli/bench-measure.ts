@@ -8,6 +8,8 @@ export interface BenchTest {
   nGen: number;
   /** Tokens that are in the cache before. */
   depth: number;
+  /** Sequences that generate at once, so that a step has as many rows; 1 for a prompt. */
+  sequences: number;
 }
 
 export interface MeasureOptions {
@@ -20,16 +22,18 @@ export function listTests(
   prompts: readonly number[],
   gens: readonly number[],
   depths: readonly number[],
+  batches: readonly number[],
 ): BenchTest[] {
+  const pick = (counts: readonly number[]): readonly number[] => counts.filter((count) => count > 0);
   return depths.flatMap((depth) => [
-    ...prompts.filter((nPrompt) => nPrompt > 0).map((nPrompt) => ({ nPrompt, nGen: 0, depth })),
-    ...gens.filter((nGen) => nGen > 0).map((nGen) => ({ nPrompt: 0, nGen, depth })),
+    ...pick(prompts).map((nPrompt) => ({ nPrompt, nGen: 0, depth, sequences: 1 })),
+    ...pick(gens).flatMap((nGen) => batches.map((sequences) => ({ nPrompt: 0, nGen, depth, sequences }))),
   ]);
 }
 
-/** llama-bench's names: `pp512`, `tg128 @ d1024`. */
-export function testName({ nPrompt, nGen, depth }: BenchTest): string {
-  const name = nPrompt > 0 ? `pp${nPrompt}` : `tg${nGen}`;
+/** llama-bench's names: `pp512`, `tg128 @ d1024`; of several sequences `tg32 x4`. */
+export function testName({ nPrompt, nGen, depth, sequences }: BenchTest): string {
+  const name = nPrompt > 0 ? `pp${nPrompt}` : `tg${nGen}${sequences > 1 ? ` x${sequences}` : ''}`;
   return depth > 0 ? `${name} @ d${depth}` : name;
 }
 
@@ -73,16 +77,18 @@ async function measurePrompt(
   }
 }
 
-// Of the tokens after the first, which belongs to the prompt's pass.
+// Of the tokens after the first, which belongs to the prompt's pass; of several sequences the mean, since they begin one after
+// the other and end so.
 async function measureGeneration(
   model: Model,
-  { nGen, depth }: BenchTest,
+  { nGen, depth, sequences }: BenchTest,
   random: RandomIds,
   signal: AbortSignal,
 ): Promise<number> {
-  const prompt = random(Math.max(1, depth));
-  const result = await model.generate(prompt, { ...fixed, maxNewTokens: nGen + 1, signal }).result();
-  return result.timings.decodeMs;
+  const options = { ...fixed, maxNewTokens: nGen + 1, signal };
+  const calls = Array.from({ length: sequences }, () => model.generate(random(Math.max(1, depth)), options));
+  const results = await Promise.all(calls.map((call) => call.result()));
+  return results.reduce((sum, { timings }) => sum + timings.decodeMs, 0) / sequences;
 }
 
 // Nothing is drafted: random weights repeat themselves, and a step is to be measured.

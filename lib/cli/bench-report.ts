@@ -15,16 +15,18 @@ export interface BenchInput {
   time: Date;
   /** Nanoseconds. */
   samples: readonly number[];
+  /** Of the same test with one sequence. */
+  single: readonly number[] | undefined;
   ceilings: Ceilings | undefined;
 }
 
 export type BenchRecord = ReturnType<typeof makeRecord>;
 
-export function makeRecord({ model, found, path, test, time, samples, ceilings }: BenchInput) {
+export function makeRecord({ model, found, path, test, time, samples, single, ceilings }: BenchInput) {
   const { version, isa } = systemInfo();
   const { threads, precision, kvCacheType, device } = model.info;
   const cost = modelCost(found, kvCacheType);
-  const tokens = test.nPrompt + test.nGen;
+  const tokens = test.nPrompt + test.nGen * test.sequences;
   const speeds = samples.map((ns) => (1e9 * tokens) / ns);
   const median = medianOf(speeds);
   const isPrompt = test.nPrompt > 0;
@@ -45,6 +47,7 @@ export function makeRecord({ model, found, path, test, time, samples, ceilings }
     n_prompt: test.nPrompt,
     n_gen: test.nGen,
     n_depth: test.depth,
+    n_sequences: test.sequences,
     test_time: time.toISOString(),
     avg_ns: Math.round(meanOf(samples)),
     stddev_ns: Math.round(deviationOf(samples)),
@@ -57,6 +60,8 @@ export function makeRecord({ model, found, path, test, time, samples, ceilings }
     max_ts: Math.max(...speeds),
     isa,
     precision,
+    /** Time of a step against that of one sequence: what verifying a draft of `n_sequences` - 1 tokens costs. */
+    step_cost: single && !isPrompt ? medianOf(samples) / medianOf(single) : null,
     /** Of the median: bytes read per second by a generation, operations of the matrix products by a prompt. */
     read_gb_per_s: isPrompt ? null : (median * bytesPerToken(cost, test)) / 1e9,
     matmul_gop_per_s: isPrompt ? (median / test.nPrompt) * (promptOperations(cost, test) / 1e9) : null,
@@ -89,6 +94,7 @@ function markdown(records: readonly BenchRecord[]): string {
     'test',
     't/s',
     'median',
+    'step',
     'reached',
     'of ceiling',
   ];
@@ -99,9 +105,10 @@ function markdown(records: readonly BenchRecord[]): string {
     record.isa,
     record.precision,
     String(record.n_threads),
-    testName({ nPrompt: record.n_prompt, nGen: record.n_gen, depth: record.n_depth }),
+    recordName(record),
     `${rate(record.avg_ts)} ± ${rate(record.stddev_ts)}`,
     rate(record.median_ts),
+    record.step_cost === null ? '-' : `${record.step_cost.toFixed(2)} x`,
     ...reached(record),
   ]);
   const lines = [head, head.map((_, column) => (column > 4 ? '---:' : '---')), ...rows];
@@ -109,6 +116,11 @@ function markdown(records: readonly BenchRecord[]): string {
   const [first] = records;
   if (first === undefined || first.ceiling_read_gb_per_s === null) return table;
   return `${table}\n${ceilingLine(first)}\n`;
+}
+
+function recordName(record: BenchRecord): string {
+  const { n_prompt: nPrompt, n_gen: nGen, n_depth: depth, n_sequences: sequences } = record;
+  return testName({ nPrompt, nGen, depth, sequences });
 }
 
 // The yardstick of a generation is reading; that of a prompt is the arithmetic of its precision.

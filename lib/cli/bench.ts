@@ -14,6 +14,7 @@ interface Options extends Omit<LoadFlags, 'threads' | 'contextLength'> {
   nPrompt?: number[];
   nGen?: number[];
   depth?: number[];
+  sequences?: number[];
   repetitions?: number;
   noWarmup?: boolean;
   noCeilings?: boolean;
@@ -48,6 +49,12 @@ export const bench: CommandSpec<Options> = {
       defaultText: '0',
     },
     {
+      flags: '-b, --sequences <list>',
+      help: 'sequences that generate at once: the cost of a step of several rows',
+      parse: integers(1),
+      defaultText: '1',
+    },
+    {
       flags: '-r, --repetitions <n>',
       help: 'runs of each test',
       parse: integer(1, 10_000),
@@ -65,11 +72,13 @@ export const bench: CommandSpec<Options> = {
   ],
   examples: [
     { command: 'neox bench -m model.gguf -p 512 -n 128' },
+    { command: 'neox bench -m model.gguf -p 0 -n 32 -b 1,2,4,8', note: 'the cost of verifying drafts' },
     { command: 'neox bench -m model.gguf -p 128,512 -n 32 -d 0,1024 -t 1,2 -r 3 -o json' },
   ],
 
   async run(_args, options, io) {
-    const tests = listTests(options.nPrompt ?? [512], options.nGen ?? [128], options.depth ?? [0]);
+    const { nPrompt = [512], nGen = [128], depth = [0], sequences = [1] } = options;
+    const tests = listTests(nPrompt, nGen, depth, sequences);
     if (tests.length === 0) throw new UsageError('Nothing to measure: -p and -n are both 0.');
     const found = await Model.inspect(
       modelPath(options),
@@ -95,14 +104,19 @@ async function measureAll(
   const given = threads === undefined ? {} : { threads };
   const ceilings: Ceilings | undefined = noCeilings ? undefined : await measureCeilings(given);
   const { threads: _, ...flags } = options;
-  const model = await loadModel({ ...flags, ...given, contextLength: positionsNeeded(tests) }, io);
+  const maxSequences = Math.max(...tests.map(({ sequences }) => sequences));
+  const room = { contextLength: positionsNeeded(tests), maxSequences };
+  const model = await loadModel({ ...flags, ...given, ...room }, io);
   try {
     const records: BenchRecord[] = [];
+    const singles = new Map<string, number[]>();
     for (const test of tests) {
       const time = new Date();
       const samples = await io.interrupts.during((signal) =>
         measure(model, test, { repetitions, warmup: !noWarmup, signal }),
       );
+      const single = testName({ ...test, sequences: 1 });
+      if (test.sequences === 1) singles.set(single, samples);
       const record = makeRecord({
         model,
         found,
@@ -110,6 +124,7 @@ async function measureAll(
         test,
         time,
         samples,
+        single: singles.get(single),
         ceilings,
       });
       await io.err.line(`neox: ${testName(test)}: ${record.samples_ts.map(rate).join(' ')} tokens/s`, 'dim');

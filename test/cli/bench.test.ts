@@ -57,6 +57,20 @@ describe('bench', () => {
     expect(stdout).toContain(' ± ');
   });
 
+  test('several sequences step together, at a cost beside that of one', async () => {
+    const args = [...quick, '--no-ceilings', '-p', '0', '-n', '8', '-b', '1,3'];
+    const { stdout } = await neox(['bench', ...args, '--json']);
+    const [one, three] = JSON.parse(stdout) as Record<string, number>[];
+    expect(one).toMatchObject({ n_sequences: 1, step_cost: 1 });
+    expect(three).toMatchObject({ n_gen: 8, n_sequences: 3, step_cost: expect.any(Number) });
+    // Both are of the same samples: t/s of three sequences are three tokens a step.
+    const steps = (record: Record<string, number> | undefined): number =>
+      (record?.median_ts ?? 0) / (record?.n_sequences ?? 1);
+    expect((three?.step_cost ?? 0) * (steps(three) / steps(one))).toBeCloseTo(1, 1);
+    const table = (await neox(['bench', ...args])).stdout;
+    expect(table).toContain('| tg8 x3 |');
+  });
+
   test('csv and jsonl have a line for each test', async () => {
     const args = [...quick, '--no-ceilings', '-p', '8', '-n', '0'];
     const csv = (await neox(['bench', ...args, '-o', 'csv'])).stdout.trimEnd().split('\n');
@@ -87,6 +101,13 @@ test('the cost of a step counts every weight but the embedding, and of a prompt 
     kvBytes: 2 * 2 * 64 * 2,
   });
   expect(modelCost(found, 'f32').kvBytes).toBe(2 * cost.kvBytes);
-  expect(bytesPerToken(cost, { nPrompt: 0, nGen: 8, depth: 100 })).toBe(cost.stepBytes + 512 * 104);
-  expect(promptOperations(cost, { nPrompt: 10, nGen: 0, depth: 0 })).toBe(2 * (10 * 256 * 64 + 128 * 64));
+  expect(bytesPerToken(cost, { nPrompt: 0, nGen: 8, depth: 100, sequences: 1 })).toBe(
+    cost.stepBytes + 512 * 104,
+  );
+  expect(bytesPerToken(cost, { nPrompt: 0, nGen: 8, depth: 100, sequences: 4 })).toBe(
+    cost.stepBytes / 4 + 512 * 104,
+  );
+  expect(promptOperations(cost, { nPrompt: 10, nGen: 0, depth: 0, sequences: 1 })).toBe(
+    2 * (10 * 256 * 64 + 128 * 64),
+  );
 });
