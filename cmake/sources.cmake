@@ -170,5 +170,6 @@ set(NEOX_TOKENIZER_TEST_SOURCES
   test/native/tokenizer_test.cpp)
 
 set(NEOX_BENCH_SOURCES
+  test/bench/columns_bench.cpp
   test/bench/kernels_bench.cpp
   test/bench/quantize_bench.cpp)

@@ -85,8 +85,11 @@ async function measureGeneration(
   random: RandomIds,
   signal: AbortSignal,
 ): Promise<number> {
-  const options = { ...fixed, maxNewTokens: nGen + 1, signal };
-  const calls = Array.from({ length: sequences }, () => model.generate(random(Math.max(1, depth)), options));
+  const options = { ...fixed, maxNewTokens: nGen + 1 };
+  // A signal of its own for each: Node.js warns of many listeners on one.
+  const calls = Array.from({ length: sequences }, () =>
+    model.generate(random(Math.max(1, depth)), { ...options, signal: AbortSignal.any([signal]) }),
+  );
   const results = await Promise.all(calls.map((call) => call.result()));
   return results.reduce((sum, { timings }) => sum + timings.decodeMs, 0) / sequences;
 }

@@ -1,5 +1,6 @@
 // neox_bench quantize [seconds per case, 0.05] [path of libggml-base]: see quantize_bench.h; ends with 1 where ggml's
 // error is lower.
+// neox_bench columns [seconds per case, 0.4]: a step of several tokens against a step of one.
 // neox_bench [seconds per case, 0.4]: the matrix products of a 3.6B layer, one token and many, per weight type,
 // beside what the machine can do at best in the same process.
 //   step:    GB/s of weights read by one token (q15 where the type has it), share of the read ceiling
@@ -14,6 +15,7 @@
 
 #include "base/page_buffer.h"
 #include "base/thread_pool.h"
+#include "columns_bench.h"
 #include "kernels/ceiling.h"
 #include "kernels/dispatch.h"
 #include "kernels/matmul.h"
@@ -141,6 +143,10 @@ int main(int argc, char** argv) {
     try {
         if (argc > 1 && std::strcmp(argv[1], "quantize") == 0)
             return bench_quantize(argc > 2 ? std::atof(argv[2]) : 0.05, argc > 3 ? argv[3] : nullptr) > 0;
+        if (argc > 1 && std::strcmp(argv[1], "columns") == 0) {
+            bench_columns(argc > 2 ? std::atof(argv[2]) : 0.4);
+            return 0;
+        }
         const double seconds = argc > 1 ? std::atof(argv[1]) : 0.4;
         run(std::clamp(seconds, 0.05, 10.0));
     } catch (const std::exception& error) {

@@ -22,6 +22,7 @@ namespace neox::avx2 {
 inline constexpr int kTilePanels = 1;
 inline constexpr int kInt8Tokens = 3;
 inline constexpr int kF32Tokens = 4;
+inline constexpr int kStepPanels = 1, kStepTokens = kInt8Tokens;
 inline constexpr int kPeakChains = 4;  // independent sums in the measuring loops
 // How far ahead f32 weights are fetched.
 inline constexpr int kPrefetchBytes = 2048;

@@ -203,11 +203,17 @@ void int8_panels(const MatmulArgs& args, std::int64_t panel) {
 // Weights are split in registers where up to two tiles cover all tokens and for two planes, else unpacked
 // once. A step of one token reads panels one by one, a single stream, except for long rows: their activations
 // do not stay in the first-level cache beside the stream, and two panels at a time read them half as often.
+// A step of several takes kStepPanels at a time where there are registers for them.
 template <class Format, bool kTwoPlanes> void matmul_int8(const MatmulArgs& args) {
     std::int64_t panel = args.panel_begin;
     if (kTwoPlanes || args.x->n_tokens <= 2 * kInt8Tokens) {
         if (args.x->n_tokens == 1 && args.x->n_cols >= kLongRow)
             for (; panel + 2 <= args.panel_end; panel += 2) int8_panels<Format, kTwoPlanes, 2, 1>(args, panel);
+        if constexpr (kTwoPlanes && kStepPanels > 1) {
+            if (args.x->n_tokens > 1)
+                for (; panel + kStepPanels <= args.panel_end; panel += kStepPanels)
+                    int8_panels<Format, true, kStepPanels, kStepTokens>(args, panel);
+        }
         for (; panel < args.panel_end; ++panel) int8_panels<Format, kTwoPlanes, 1, kInt8Tokens>(args, panel);
         return;
     }

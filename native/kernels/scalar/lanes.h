@@ -26,6 +26,7 @@ namespace neox::scalar {
 inline constexpr int kTilePanels = 1;
 inline constexpr int kInt8Tokens = 2;
 inline constexpr int kF32Tokens = 2;
+inline constexpr int kStepPanels = 1, kStepTokens = kInt8Tokens;
 inline constexpr int kPeakChains = 2;  // independent sums in the measuring loops
 // How far ahead f32 weights are fetched.
 inline constexpr int kPrefetchBytes = 2048;
