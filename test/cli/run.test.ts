@@ -119,6 +119,20 @@ describe('run', () => {
     expect(other.stdout).not.toBe(first.stdout);
   });
 
+  test('penalties and biases of tokens, and DRY', async () => {
+    const idsOf = async (...options: string[]): Promise<number[]> => {
+      const { stdout } = await neox(['run', ...fixed('-n', '12', '--json', ...options, 'abc')]);
+      return JSON.parse(stdout).tokenIds;
+    };
+    expect(await idsOf('--logit-bias', '9=1000,7=-3')).toEqual(Array(12).fill(9));
+    const penalties = ['--presence-penalty', '2e4', '--frequency-penalty', '1e4'];
+    expect(await idsOf('--logit-bias', '9=1e4,10=1e4', ...penalties)).not.toEqual(Array(12).fill(9));
+    const dry = '--dry-multiplier 1e4 --dry-base 2 --dry-allowed-length 1 --dry-range 8'.split(' ');
+    const ids = await idsOf('--logit-bias', '9=1000', ...dry, '--dry-sequence-breaker', 'zz');
+    expect(ids.slice(0, 2)).toEqual([9, 9]);
+    expect(ids[2]).not.toBe(9);
+  });
+
   onPosix('Ctrl-C keeps what came and ends with 130', async () => {
     const long = fixed('-c', '30000', '-n', '29000', 'abc');
     const { status, stdout, stderr } = await neox(['run', ...long], {
@@ -177,6 +191,11 @@ describe('bad input ends with its own code and one line', () => {
   test('options that contradict each other', async () => {
     const ended = await neox(['run', '-m', tiny, '--temperature', '0', '--top-p', '0.9', 'x']);
     expectFailure(ended, 2, /\(ERR_NEOX_INVALID_ARGUMENT\)/);
+  });
+
+  test('biases that are none', async () => {
+    for (const bias of ['a=1', '5=1=2'])
+      expectFailure(await neox(['run', ...fixed('--logit-bias', bias, 'x')]), 2, /Expected/);
   });
 
   test('a prompt that is no text', async () => {

@@ -1,7 +1,8 @@
 // Texts as sequence breakers of DRY, and what the penalties do to a generation.
 
+import { join } from 'node:path';
 import { resolveBreakers } from '../../lib/dry-breakers';
-import { demoModelPath, Model, type Tokenizer } from '../../lib/index';
+import { demoModelPath, Model, Tokenizer } from '../../lib/index';
 
 const prompt = 'ユーザー: 富士山の高さは?<NL>システム: ';
 const greedy = { temperature: 0, eosTokenId: null, maxNewTokens: 80 };
@@ -23,6 +24,15 @@ test('a text stands for the tokens that hold it, and for its own ids', () => {
   expect(held).toEqual(expect.arrayContaining(['です', 'ですか', '\n', '<0x0A>']));
   expect(held.every((token) => /です|^\n$|^<0x0A>$/.test(token))).toBe(true);
   expect(dryBreakerSequences.map((ids) => Array.from(ids))).toEqual([encode('<NL>')]);
+});
+
+test('tokens of a byte-level vocabulary hold what their bytes spell', async () => {
+  const bpe = await Tokenizer.load(join(__dirname, '../fixtures/tokenizer/bpe/neox-20b'));
+  const spelled = (text: string): string[] =>
+    Array.from(resolveBreakers([text], bpe).dryBreakerIds, (id) => bpe.surfaceOf(id));
+  expect(spelled('\n').length).toBeGreaterThan(1);
+  for (const text of ['\n', ':', ' ', 'の'])
+    expect(spelled(text).filter((surface) => !surface.includes(text))).toEqual([]);
 });
 
 test('without a word the published ones stand, where there is a tokenizer', () => {
