@@ -143,8 +143,20 @@ export interface NativeCall {
 }
 
 export interface NativeSampler {
-  process(scores: Float32Array, ids: Int32Array, promptLength: number): Float32Array;
-  sample(scores: Float32Array, ids: Int32Array, promptLength: number): number;
+  process(
+    scores: Float32Array,
+    ids: Int32Array,
+    promptLength: number,
+    minTokensToKeep: number,
+    choice: number,
+  ): Float32Array;
+  sample(
+    scores: Float32Array,
+    ids: Int32Array,
+    promptLength: number,
+    minTokensToKeep: number,
+    choice: number,
+  ): number;
 }
 
 /** Fields of CollectOptions in native/jobs/imatrix.h. */

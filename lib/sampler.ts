@@ -10,6 +10,13 @@ import { assertFloat32Array, assertInteger, assertKnownOptions, assertTokenIds }
 export interface SamplerContext {
   /** How many of the ids are the prompt. @defaultValue all of them */
   promptLength?: number;
+  /**
+   * Of the best, how many topP and the like always leave: Hugging Face's beam search leaves one more than there are eos ids.
+   * @defaultValue `1`
+   */
+  minTokensToKeep?: number;
+  /** Which of `numReturnSequences` is drawn: the draws of each are independent. @defaultValue `0` */
+  choice?: number;
 }
 
 /**
@@ -51,7 +58,7 @@ export class Sampler {
   }
 
   /**
-   * A token id: the first of the largest processed scores, or a draw that follows from seed, number of ids and scores alone.
+   * A token id: the first of the largest processed scores, or a draw that follows from seed, choice, number of ids and scores alone.
    * @throws `ERR_NEOX_NAN` when the scores hold a NaN or leave no token
    */
   sample(scores: Float32Array, ids: TokenIds, context: SamplerContext = {}): number {
@@ -64,14 +71,18 @@ export class Sampler {
     ids: TokenIds,
     context: SamplerContext,
   ): ReturnType<NativeSampler[M]> {
-    assertKnownOptions(`Sampler.${method}`, context, ['promptLength']);
+    assertKnownOptions(`Sampler.${method}`, context, ['promptLength', 'minTokensToKeep', 'choice']);
     assertFloat32Array('scores', scores);
     assertTokenIds('ids', ids);
     const list = Int32Array.from(ids);
-    const { promptLength = list.length } = context;
+    const { promptLength = list.length, minTokensToKeep = 1, choice = 0 } = context;
     assertInteger('promptLength', promptLength, 0, list.length);
+    assertInteger('minTokensToKeep', minTokensToKeep, 1, 0x7fffffff);
+    assertInteger('choice', choice, 0, 0x7fffffff);
     try {
-      return this.#native[method](scores, list, promptLength) as ReturnType<NativeSampler[M]>;
+      return this.#native[method](scores, list, promptLength, minTokensToKeep, choice) as ReturnType<
+        NativeSampler[M]
+      >;
     } catch (error) {
       throw fromNative(error);
     }

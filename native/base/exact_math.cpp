@@ -81,16 +81,16 @@ double exact_pow(double base, int exponent) {
     return result;
 }
 
-double log_sum_exp(std::span<const float> values) {
+LogSum log_sum_exp(std::span<const float> values) {
     double largest = -kInfinity;
     for (const float value : values) {
-        if (!(value < kInfinity)) return kNan;
+        if (!(value < kInfinity)) return {kNan, kNan};
         if (value > largest) largest = value;
     }
-    if (largest == -kInfinity) return largest;
+    if (largest == -kInfinity) return {largest, 0.0};
     double sum = 0.0;
     for (const float value : values) sum += exact_exp(value - largest);
-    return largest + exact_log(sum);
+    return {largest, exact_log(sum)};
 }
 
 }  // namespace neox

@@ -15,8 +15,18 @@ double exact_log(double x);
 // base^exponent by squaring; exponent >= 0.
 double exact_pow(double base, int exponent);
 
-// log(sum over values of e^value), summed in order. -inf for no values or for nothing above -inf; NaN when a
-// value is NaN or +inf.
-double log_sum_exp(std::span<const float> values);
+// log(sum over values of e^value) in two parts, of which the second would be lost beside a huge first.
+struct LogSum {
+    double largest;  // of the values
+    double rest;
+
+    double total() const { return largest + rest; }
+    // log(e^value / sum).
+    double log_share(float value) const { return (value - largest) - rest; }
+    double share(float value) const { return exact_exp(log_share(value)); }
+};
+
+// Summed in order. -inf for no values or for nothing above -inf; NaN when a value is NaN or +inf.
+LogSum log_sum_exp(std::span<const float> values);
 
 }  // namespace neox

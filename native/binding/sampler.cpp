@@ -10,11 +10,19 @@ namespace neox {
 
 namespace {
 
-// process(scores, ids, promptLength) and sample(..., choice).
+std::uint32_t read_index(Napi::Value value, const char* name) {
+    const std::int64_t n = read_integer(value, name);
+    if (n < 0 || n > std::numeric_limits<std::uint32_t>::max())
+        fail(ErrorCode::invalid_argument, name, " ", n, " is outside 0 to 2^32 - 1.");
+    return static_cast<std::uint32_t>(n);
+}
+
+// process(scores, ids, promptLength, minTokensToKeep) and sample(..., choice).
 struct Arguments {
     std::vector<float> scores;
     std::vector<Token> ids;
     std::size_t prompt_length;
+    std::size_t keep;
 
     explicit Arguments(const Napi::CallbackInfo& info)
         : scores(read_floats(info[0], "scores")), ids(read_ids(info[1], "ids")) {
@@ -22,6 +30,7 @@ struct Arguments {
         if (n < 0 || n > std::ssize(ids))
             fail(ErrorCode::invalid_argument, "promptLength ", n, " is outside the ", ids.size(), " ids.");
         prompt_length = static_cast<std::size_t>(n);
+        keep = read_index(info[3], "minTokensToKeep");
     }
 };
 
@@ -50,7 +59,7 @@ Sampler& SamplerObject::sampler_for(std::size_t n_vocab) {
 Napi::Value SamplerObject::process(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
         Arguments a(info);
-        sampler_for(a.scores.size()).process(a.scores, a.ids, a.prompt_length);
+        sampler_for(a.scores.size()).process(a.scores, a.ids, a.prompt_length, a.keep);
         return to_float32_array(info.Env(), a.scores);
     });
 }
@@ -59,8 +68,8 @@ Napi::Value SamplerObject::sample(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
         Arguments a(info);
         Sampler& sampler = sampler_for(a.scores.size());
-        sampler.process(a.scores, a.ids, a.prompt_length);
-        const Token id = sampler.choose(a.scores, 0, a.ids.size());
+        sampler.process(a.scores, a.ids, a.prompt_length, a.keep);
+        const Token id = sampler.choose(a.scores, read_index(info[4], "choice"), a.ids.size());
         return Napi::Number::New(info.Env(), id);
     });
 }

@@ -184,9 +184,10 @@ void Sampler::warp(std::span<float> scores, std::size_t min_tokens_to_keep) {
     if (c.renormalize_logits) normalize_logits(scores);
 }
 
-void Sampler::process(std::span<float> scores, std::span<const Token> ids, std::size_t prompt_length) {
+void Sampler::process(std::span<float> scores, std::span<const Token> ids, std::size_t prompt_length,
+                      std::size_t min_tokens_to_keep) {
     process_logits(scores, ids, prompt_length);
-    warp(scores);
+    warp(scores, min_tokens_to_keep);
 }
 
 Token Sampler::choose(std::span<const float> scores, std::uint32_t choice, std::uint64_t position) {

@@ -86,7 +86,8 @@ public:
     // ... and those after it (without do_sample only renormalize_logits). The best min_tokens_to_keep stay.
     void warp(std::span<float> scores, std::size_t min_tokens_to_keep = 1);
     // Both.
-    void process(std::span<float> scores, std::span<const Token> ids, std::size_t prompt_length);
+    void process(std::span<float> scores, std::span<const Token> ids, std::size_t prompt_length,
+                 std::size_t min_tokens_to_keep = 1);
 
     // Greedy: the first of the largest. Sampling: softmax, then the draw keyed by (seed, choice, position),
     // so the same scores give the same id on every machine. `position` counts tokens of the sequence. Throws

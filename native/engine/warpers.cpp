@@ -45,11 +45,10 @@ float kth_largest(std::span<const float> scores, std::size_t k, std::vector<floa
     return *kth;
 }
 
-// e^(score - log_sum) in f32, the probability of a score.
-float probability(float score, double log_sum) { return static_cast<float>(exact_exp(score - log_sum)); }
+float probability(float score, const LogSum& sum) { return static_cast<float>(sum.share(score)); }
 
 // Removes what is less likely than the threshold and below the `keep` best scores.
-void remove_unlikely(std::span<float> scores, float threshold, double log_sum, std::size_t keep,
+void remove_unlikely(std::span<float> scores, float threshold, const LogSum& log_sum, std::size_t keep,
                      SamplerScratch& scratch) {
     const float kept = kth_largest(scores, keep, scratch.values);
     for (float& score : scores) {
@@ -74,8 +73,8 @@ void keep_top_p(std::span<float> scores, double top_p, std::size_t keep, Sampler
     std::vector<Token>& order = scratch.order;
     collect_possible(scores, order);
     if (order.size() <= keep) return;
-    const double log_sum = log_sum_exp(scores);
-    if (std::isnan(log_sum)) return;
+    const LogSum log_sum = log_sum_exp(scores);
+    if (std::isnan(log_sum.largest)) return;
     const auto less = [&](Token a, Token b) {
         return at(scores, a) < at(scores, b) || (at(scores, a) == at(scores, b) && a < b);
     };
@@ -116,26 +115,33 @@ void keep_top_p(std::span<float> scores, double top_p, std::size_t keep, Sampler
 }
 
 void keep_min_p(std::span<float> scores, double min_p, std::size_t keep, SamplerScratch& scratch) {
-    const double log_sum = log_sum_exp(scores);
+    const LogSum log_sum = log_sum_exp(scores);
     const float best = probability(kth_largest(scores, 1, scratch.values), log_sum);
-    remove_unlikely(scores, static_cast<float>(min_p) * best, log_sum, keep, scratch);
+    const float threshold = static_cast<float>(min_p) * best;
+    // Unlike the other cutoffs, this one keeps `keep` and no more: of equal scores the first.
+    const float kept = kth_largest(scores, keep, scratch.values);
+    auto ties = static_cast<std::ptrdiff_t>(keep) -
+                std::ranges::count_if(scores, [&](float score) { return score > kept; });
+    for (float& score : scores) {
+        if (score > kept || (score == kept && ties-- > 0)) continue;
+        if (probability(score, log_sum) < threshold) score = kMinusInfinity;
+    }
 }
 
 void keep_typical(std::span<float> scores, double typical_p, std::size_t keep, SamplerScratch& scratch) {
     std::vector<Token>& order = scratch.order;
     collect_possible(scores, order);
     if (order.empty()) return;
-    const double log_sum = log_sum_exp(scores);
-    const auto log_probability = [&](Token id) { return static_cast<float>(at(scores, id) - log_sum); };
+    const LogSum log_sum = log_sum_exp(scores);
+    // In f64: f32 would make ties of distances that differ, and part equal ones.
     double entropy = 0.0;
-    for (const Token id : order)
-        entropy -= static_cast<double>(log_probability(id)) * probability(at(scores, id), log_sum);
-    const float surprise = static_cast<float>(entropy);
-    std::vector<float>& distance = scratch.values;
-    distance.assign(scores.size(), 0.0f);
-    for (const Token id : order) at(distance, id) = std::fabs(-log_probability(id) - surprise);
+    for (const Token id : order) entropy -= log_sum.log_share(at(scores, id)) * log_sum.share(at(scores, id));
+    std::vector<double>& distances = scratch.sums;
+    distances.resize(scores.size());
+    const auto distance = [&](Token id) -> double& { return distances[static_cast<std::size_t>(id)]; };
+    for (const Token id : order) distance(id) = std::fabs(-log_sum.log_share(at(scores, id)) - entropy);
     std::sort(order.begin(), order.end(), [&](Token a, Token b) {
-        return at(distance, a) < at(distance, b) || (at(distance, a) == at(distance, b) && a < b);
+        return distance(a) < distance(b) || (distance(a) == distance(b) && a < b);
     });
     // The first at which the mass is reached is the last to stay, and so are those as near as it.
     const float mass = static_cast<float>(typical_p);
@@ -145,9 +151,9 @@ void keep_typical(std::span<float> scores, double typical_p, std::size_t keep, S
         sum += probability(at(scores, order[last]), log_sum);
         if (!(static_cast<float>(sum) < mass)) break;
     }
-    const float farthest = at(distance, order[last]);
+    const double farthest = distance(order[last]);
     for (std::size_t i = keep; i < order.size(); ++i) {
-        if (at(distance, order[i]) > farthest) at(scores, order[i]) = kMinusInfinity;
+        if (distance(order[i]) > farthest) at(scores, order[i]) = kMinusInfinity;
     }
 }
 
@@ -156,10 +162,10 @@ void keep_above_epsilon(std::span<float> scores, double epsilon, std::size_t kee
 }
 
 void keep_above_eta(std::span<float> scores, double epsilon, std::size_t keep, SamplerScratch& scratch) {
-    const double log_sum = log_sum_exp(scores);
+    const LogSum log_sum = log_sum_exp(scores);
     double entropy = 0.0;
     for (const float score : scores) {
-        if (score > kMinusInfinity) entropy -= (score - log_sum) * exact_exp(score - log_sum);
+        if (score > kMinusInfinity) entropy -= log_sum.log_share(score) * log_sum.share(score);
     }
     const float limit = static_cast<float>(epsilon);
     const float eta = std::min(limit, std::sqrt(limit) * static_cast<float>(exact_exp(-entropy)));
@@ -167,8 +173,8 @@ void keep_above_eta(std::span<float> scores, double epsilon, std::size_t keep, S
 }
 
 void normalize_logits(std::span<float> scores) {
-    const double log_sum = log_sum_exp(scores);
-    for (float& score : scores) score = static_cast<float>(score - log_sum);
+    const LogSum log_sum = log_sum_exp(scores);
+    for (float& score : scores) score = static_cast<float>(log_sum.log_share(score));
 }
 
 }  // namespace neox

@@ -1,7 +1,7 @@
 // The processors of transformers 4.57.6 that shape the distribution to draw from
 // (generation/logits_process.py); sampler.h has their order. All work in place on scores [n_vocab] f32 and
 // set what they remove to -inf; the best `keep` >= 1 stay. NaN scores are left alone. Probabilities are f32,
-// as there; sums are f64.
+// as there; their sums, and logarithms of them, are f64.
 #pragma once
 
 #include <cstddef>

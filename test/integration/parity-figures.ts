@@ -1,4 +1,4 @@
-// Figures of comparisons that need Python, kept for docs/parity.md: one file each in test/fixtures/parity.
+// Figures of comparisons, most of which need Python, kept for docs/parity.md: one file each in test/fixtures/parity.
 // NEOX_RECORD=1 npx jest test/integration/<the comparison>.test.ts  writes them; the page then has to be made anew, and needs a
 // row of COMPARISONS (parity-rows.ts) for a new name.
 

@@ -90,6 +90,7 @@ interface SamplerCase {
   options: SamplerOptions;
   ids: number[];
   promptLength: number;
+  minTokensToKeep?: number;
   scores: (number | null)[];
   expected: (number | null)[];
 }
@@ -101,11 +102,15 @@ export function measureProcessors(): ProcessorRow[] {
   const scores = (values: (number | null)[]): Float32Array =>
     Float32Array.from(values, (value) => value ?? Number.NEGATIVE_INFINITY);
   const rows = new Map<string, ProcessorRow>();
-  for (const { name, options, ids, promptLength, ...vectors } of samplerCases) {
-    const named = /^[a-z]+[A-Z]\w*|^temperature/.exec(name)?.[0];
-    const option = named ?? (name.startsWith('combination') ? 'combinations of 3 to 8' : 'several, or none');
+  for (const { name, options, ids, promptLength, minTokensToKeep = 1, ...vectors } of samplerCases) {
+    const words = name.replace(/^random /, '');
+    const named = /^[a-z]+[A-Z]\w*|^temperature/.exec(words)?.[0];
+    const option = named ?? (words.startsWith('combination') ? 'combinations of 2 to 8' : 'several, or none');
     const row = rows.get(option) ?? { option, vectors: 0, sameKept: 0, error: 0 };
-    let got = new Sampler(options).process(scores(vectors.scores), ids, { promptLength });
+    let got = new Sampler(options).process(scores(vectors.scores), ids, {
+      promptLength,
+      minTokensToKeep,
+    });
     let expected = scores(vectors.expected);
     // torch's sort leaves open which of equal scores on the border of top-p goes first.
     if (name === 'topP with ties') [got, expected] = [got.sort(), expected.sort()];

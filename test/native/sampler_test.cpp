@@ -149,11 +149,11 @@ TEST(top_p_finds_the_border_of_a_full_sort) {
         const std::vector<float> scores = row(5000, 9);
         std::vector<float> sorted = scores;
         std::sort(sorted.begin(), sorted.end());
-        const double log_sum = neox::log_sum_exp(scores);
+        const neox::LogSum log_sum = neox::log_sum_exp(scores);
         double sum = 0.0;
         std::size_t removed = 0;
         for (; removed + 1 < sorted.size(); ++removed) {
-            sum += static_cast<float>(std::exp(sorted[removed] - log_sum));
+            sum += static_cast<float>(log_sum.share(sorted[removed]));
             if (static_cast<float>(sum) > static_cast<float>(1.0 - top_p)) break;
         }
         SamplerConfig config;
@@ -178,6 +178,22 @@ TEST(warpers_keep_the_best_whatever_the_cutoff) {
     scores = {1, 2, 3, 2.5f};
     Sampler(config, 4).warp(scores, 2);
     CHECK((scores == std::vector<float>{kOut, kOut, 3, 2.5f}));
+    config.top_p = 1.0;
+    config.min_p = 1.0;
+    scores = {1, 2, 3, 2};
+    Sampler(config, 4).warp(scores, 2);  // of equal ones the first, and no more than asked for
+    CHECK((scores == std::vector<float>{kOut, 2, 3, kOut}));
+    config.min_p = 0.9;
+    scores = {1, 3, 3, 3};
+    Sampler(config, 4).warp(scores, 2);
+    CHECK((scores == std::vector<float>{kOut, 3, 3, 3}));
+}
+
+TEST(huge_scores_share_what_there_is) {
+    SamplerConfig config;
+    config.renormalize_logits = true;
+    const float half = static_cast<float>(-std::log(2.0));
+    CHECK((processed(config, {1e30f, 1e30f, 0}, {}, 0) == std::vector<float>{half, half, -1e30f}));
 }
 
 TEST(greedy_takes_the_first_of_the_largest) {
