@@ -12,7 +12,7 @@ import { mutateJson, randomNumbers } from './mutate-json';
 const MUTANTS = Number(process.env.NEOX_MUTANTS ?? 1000);
 const TIMEOUT_MS = 30_000 + MUTANTS * 40;
 const MOST_MS = 100; // of processor time, for an input of at most 64 KiB
-const TEXT = ' 吾輩は猫である。</s> a<x>b\n\u0000😀\ud800 __proto__ 12,345';
+const TEXT = ' 吾輩は猫である。</s> a<x>b\n\u0000😀 __proto__ 12,345';
 
 const bpe = (folder: string, name: string): string =>
   readFileSync(join(__dirname, '..', 'fixtures', 'tokenizer', 'bpe', folder, name), 'utf8');
