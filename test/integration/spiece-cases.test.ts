@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { demoModelPath, Tokenizer } from '../../lib/index.js';
 import { lines, testWhere } from './python.js';
-import { differences, type SpieceCase } from './spiece-cases.js';
+import { differences, type NamedIds, namedDifferences, type SpieceCase } from './spiece-cases.js';
 
 const seed = process.env.NEOX_CASES_SEED ?? '1';
-const count = Number(process.env.NEOX_CASES ?? 20_000);
+const count = Number(process.env.NEOX_CASES ?? 100_000);
 const folder = mkdtempSync(join(tmpdir(), 'neox-cases-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -23,10 +23,11 @@ testWhere('transformers, sentencepiece, gguf, google.protobuf')(
     let shape = '';
     let tokenizer: Tokenizer | undefined;
     for await (const line of lines('spiece_cases.py', args)) {
-      const entry = JSON.parse(line) as SpieceCase | { shape: string };
+      const entry = JSON.parse(line) as SpieceCase | ({ shape: string } & NamedIds);
       if ('shape' in entry) {
         shape = entry.shape;
         tokenizer = await Tokenizer.load(shape === 'demo' ? demoModelPath() : join(folder, shape));
+        found.push(...namedDifferences(tokenizer, entry).map((difference) => ({ shape, ...difference })));
         done.shapes++;
         continue;
       }
@@ -38,5 +39,5 @@ testWhere('transformers, sentencepiece, gguf, google.protobuf')(
     expect(found.slice(0, 20)).toEqual([]);
     expect(done).toMatchObject({ strings: count, lists: Math.ceil(count / 5) });
   },
-  600_000,
+  1_200_000,
 );

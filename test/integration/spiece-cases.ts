@@ -18,12 +18,38 @@ interface IdListCase {
   decoded: string;
 }
 
+/** Ids of the special tokens; null where there is none. */
+export interface NamedIds {
+  bos: number | null;
+  eos: number | null;
+  pad: number | null;
+  unk: number | null;
+  all: number[];
+}
+
 export type SpieceCase = StringCase | IdListCase;
 
 export interface Difference {
   given: object;
   expected: unknown;
   actual: unknown;
+}
+
+/** Where the special tokens differ; empty where they do not. */
+export function namedDifferences(tokenizer: Tokenizer, { bos, eos, pad, unk, all }: NamedIds): Difference[] {
+  const { bosTokenId = null, eosTokenId = null, padTokenId = null, unkTokenId = null } = tokenizer;
+  return [
+    ...compare(
+      { of: 'bos, eos, pad, unk' },
+      [bos, eos, pad, unk],
+      [bosTokenId, eosTokenId, padTokenId, unkTokenId],
+    ),
+    ...compare(
+      { of: 'all special tokens' },
+      all,
+      [...new Set(tokenizer.allSpecialIds)].sort((a, b) => a - b),
+    ),
+  ];
 }
 
 /** Where the tokenizer differs from the case; empty where it does not. */
@@ -53,6 +79,11 @@ function stringDifferences(tokenizer: Tokenizer, entry: StringCase): Difference[
   return [
     ...compare({ text, ...given }, tokens, tokenizer.tokenize(text, split)),
     ...compare({ text, ...given }, ids, tokenizer.encode(text, options)),
+    ...compare(
+      { tokens, ...given },
+      ids.slice(0, tokens.length),
+      tokens.map((token) => tokenizer.tokenToId(token)),
+    ),
   ];
 }
 

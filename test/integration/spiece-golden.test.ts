@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { convert, Tokenizer } from '../../lib/index.js';
-import { differences, type SpieceCase } from './spiece-cases.js';
+import { differences, namedDifferences, type SpieceCase } from './spiece-cases.js';
 import { type SpieceGolden, spieceGolden, spieceShapes, writeSpiece } from './spiece-shapes.js';
 import { zeroCheckpoint } from './zero-checkpoint.js';
 
@@ -33,6 +33,7 @@ test.each(spieceShapes)(
     await convert(zeroCheckpoint(join(folder, shape), directory, 1100), file);
     for (const path of [directory, file]) {
       const tokenizer = await Tokenizer.load(path);
+      expect(namedDifferences(tokenizer, spieceGolden(shape).special)).toEqual([]);
       const all = cases(tokenizer, spieceGolden(shape));
       expect(all.flatMap((entry) => differences(tokenizer, entry)).slice(0, 10)).toEqual([]);
     }

@@ -3,7 +3,7 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixturesDir } from './fixtures.js';
-import type { SpieceCase } from './spiece-cases.js';
+import type { NamedIds, SpieceCase } from './spiece-cases.js';
 
 type Compact<T> = T extends { tokens: string[] } ? Omit<T, 'tokens'> & { tokens: string[] | number } : never;
 
@@ -12,6 +12,7 @@ export interface SpieceGolden {
   /** Hexadecimal; what follows the model in spiece.model. */
   more: string;
   files: Record<string, object>;
+  special: NamedIds;
   /** Tokens given as a number are those of as many ids. */
   strings: Compact<SpieceCase>[];
   idLists: Exclude<SpieceCase, { text: string }>[];

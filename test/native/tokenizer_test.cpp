@@ -108,6 +108,24 @@ TEST(tokenizer_tells_and_drops_the_dummy_prefix) {
     CHECK_EQ(joined(with.tokenize("ab")), "\u2581|ab");
 }
 
+TEST(tokenizer_has_a_denormalizer_only_where_that_has_rules) {
+    SpieceModel model = small_model();
+    model.denormalizer.emplace();
+    const Tokenizer tokenizer = tokenizer_of(model);
+    CHECK(!tokenizer.flags().has_denormalizer);
+    CHECK_EQ(joined(tokenizer.tokenize("ab")), "ab");
+}
+
+TEST(tokenizer_joins_a_long_run_of_unknown_characters) {
+    const Tokenizer tokenizer = tokenizer_of(small_model(false));
+    std::string text = "a";
+    for (int i = 0; i < 100'000; ++i) text += "xyz";
+    const std::vector<std::string> pieces = tokenizer.tokenize(text + "b");
+    CHECK_EQ(pieces.size(), 3u);
+    CHECK_EQ(pieces[1].size(), 300'000u);
+    CHECK_EQ(tokenizer.encode(text).size(), 2u);
+}
+
 TEST(tokenizer_refuses_a_broken_model_before_sentencepiece_sees_it) {
     std::vector<std::byte> bytes = neox::write_spiece(small_model());
     for (std::size_t cut = 1; cut < 40; ++cut) {

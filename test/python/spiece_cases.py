@@ -2,8 +2,8 @@
 
     python spiece_cases.py FOLDER SEED STRINGS LISTS GGUF
 
-Writes the tokenizers into FOLDER, one directory each; that of the GGUF file too, as `demo`. Prints JSON lines: {"shape"}
-before the cases of a tokenizer, then cases as scripts/fixtures/spiece_cases.py describes them, STRINGS and LISTS in all.
+Writes the tokenizers into FOLDER, one directory each; that of the GGUF file too, as `demo`. Prints JSON lines: a tokenizer's
+name and ids of special tokens, then its cases as scripts/fixtures/spiece_cases.py describes them, STRINGS and LISTS in all.
 """
 
 import json
@@ -18,7 +18,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import gguf
 import transformers
 
-from fixtures.spiece_cases import Cases, load
+from fixtures.spiece_cases import Cases, load, named_ids
 from fixtures.spiece_shapes import models, random_shape, shapes
 
 N_RANDOM = 12
@@ -39,8 +39,8 @@ fields = gguf.GGUFReader(demo).fields
 
 names = [*all_shapes, "demo"]
 for index, name in enumerate(names):
-    print(json.dumps({"shape": name}))
     cases = Cases(load(folder / name), f"{seed} {name}")
+    print(json.dumps({"shape": name} | named_ids(cases.tokenizer)))
     share = [int(n) * (index + 1) // len(names) - int(n) * index // len(names) for n in (n_strings, n_lists)]
     for make, n in zip((cases.string, cases.id_list), share):
         for _ in range(n):
