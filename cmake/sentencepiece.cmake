@@ -4,15 +4,11 @@ set(SPM_ENABLE_SHARED OFF CACHE BOOL "" FORCE)
 set(SPM_ENABLE_TCMALLOC OFF CACHE BOOL "" FORCE)
 set(SPM_BUILD_TEST OFF CACHE BOOL "" FORCE)
 
+include(${CMAKE_CURRENT_LIST_DIR}/sentencepiece-headers.cmake)
 set(CMAKE_PROJECT_sentencepiece_INCLUDE ${CMAKE_CURRENT_LIST_DIR}/sentencepiece-project.cmake)
 add_subdirectory(${NEOX_SP_SOURCE} ${CMAKE_BINARY_DIR}/sentencepiece EXCLUDE_FROM_ALL)
 if(NOT MSVC)
   target_compile_options(sentencepiece-static PRIVATE -w)
 endif()
 
-add_library(neox_sentencepiece INTERFACE)
-# Its own headers too, which need what the library itself is built with.
-target_include_directories(neox_sentencepiece SYSTEM INTERFACE
-  ${NEOX_SP_SOURCE}/src $<TARGET_PROPERTY:sentencepiece-static,INCLUDE_DIRECTORIES>)
-target_compile_definitions(neox_sentencepiece INTERFACE $<TARGET_PROPERTY:sentencepiece-static,COMPILE_DEFINITIONS>)
-target_link_libraries(neox_sentencepiece INTERFACE sentencepiece-static)
+neox_sentencepiece_library(sentencepiece-static ${CMAKE_BINARY_DIR}/sentencepiece)
