@@ -53,7 +53,8 @@ std::shared_ptr<Sequence> restore(Engine& engine, const SessionBinding& binding,
                                   bool recompute, const JobControl& control) {
     SessionFile file = parse_session(FileBytes(input));
     check_binding(file.binding, binding, recompute);
-    if (file.rows.length() > engine.options().n_ctx)
+    // The last token of a session that shifts may be one too many: it is fed by the next call, which makes room for it.
+    if (file.rows.length() > engine.options().n_ctx + 1)
         fail(ErrorCode::context_full, "The session of ", file.rows.length(),
              " tokens exceeds the context of ", engine.options().n_ctx, ".");
     const bool has_blocks = file.n_blocks > 0 && file.binding.precision == binding.precision &&

@@ -1,7 +1,9 @@
 // Prompts that take the place of what a session holds, and calls that outgrow the context: rows are dropped exactly where
 // they should be, and nothing is computed that need not be.
 #include <algorithm>
+#include <random>
 
+#include "engine/session_file.h"
 #include "engine_rig.h"
 
 using namespace engine_test;
@@ -291,4 +293,55 @@ TEST(shift_comes_at_the_same_token_with_drafts) {
     int n_alone = 0, n_drafted = 0;
     CHECK(run(0, n_alone) == run(8, n_drafted));
     CHECK(n_drafted < n_alone);
+}
+
+// Any walk of calls, cuts, forks and evictions leaves rows that a file can hold, and a cache that is what they give.
+TEST(session_of_any_history_is_consistent) {
+    for (std::uint32_t seed = 0; seed < 150; ++seed) {
+        std::mt19937 random(seed);
+        const auto below = [&](std::int64_t n) {
+            return static_cast<std::int64_t>(random() % static_cast<std::uint32_t>(n));
+        };
+        Rig rig(12, 256, 64);
+        rig.state->is_fixed = seed % 3 == 0;
+        rig.state->echo = seed % 2 == 0 ? 0 : 9;
+        auto sequence = rig.engine->create_sequence();
+        for (int step = 0; step < 8; ++step) {
+            switch (below(6)) {
+                case 0: rig.engine->truncate(*sequence, below(rig.engine->length(*sequence) + 1)); break;
+                case 1:
+                    sequence = rig.engine->fork(*sequence, below(rig.engine->length(*sequence) + 1));
+                    break;
+                case 2: rig.engine->evict(*sequence); break;
+                default: {
+                    CallRequest r =
+                        rig.request(prompt(static_cast<int>(1 + below(150)), step), 1 + below(300), sequence);
+                    r.prompt.push_back(
+                        {{}, std::vector<float>(static_cast<std::size_t>(below(3) * fake::kEmbd), 0.5f)});
+                    r.prompt.push_back({prompt(static_cast<int>(below(200)), 5), {}});
+                    r.replace = below(3) == 0;
+                    r.overflow = below(2) == 0 ? Overflow::shift : Overflow::truncate_left;
+                    r.overflow_keep = below(120);
+                    if (r.overflow == Overflow::truncate_left)
+                        r.max_new_tokens = std::min<std::int64_t>(r.max_new_tokens, 100);
+                    const std::int64_t n_kept = below(2) == 0 ? -1 : below(r.max_new_tokens);
+                    auto call = rig.engine->submit(std::move(r));
+                    rig.engine->wait(*call);
+                    CHECK(!call->error);
+                    if (n_kept >= 0) rig.engine->cancel(*call, FinishReason::stop, n_kept);
+                }
+            }
+            const SequenceRows& rows = sequence->rows();
+            CHECK(sequence->n_cached <= rows.length());
+            std::vector<std::byte> file =
+                write_session_head({fake::config(), 1, Precision::exact, KvType::f32}, rows, 0, 0);
+            file.resize(file.size() + 8);  // the checksum of no blocks, which is not read here
+            CHECK(parse_session(MemoryBytes(file)).rows.tokens == rows.tokens);
+        }
+        const auto fresh = rig.engine->create_sequence(sequence->rows());
+        const auto go_on = [&](const std::shared_ptr<Sequence>& from) {
+            return rig.finish(rig.engine->submit(overflowing(rig, {7}, 5, Overflow::shift, 0, from)));
+        };
+        CHECK(go_on(sequence) == go_on(fresh));
+    }
 }

@@ -134,7 +134,7 @@ TEST(session_of_another_model_or_setting_is_refused_by_name) {
     const auto same = other_kv.engine->create_sequence(sequence->rows());
     CHECK(go_on(other_kv, restored, true) == go_on(other_kv, same, true));
     golden::EngineSetup narrow;
-    narrow.n_ctx = 139;
+    narrow.n_ctx = 138;
     golden::Rig small(kPath, narrow);
     CHECK_THROWS(restore_session(*small.engine, binding_of(small, narrow), folder / "s", false, kNoControl),
                  context_full);
