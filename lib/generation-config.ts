@@ -23,6 +23,7 @@ const KEYS: Readonly<Record<string, keyof Defaults>> = {
   repetition_penalty: 'repetitionPenalty',
   no_repeat_ngram_size: 'noRepeatNgramSize',
   bad_words_ids: 'badWordsIds',
+  sequence_bias: 'sequenceBias',
   min_length: 'minLength',
   min_new_tokens: 'minNewTokens',
   max_new_tokens: 'maxNewTokens',

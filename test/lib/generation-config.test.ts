@@ -10,6 +10,7 @@ test.each<[object, object]>([
   [{}, {}],
   [{ _from_model_config: true, eos_token_id: 3 }, {}],
   [{ repetition_penalty: 1.1 }, { repetitionPenalty: 1.1 }],
+  [{ sequence_bias: [[[4, 5], -1.5]] }, { sequenceBias: [[[4, 5], -1.5]] }],
   // do_sample is false by default.
   [{ temperature: 0.7 }, { temperature: 0.7, doSample: false }],
   [
