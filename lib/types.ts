@@ -210,7 +210,10 @@ export interface GeneratedToken {
   topLogprobs?: TokenLogprob[];
 }
 
-/** A piece of output. Every id is delivered in exactly one chunk; `text` may be empty while a character is incomplete. */
+/**
+ * A piece of output. Every id is delivered in exactly one chunk. `text` ends with a whole code point (an emoji or accent made of
+ * several may come in parts) and is empty while one is incomplete, or while what follows may still change or end the text.
+ */
 export interface Chunk {
   /** Of the sequence in {@link Result.sequences}. */
   index: number;

@@ -95,6 +95,7 @@ std::string describe(const Findings& found, const NanSearch& search) {
 std::string locate(const NanSearch& search, const Sequence& sequence, std::int64_t position,
                    const std::atomic<std::int32_t>* cancel) {
     const std::int32_t n_layer = search.config.n_layer;
+    if (position >= sequence.length()) return "";  // of a row that the sequence does not hold
     Rerun rerun(search, sequence, cancel);
     Findings found;
     std::vector<float> hidden(static_cast<std::size_t>(search.config.n_embd));
