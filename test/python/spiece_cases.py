@@ -16,12 +16,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gguf
+import sentencepiece
 import transformers
 
 from fixtures.spiece_cases import Cases, load, named_ids
 from fixtures.spiece_shapes import models, random_shape, shapes
 
 N_RANDOM = 12
+
+if (transformers.__version__, sentencepiece.__version__) != ("4.57.6", "0.2.1"):
+    sys.exit(f"transformers {transformers.__version__} and sentencepiece {sentencepiece.__version__} are not the reference: "
+             "4.57.6 and 0.2.1 are (NEOX_PYTHON names another Python)")
 
 transformers.logging.set_verbosity(transformers.logging.CRITICAL)
 folder, seed, n_strings, n_lists, demo = sys.argv[1:]
