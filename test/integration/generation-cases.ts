@@ -55,6 +55,7 @@ export async function loadExact(checkpoint: string): Promise<Model> {
   return Model.load(path, {
     precision: 'exact',
     threads: 1,
+    maxSequences: 8, // the most beams of a case
     contextLength: Math.max(config.maxPositionEmbeddings, 256),
   });
 }

@@ -35,7 +35,7 @@ export const FIELDS: readonly Field[] = [
   ),
   other('max_new_tokens', '256 for `generate`, what fits for `chat`; more than fits is an error'),
   same('min_length'),
-  same('min_new_tokens'),
+  same('min_new_tokens', 'more than `maxNewTokens` is an error; there a warning'),
   other('max_time', 'looked at between passes, so where it ends is a matter of speed in both'),
   other(
     'stop_strings',

@@ -38,8 +38,8 @@ export const GENERATION: readonly Section[] = [
       row(
         'sampling',
         'different',
-        "the same distribution, other draws: torch's come from one stream of its generator, whose place depends on everything drawn before. Here a draw is keyed by seed, output and position, so the same logits give the same ids on every machine, in any company",
-        ['lib/sampler.test.ts', 'a draw follows from seed, number of ids and scores'],
+        "the same distribution (chi-square tests below), other draws: torch's come from one stream of its generator, whose place depends on everything drawn before. Here a draw is keyed by seed, output and position, so the same logits give the same ids on every machine, in any company",
+        ['integration/sampling.test.ts', 'draws follow the probabilities of transformers'],
       ),
       row(
         'several outputs of one prompt',

@@ -71,21 +71,29 @@ function fieldsText(): string {
   return `## Every field of GenerationConfig\n\n${table(['there', 'here', '', ''], [...rows.values()])}\n`;
 }
 
+/** Long figures, as many probabilities in a row, are set below the table. */
+const LONG = 40;
+
 function comparisonsText(): string {
+  const inWords = (key: string): string => key.replace(/([A-Z])/g, ' $1').toLowerCase();
+  const below: string[] = [];
   const rows = recordedNames().map((name) => {
     const { title, test } = COMPARISONS[name] ?? { title: name, test: '' };
-    const figures = Object.entries(recorded(name)).map(
-      ([key, value]) => `${key.replace(/([A-Z])/g, ' $1').toLowerCase()} ${value.toLocaleString('en')}`,
-    );
-    return [title, figures.join(', '), `\`test/${test}\``];
+    const figures = Object.entries(recorded(name));
+    const isLong = ([, value]: (typeof figures)[number]): boolean => `${value}`.length > LONG;
+    const long = figures.filter(isLong);
+    if (long.length > 0) below.push(`${title}:\n\n${table(['', 'by seed, from 0'], long)}\n`);
+    const short = figures.filter((figure) => !isLong(figure));
+    const found = short.map(([key, value]) => `${inWords(key)} ${value.toLocaleString('en')}`);
+    return [title, found.join(', '), `\`test/${test}\``];
   });
-  return `## Measured: with Python at hand
+  const all = table(['comparison', 'found', 'by'], rows);
+  return `## Measured: random cases
 
-These draw their cases anew and ask transformers itself, where \`NEOX_PYTHON\` names a Python that has it. The figures are those of their
-default seed, the same wherever they run.
+Where one of these needs transformers itself, it runs where \`NEOX_PYTHON\` names a Python that has it. The figures are those of
+its default seed, the same wherever it runs.
 
-${table(['comparison', 'found', 'by'], rows)}
-`;
+${[`${all}\n`, ...below].join('\n')}`;
 }
 
 test('every row names a test that is there', () => {

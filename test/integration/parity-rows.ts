@@ -105,6 +105,12 @@ export const SECTIONS: readonly Section[] = [
         'absent',
         'several sequences run together without being padded to one length, so that there is nothing to mask. A pad id in a prompt is a token like any other; transformers masks it where no mask is given',
       ),
+      row(
+        'NaN on the way',
+        'different',
+        'an error that names the layer where it first shows; transformers goes on, and takes id 0 when greedy',
+        ['integration/nan.test.ts', 'other sequences are untouched, and the session goes on'],
+      ),
       row('attention weights, gradients', 'absent', 'the engine is for inference, and keeps neither'),
     ],
   },

@@ -44,6 +44,8 @@ def draw(model, rng: np.random.Generator) -> tuple[list[int], bool, dict]:
     if options.get("numBeams") and rng.random() < 0.3:
         n_beams = int(rng.integers(2, 9))
         options |= {"numBeams": n_beams, "numReturnSequences": n_beams, "lengthPenalty": float(rng.uniform(-2.0, 3.0))}
+    # transformers only warns of an eos that can never come; ours refuses the options.
+    options["maxNewTokens"] = max(options["maxNewTokens"], options.get("minNewTokens", 1))
     return prompt, embedded, options
 
 
