@@ -60,7 +60,7 @@ export const CHAT_MODELS: readonly ChatModel[] = [
   {
     pattern: /japanese-gpt-neox-3\.6b-instruction-sft/,
     format: 'rinna-3.6b',
-    defaults: { doSample: true, temperature: 0.7, maxNewTokens: 128 },
+    defaults: { doSample: true, temperature: 0.8, maxNewTokens: 128 },
   },
   { pattern: /bilingual-gpt-neox-4b-minigpt4/, format: 'rinna-minigpt4', defaults: BILINGUAL },
   { pattern: /bilingual-gpt-neox-4b-instruction/, format: 'rinna-bilingual', defaults: BILINGUAL },

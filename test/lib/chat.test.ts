@@ -77,7 +77,7 @@ test('special tokens count in the template and not in contents', () => {
 });
 
 test.each([
-  ['rinna/japanese-gpt-neox-3.6b-instruction-sft', 'rinna-3.6b', { temperature: 0.7, maxNewTokens: 128 }],
+  ['rinna/japanese-gpt-neox-3.6b-instruction-sft', 'rinna-3.6b', { temperature: 0.8, maxNewTokens: 128 }],
   [
     'rinna/japanese-gpt-neox-3.6b-instruction-sft-v2',
     'rinna-3.6b',

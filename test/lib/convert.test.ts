@@ -33,7 +33,7 @@ test('convert keeps the chat format of a directory, however it is called', async
     process.chdir(source);
     expect((await Model.inspect('.')).chatFormat?.name).toBe('rinna-3.6b');
     const model = await Model.load('.');
-    expect(model.generationDefaults).toMatchObject({ temperature: 0.7 });
+    expect(model.generationDefaults).toMatchObject({ temperature: 0.8 });
     await model.dispose();
     await convert('.', plain as string);
     await convert('.', renamed as string, { name: 'mine' });
