@@ -73,6 +73,8 @@ set(NEOX_CORE_SOURCES
   native/model/source.cpp
   native/model/type_mix.cpp
   native/engine/admission.cpp
+  native/engine/beam_search.cpp
+  native/engine/beams.cpp
   native/engine/draw.cpp
   native/engine/dry.cpp
   native/engine/engine.cpp
@@ -123,10 +125,12 @@ set(NEOX_BINDING_SOURCES
   native/binding/values.cpp)
 
 set(NEOX_TEST_SOURCES
+  test/native/beam_search_test.cpp
   test/native/bpe_test.cpp
   test/native/checkpoint_test.cpp
   test/native/dequantize_test.cpp
   test/native/dry_test.cpp
+  test/native/engine_beams_test.cpp
   test/native/engine_endings_test.cpp
   test/native/engine_test.cpp
   test/native/file_test.cpp

@@ -13,8 +13,8 @@ import {
   NO_TIMINGS,
   nextWake,
 } from './native.js';
-import type { Output } from './output.js';
-import type { FinishReason, GeneratedToken, GenerateOptions, SequenceResult } from './types.js';
+import { type Output, tokensOf } from './output.js';
+import type { FinishReason, GenerateOptions, SequenceResult } from './types.js';
 
 export interface ChoicesPlan {
   model: LoadedModel;
@@ -221,14 +221,4 @@ export class Choices implements GenerationRun {
     }
     call.submitScores(scores);
   }
-}
-
-function tokensOf(news: NativeDrained): GeneratedToken[] {
-  return Array.from(news.ids, (id, index) => {
-    const token: GeneratedToken = { id };
-    const top = news.tops?.[index];
-    if (news.logprobs) token.logprob = news.logprobs[index] ?? 0;
-    if (top && top.length > 0) token.topLogprobs = top;
-    return token;
-  });
 }

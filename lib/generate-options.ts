@@ -1,7 +1,8 @@
 // Options of generate() and chat(): checked at once, completed by defaults.
 
+import { BEAM_OPTIONS, checkBeamOptions, type ResolvedSequences, resolveSequences } from './beam-options.js';
 import type { DryBreakers } from './dry-breakers.js';
-import { ArgumentError, NeoxError } from './errors.js';
+import { ArgumentError } from './errors.js';
 import type { NativeSamplerOptions } from './native.js';
 import { checkOverflowOptions, OVERFLOW_OPTIONS } from './overflow.js';
 import { checkSamplerOptions, resolveSampler, SAMPLER_OPTIONS } from './sampler-options.js';
@@ -31,27 +32,18 @@ const GENERATE_OPTIONS: readonly (keyof GenerateOptions)[] = [
   'promptLookupNumTokens',
   'signal',
   ...OVERFLOW_OPTIONS,
-  'numReturnSequences',
+  ...BEAM_OPTIONS,
 ];
-// Of Hugging Face's, with the value that switches them off.
-const NOT_YET = { numBeams: 1, lengthPenalty: undefined, earlyStopping: undefined };
 /** A time that no call will ever take, in seconds. */
 const MAX_TIME = 1e9;
 const MAX_TOP_LOGPROBS = 20;
-const MAX_SEQUENCES = 256;
 const MAX_DRAFT = 64;
 
-/** @throws ArgumentError; `ERR_NEOX_UNSUPPORTED` for options of Hugging Face's that do not exist here yet */
+/** @throws ArgumentError */
 export function checkGenerateOptions(where: string, options: GenerateOptions): void {
-  if (typeof options === 'object' && options !== null) {
-    const given = options as Record<string, unknown>;
-    const name = Object.entries(NOT_YET).find(
-      ([name, off]) => given[name] !== undefined && given[name] !== off,
-    )?.[0];
-    if (name) throw new NeoxError('ERR_NEOX_UNSUPPORTED', `Option \`${name}\` is not supported yet.`);
-  }
-  assertKnownOptions(where, options, [...GENERATE_OPTIONS, ...Object.keys(NOT_YET)]);
+  assertKnownOptions(where, options, GENERATE_OPTIONS);
   checkSamplerOptions(options);
+  checkBeamOptions(options);
   const { maxNewTokens, maxTime, text, skipSpecialTokens, preset, logitsProcessor, logprobs, signal } =
     options;
   const { promptLookupNumTokens } = options;
@@ -71,9 +63,6 @@ export function checkGenerateOptions(where: string, options: GenerateOptions): v
   if (typeof logprobs === 'number') assertInteger('logprobs', logprobs, 0, MAX_TOP_LOGPROBS);
   else if (logprobs !== undefined && typeof logprobs !== 'boolean')
     throw unexpected(`a boolean or an integer from 0 to ${MAX_TOP_LOGPROBS}`, 'logprobs', logprobs);
-  const { numReturnSequences } = options;
-  if (numReturnSequences !== undefined)
-    assertInteger('numReturnSequences', numReturnSequences, 1, MAX_SEQUENCES);
   if (promptLookupNumTokens !== undefined)
     assertInteger('promptLookupNumTokens', promptLookupNumTokens, 0, MAX_DRAFT);
   if (signal !== undefined) assertSignal('signal', signal);
@@ -89,7 +78,7 @@ export function checkNewTokens(name: string, value: unknown): void {
   assertInteger(name, value, 1, 0x7fffffff);
 }
 
-export interface ResolvedOptions {
+export interface ResolvedOptions extends ResolvedSequences {
   sampler: NativeSamplerOptions & { doSample: boolean; seed: number; eosTokenId: Int32Array };
   /** DRY's, when it is on. */
   breakers: { given: DryBreakers | undefined } | undefined;
@@ -109,7 +98,6 @@ export interface ResolvedOptions {
   logitsProcessor: GenerateOptions['logitsProcessor'];
   contextOverflow: NonNullable<GenerateOptions['contextOverflow']>;
   overflowKeep: number;
-  numReturnSequences: number;
   signal: AbortSignal | undefined;
 }
 
@@ -123,19 +111,7 @@ export function resolveGenerateOptions(
   eosTokenIds: readonly number[],
 ): ResolvedOptions {
   const sampler = resolveSampler(own, defaults, eosTokenIds);
-  const numReturnSequences = own.numReturnSequences ?? 1;
-  if (numReturnSequences > 1 && !sampler.doSample) {
-    throw new ArgumentError(
-      `\`numReturnSequences: ${numReturnSequences}\` needs sampling (\`doSample\`, \`temperature\`, ...): ` +
-        'greedy decoding has one outcome.',
-    );
-  }
   const contextOverflow = own.contextOverflow ?? 'error';
-  if (numReturnSequences > 1 && contextOverflow !== 'error') {
-    throw new ArgumentError(
-      `\`contextOverflow: '${contextOverflow}'\` is for one sequence, not for \`numReturnSequences: ${numReturnSequences}\`.`,
-    );
-  }
   return {
     sampler,
     breakers: sampler.dryMultiplier
@@ -152,7 +128,7 @@ export function resolveGenerateOptions(
     logitsProcessor: own.logitsProcessor,
     contextOverflow,
     overflowKeep: own.overflowKeep ?? 0,
-    numReturnSequences,
+    ...resolveSequences({ ...own, contextOverflow }, defaults, sampler.doSample),
     signal: own.signal,
   };
 }

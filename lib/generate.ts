@@ -1,5 +1,6 @@
 // From a prompt and options to a Generation: what Model and Session have in common.
 
+import { Beams } from './beams.js';
 import { Choices } from './choices.js';
 import { resolveBreakers } from './dry-breakers.js';
 import type { ResolvedOptions } from './generate-options.js';
@@ -91,14 +92,10 @@ function start({ model, options, ...call }: GenerateCall): GenerationRun {
     maxTimeMs,
     externalScores: logitsProcessor !== undefined,
   };
-  const run = new Choices({
-    model,
-    request,
-    outputs,
-    promptTokens: prompt.length,
-    processorIds: hasEmbeddings ? [] : promptIds,
-    logitsProcessor,
-  });
+  const plan = { model, outputs, promptTokens: prompt.length };
+  const run = options.beams
+    ? new Beams({ ...plan, request: { ...request, beams: options.beams } })
+    : new Choices({ ...plan, request, processorIds: hasEmbeddings ? [] : promptIds, logitsProcessor });
   call.started?.();
   return run;
 }

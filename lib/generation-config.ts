@@ -1,11 +1,14 @@
 // generation_config.json as defaults of generation.
 
+import { BEAM_OPTIONS, checkBeamValue } from './beam-options.js';
 import { FormatError, NeoxError } from './errors.js';
 import { checkNewTokens } from './generate-options.js';
 import { checkSamplerValue } from './sampler-options.js';
-import type { SamplerOptions } from './types.js';
+import type { GenerateOptions, SamplerOptions } from './types.js';
 
-type Defaults = SamplerOptions & { maxNewTokens?: number };
+// How many sequences there shall be is for the caller to say.
+type BeamDefaults = Pick<GenerateOptions, 'numBeams' | 'lengthPenalty' | 'earlyStopping'>;
+type Defaults = SamplerOptions & BeamDefaults & { maxNewTokens?: number };
 
 // Named beside no `do_sample`, these do nothing: the latter is false by default.
 const SAMPLING_KEYS: Readonly<Record<string, keyof Defaults>> = {
@@ -33,6 +36,9 @@ const KEYS: Readonly<Record<string, keyof Defaults>> = {
   suppress_tokens: 'suppressTokens',
   begin_suppress_tokens: 'beginSuppressTokens',
   renormalize_logits: 'renormalizeLogits',
+  num_beams: 'numBeams',
+  length_penalty: 'lengthPenalty',
+  early_stopping: 'earlyStopping',
 };
 // What a call may not say, and files do: both leave nothing to draw from but the most likely token ...
 const GREEDY: Readonly<Record<string, unknown>> = { temperature: 0, top_p: 0 };
@@ -75,6 +81,7 @@ export function readGenerationConfig(json: string): GenerationConfig {
         continue;
       }
       if (name === 'maxNewTokens') checkNewTokens(key, value);
+      else if (isBeamOption(name)) checkBeamValue(name, value, key);
       else checkSamplerValue(name, value, key);
       defaults[name] = value;
     }
@@ -85,6 +92,10 @@ export function readGenerationConfig(json: string): GenerationConfig {
   }
   if (isSampling && isGreedy) defaults.doSample = false;
   return { defaults, eosTokenIds: eos === undefined ? undefined : [eos as number | number[]].flat() };
+}
+
+function isBeamOption(name: keyof Defaults): name is keyof BeamDefaults {
+  return (BEAM_OPTIONS as readonly string[]).includes(name);
 }
 
 function parse(json: string): Record<string, unknown> {

@@ -1,5 +1,6 @@
 // The public surface: re-exports only.
 
+export type * from './beam-types.js';
 export { CHAT_FORMATS, type ChatFormat } from './chat-formats.js';
 export { type CompareOptions, compareModels, type ModelComparison } from './compare.js';
 export { type ConvertOptions, convert } from './convert.js';

@@ -74,3 +74,26 @@ export interface TokenizerFiles {
   /** added_tokens.json */
   addedTokens?: string;
 }
+
+/** Fields of BeamOptions in native/engine/beam_search.h. */
+export interface NativeBeams {
+  numBeams: number;
+  numReturnSequences: number;
+  lengthPenalty: number;
+  earlyStopping: 'false' | 'true' | 'never';
+}
+
+/** Fields of CollectOptions in native/jobs/imatrix.h. */
+export interface NativeCollectOptions {
+  model?: string;
+  output: string;
+  ids?: Int32Array;
+  dataset?: string;
+  inputs?: string[];
+  chunkSize?: number;
+  maxChunks?: number;
+  bos?: number;
+  precision?: string;
+  threads?: number;
+  processOutput?: boolean;
+}

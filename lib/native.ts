@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { LoadError } from './errors.js';
 import type { ImportanceResult, JobResult } from './job-types.js';
 import type { NativeInspection, NativeLoadOptions, NativeTypeRules } from './native-load-types.js';
-import type { NativeModelInfo, NativeVerification, TokenizerFiles } from './native-types.js';
+import type {
+  NativeBeams,
+  NativeCollectOptions,
+  NativeModelInfo,
+  NativeVerification,
+  TokenizerFiles,
+} from './native-types.js';
 import type { FinishReason, ModelConfig, RoundingOptions, TokenLogprob } from './types.js';
 
 /** Work on a native thread that can be cancelled: `promise` then rejects with `ERR_NEOX_CANCELLED`. */
@@ -58,6 +64,7 @@ export interface NativeRequest {
   /** -1: as many as pay. */
   draftTokens?: number;
   externalScores?: boolean;
+  beams?: NativeBeams;
   maxTimeMs?: number;
   ringCapacity?: number;
   logitsAt?: Int32Array;
@@ -117,11 +124,16 @@ export const NO_TIMINGS: NativeTimings = {
   acceptedTokens: 0,
 };
 
-export interface NativeDrained {
+export interface NativeTokens {
   ids: Int32Array;
   /** With the request's `logprobs`, one entry for each id. */
   logprobs?: Float32Array;
   tops?: TokenLogprob[][];
+}
+
+export interface NativeDrained extends NativeTokens {
+  /** The outcome of a search, once: when it is done. */
+  beams?: (NativeTokens & { score: number; finishReason: FinishReason })[];
   /** Rows of the prompt that were cached already. */
   reusedTokens: number;
   state: 'waiting' | 'running' | 'awaitingScores' | 'done';
@@ -157,21 +169,6 @@ export interface NativeSampler {
     minTokensToKeep: number,
     choice: number,
   ): number;
-}
-
-/** Fields of CollectOptions in native/jobs/imatrix.h. */
-export interface NativeCollectOptions {
-  model?: string;
-  output: string;
-  ids?: Int32Array;
-  dataset?: string;
-  inputs?: string[];
-  chunkSize?: number;
-  maxChunks?: number;
-  bos?: number;
-  precision?: string;
-  threads?: number;
-  processOutput?: boolean;
 }
 
 export interface NativeAddon {

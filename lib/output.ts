@@ -1,5 +1,6 @@
 // One output sequence: its tokens and text, and what of them was delivered.
 
+import type { NativeTokens } from './native.js';
 import type { TextStream } from './text-stream.js';
 import type { Chunk, FinishReason, GeneratedToken, SequenceResult } from './types.js';
 
@@ -67,4 +68,15 @@ export class Output {
     this.#text += delivery.text;
     this.#tokens.push(...tokens);
   }
+}
+
+/** The tokens of what was drained. */
+export function tokensOf(news: NativeTokens): GeneratedToken[] {
+  return Array.from(news.ids, (id, index) => {
+    const token: GeneratedToken = { id };
+    const top = news.tops?.[index];
+    if (news.logprobs) token.logprob = news.logprobs[index] ?? 0;
+    if (top && top.length > 0) token.topLogprobs = top;
+    return token;
+  });
 }

@@ -1,5 +1,6 @@
 // Option and result types shared by several files. Names are the camelCase of Hugging Face's, and so are the meanings.
 
+import type { BeamOptions } from './beam-types.js';
 import type { OverflowOptions } from './overflow-types.js';
 import type { FileType, FileTypeName, TensorType } from './weight-types.js';
 
@@ -136,7 +137,7 @@ export interface SamplerOptions {
   seed?: number;
 }
 
-export interface GenerateOptions extends SamplerOptions, OverflowOptions {
+export interface GenerateOptions extends SamplerOptions, OverflowOptions, BeamOptions {
   /** Most new tokens, at least 1; more than fit are an error. @defaultValue `256` for `generate`, what fits for `chat` */
   maxNewTokens?: number;
   /** Strings that end the text; they are never delivered. @defaultValue none */
@@ -165,17 +166,10 @@ export interface GenerateOptions extends SamplerOptions, OverflowOptions {
   /**
    * Tokens drafted by prompt lookup: where the end of the text stood before, what followed it then is checked in one pass and
    * kept as far as it is what would have come anyway, so ids and log-probabilities never change. 0 to 64; 0: none; a number
-   * drafts that many wherever something repeats. Nothing is drafted beside a `logitsProcessor`.
+   * drafts that many wherever something repeats. Nothing is drafted beside a `logitsProcessor` or beams.
    * @defaultValue as many as pay, by what drafts cost and how often they come true, both measured while generating
    */
   promptLookupNumTokens?: number;
-  /** There is no beam search yet: nothing but 1. @defaultValue `1` */
-  numBeams?: 1;
-  /**
-   * Outputs drawn independently, 1 to 256, told apart by `Chunk.index`; the prompt is computed once. The first is the one that
-   * the same seed gives alone. More than one needs sampling, and is not for sessions. @defaultValue `1`
-   */
-  numReturnSequences?: number;
 }
 
 /** The checkpoint's hyperparameters under the names of its config.json. */
@@ -223,10 +217,9 @@ export interface Chunk {
 
 export type FinishReason = 'eos' | 'stop' | 'length' | 'time' | 'cancelled';
 
+/** Of all sequences; the prompt counts once. */
 export interface Usage {
-  /** Once, however many sequences there are. */
   promptTokens: number;
-  /** Of all sequences. */
   completionTokens: number;
   /** Of the prompt, what a session had computed before; see {@link SessionGenerateOptions.replace}. */
   cachedTokens: number;
@@ -250,6 +243,8 @@ export interface SequenceResult {
   tokenIds: number[];
   tokens: GeneratedToken[];
   finishReason: FinishReason;
+  /** Of a beam. */
+  score?: number;
 }
 
 /** The outcome of a call; the top level repeats `sequences[0]`. */

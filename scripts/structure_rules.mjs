@@ -33,6 +33,7 @@ export const libLayers = [
     ...[
       'errors',
       'weight-types',
+      'beam-types',
       'overflow-types',
       'types',
       'load-types',
@@ -51,16 +52,8 @@ export const libLayers = [
   ],
   ['tokenizer'],
   [
-    ...[
-      'dry-breakers',
-      'overflow',
-      'session-types',
-      'sampler-options',
-      'sampler',
-      'generate-options',
-      'generation-config',
-    ],
-    ...['chat-template', 'chat'],
+    ...['dry-breakers', 'overflow', 'session-types', 'sampler-options', 'sampler', 'beam-options'],
+    ...['generate-options', 'generation-config', 'chat-template', 'chat'],
     ...[
       'jobs',
       'file-types',
@@ -77,7 +70,7 @@ export const libLayers = [
   ],
   [
     ...['loaded-model', 'quantized-cache', 'load', 'prompt', 'calls', 'inspection'],
-    ...['output', 'generation', 'choices', 'generate'],
+    ...['output', 'generation', 'choices', 'beams', 'generate'],
     'session',
   ],
   ['model'],

@@ -43,8 +43,11 @@ export async function readAnswer(
 
 /** Several answers, each below a line with its number. */
 export async function writeSequences(sequences: readonly SequenceResult[], io: Io): Promise<void> {
-  for (const [index, { text }] of sequences.entries()) {
-    await io.out.write(`--- ${index + 1}/${sequences.length} ---\n${text}${text.endsWith('\n') ? '' : '\n'}`);
+  for (const [index, { text, score }] of sequences.entries()) {
+    const scored = score === undefined ? '' : `, score ${score.toFixed(4)}`;
+    await io.out.write(
+      `--- ${index + 1}/${sequences.length}${scored} ---\n${text}${text.endsWith('\n') ? '' : '\n'}`,
+    );
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { GenerateOptions } from '../index.js';
 import type { OptionSpec } from './command.js';
-import { idsOrNone, integer, number, numbersById } from './values.js';
+import { earlyStopping, idsOrNone, integer, number, numbersById } from './values.js';
 
 const flag = (flags: string, help: string, parse: (text: string) => unknown, defaultText?: string) => ({
   flags,
@@ -43,6 +43,9 @@ export const generateFlags: readonly OptionSpec[] = [
     'as many as pay',
   ),
   { flags: '--do-sample', help: 'sample, with the defaults of sampling' },
+  flag('--num-beams <n>', 'beam search; the answer comes at its end', integer(1), '1'),
+  flag('--length-penalty <x>', 'beams: above 0 favours long answers', number, '1'),
+  flag('--early-stopping <when>', 'beams: true, false or never', earlyStopping, 'false'),
   flag('-s, --seed <n>', 'the same seed gives the same text', integer(0), 'random'),
   { flags: '--stop <text>', help: 'text that ends the answer; may be repeated', repeats: true },
   flag('--eos-token-id <ids>', 'ids that end the answer, comma-separated, or none', idsOrNone, "the model's"),
@@ -78,6 +81,9 @@ const KEYS = [
   'dryAllowedLength',
   'dryRange',
   'doSample',
+  'numBeams',
+  'lengthPenalty',
+  'earlyStopping',
   'seed',
   'stop',
   'eosTokenId',

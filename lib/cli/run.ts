@@ -36,7 +36,7 @@ export const run: CommandSpec<Options> = {
     ...generateFlags,
     {
       flags: '--num-return-sequences <n>',
-      help: 'several answers, printed one after the other',
+      help: 'several answers, drawn or the best beams',
       parse: integer(1),
       defaultText: '1',
     },
@@ -119,7 +119,13 @@ function report(answer: Answer, loadedAt: number): object {
   };
 }
 
-function reportSequence({ text, tokenIds, tokens, finishReason }: SequenceResult): object {
+function reportSequence({ text, tokenIds, tokens, finishReason, score }: SequenceResult): object {
   const hasLogprobs = tokens.some((token) => token.logprob !== undefined);
-  return { text, tokenIds, ...(hasLogprobs ? { tokens } : {}), finishReason };
+  return {
+    text,
+    tokenIds,
+    ...(hasLogprobs ? { tokens } : {}),
+    finishReason,
+    ...(score === undefined ? {} : { score }),
+  };
 }

@@ -42,6 +42,13 @@ export function numbersById(text: string): Map<number, number> {
   );
 }
 
+/** When a beam search ends. */
+export function earlyStopping(text: string): boolean | 'never' {
+  if (text === 'never') return text;
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new UsageError('Expected true, false or never.');
+}
+
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 export function bytes(count: number): string {

@@ -32,6 +32,18 @@ std::vector<std::int64_t> read_positions(Napi::Object object, const char* name) 
     return {ids.begin(), ids.end()};
 }
 
+BeamOptions read_beams(Napi::Object object) {
+    BeamOptions beams;
+    beams.n_beams = static_cast<std::int32_t>(member(object, "numBeams", std::int64_t{beams.n_beams}));
+    beams.n_return = static_cast<std::int32_t>(member(object, "numReturnSequences", std::int64_t{beams.n_return}));
+    beams.length_penalty = member(object, "lengthPenalty", beams.length_penalty);
+    const std::string early = string_member(object, "earlyStopping").value_or("false");
+    if (early != "false" && early != "true" && early != "never")
+        fail(ErrorCode::invalid_argument, "Unknown earlyStopping '", early, "'.");
+    if (early != "false") beams.early_stopping = early == "true" ? EarlyStopping::on : EarlyStopping::never;
+    return beams;
+}
+
 std::vector<PromptPart> read_prompt(Napi::Value value) {
     if (!value.IsArray()) fail(ErrorCode::invalid_argument, "Expected a list for `prompt`.");
     const auto list = value.As<Napi::Array>();
@@ -47,7 +59,12 @@ std::vector<PromptPart> read_prompt(Napi::Value value) {
     return parts;
 }
 
-void set_logprobs(Napi::Env env, Napi::Object object, const std::vector<SampledToken>& tokens) {
+// { ids }, and { logprobs, tops } when they were asked for.
+void set_tokens(Napi::Env env, Napi::Object object, const std::vector<SampledToken>& tokens, bool has_logprobs) {
+    std::vector<Token> ids;
+    for (const SampledToken& token : tokens) ids.push_back(token.id);
+    object.Set("ids", to_int32_array(env, ids));
+    if (!has_logprobs) return;
     std::vector<float> logprobs;
     Napi::Array tops = Napi::Array::New(env, tokens.size());
     for (std::uint32_t i = 0; i < tokens.size(); ++i) {
@@ -63,6 +80,18 @@ void set_logprobs(Napi::Env env, Napi::Object object, const std::vector<SampledT
     }
     object.Set("logprobs", to_float32_array(env, logprobs));
     object.Set("tops", tops);
+}
+
+Napi::Array to_beams(Napi::Env env, const std::vector<BeamOutput>& outputs, bool has_logprobs) {
+    Napi::Array beams = Napi::Array::New(env, outputs.size());
+    for (std::uint32_t i = 0; i < outputs.size(); ++i) {
+        Napi::Object beam = Napi::Object::New(env);
+        set_tokens(env, beam, outputs[i].tokens, has_logprobs);
+        beam.Set("score", outputs[i].score);
+        beam.Set("finishReason", kFinishNames[static_cast<std::int32_t>(outputs[i].finish)]);
+        beams.Set(i, beam);
+    }
+    return beams;
 }
 
 }  // namespace
@@ -84,6 +113,8 @@ CallRequest read_call_request(Napi::Object object, LoadedModel& loaded) {
     request.n_logprobs = static_cast<std::int32_t>(member(object, "logprobs", std::int64_t{-1}));
     request.n_draft = static_cast<std::int32_t>(member(object, "draftTokens", std::int64_t{request.n_draft}));
     request.external_scores = member(object, "externalScores", request.external_scores);
+    if (const Napi::Value beams = object.Get("beams"); !beams.IsUndefined())
+        request.beams = read_beams(read_object(beams, "beams"));
     request.max_time_ms = member(object, "maxTimeMs", request.max_time_ms);
     const std::int64_t ring = member(object, "ringCapacity", static_cast<std::int64_t>(request.ring_capacity));
     if (ring < 1) fail(ErrorCode::invalid_argument, "ringCapacity must be at least 1.");
@@ -126,11 +157,10 @@ Napi::Value CallObject::drain(const Napi::CallbackInfo& info) {
         const Drained drained = loaded_->engine->drain(call);
         is_done_ = drained.state == CallState::done;
         n_drained_ += std::ssize(drained.tokens);
-        std::vector<Token> ids;
-        for (const SampledToken& token : drained.tokens) ids.push_back(token.id);
+        const bool has_logprobs = call.request.n_logprobs >= 0;
         Napi::Object object = Napi::Object::New(env);
-        object.Set("ids", to_int32_array(env, ids));
-        if (call.request.n_logprobs >= 0) set_logprobs(env, object, drained.tokens);
+        set_tokens(env, object, drained.tokens, has_logprobs);
+        if (!drained.outputs.empty()) object.Set("beams", to_beams(env, drained.outputs, has_logprobs));
         object.Set("reusedTokens", to_number(env, drained.n_reused));
         object.Set("state", kStateNames[static_cast<std::int32_t>(drained.state)]);
         object.Set("finishReason", kFinishNames[static_cast<std::int32_t>(drained.finish)]);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/beams.h"
 #include "model/kv_pool.h"
 
 namespace neox {
@@ -68,7 +69,7 @@ void prepare_speculation(Call& call, const Config& config) {
     if (request.n_draft < Speculation::kAutomatic || request.n_draft > Speculation::kMostFixed)
         fail(ErrorCode::invalid_argument, "promptLookupNumTokens must be from 0 to ", Speculation::kMostFixed,
              ", not ", request.n_draft, ".");
-    const bool is_wanted = request.n_draft != 0 && request.max_new_tokens > 1 && !request.external_scores;
+    const bool is_wanted = request.n_draft != 0 && request.max_new_tokens > 1 && !request.external_scores && !call.beams;
     if (is_wanted) call.speculation = std::make_unique<Speculation>(request.n_draft);
     const std::size_t n = is_wanted ? static_cast<std::size_t>(call.speculation->most()) : 0;
     call.drawn.reserve(n + 1);
@@ -145,6 +146,14 @@ void prepare_call(Call& call, const Config& config, std::int32_t n_ctx) {
     call.sampler = std::make_unique<Sampler>(request.sampler, config.n_vocab);
     if (request.n_logprobs > config.n_vocab)
         fail(ErrorCode::invalid_argument, "Cannot give the ", request.n_logprobs, " most likely of ", config.n_vocab, ".");
+    if (request.max_new_tokens > 0 && (request.beams.n_beams != 1 || request.beams.n_return != 1)) {
+        check_beam_options(request.beams, request.sampler, request.max_new_tokens, config.n_vocab);
+        if (request.external_scores)
+            fail(ErrorCode::invalid_argument, "A logitsProcessor cannot stand beside numBeams ", request.beams.n_beams, ".");
+        if (request.overflow != Overflow::error)
+            fail(ErrorCode::invalid_argument, "contextOverflow is for one sequence, not for numBeams ", request.beams.n_beams, ".");
+        call.beams = std::make_shared<Beams>(request, config.n_vocab);
+    }
     const std::size_t n_vocab = static_cast<std::size_t>(config.n_vocab);
     call.scores.resize(request.max_new_tokens > 0 ? n_vocab : 0);
     const std::size_t n_top = request.n_logprobs < 0 ? 0 : static_cast<std::size_t>(std::max(request.n_logprobs, 1));
@@ -168,7 +177,9 @@ void place_call(Call& call, std::int32_t n_ctx, std::int32_t n_kv_blocks) {
         fail(ErrorCode::invalid_argument, "The prompt is empty: there is nothing to continue.");
     const std::int64_t length = place_in_context(call, n_ctx, n_kv_blocks);
     // The last sampled token is never fed within the call; a partly filled block shared with a fork is copied.
-    call.promised_blocks = (length + kKvBlock - 1) / kKvBlock;
+    call.promised_blocks = call.beams
+                               ? beam_blocks(call.prompt_end, call.request.max_new_tokens, call.request.beams.n_beams)
+                               : (length + kKvBlock - 1) / kKvBlock;
     if (call.promised_blocks > n_kv_blocks)
         fail(ErrorCode::kv_full, "The call needs ", call.promised_blocks, " KV blocks of ", kKvBlock,
              " positions, but the pool has ", n_kv_blocks, " (kvCacheBytes).");

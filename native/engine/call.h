@@ -12,6 +12,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/error.h"
+#include "engine/beam_search.h"
 #include "engine/sampler.h"
 #include "engine/sequence.h"
 #include "engine/speculation.h"
@@ -43,6 +44,15 @@ struct SampledToken {
 // full, and the cached keys of the others turned to their new positions.
 enum class Overflow : std::int32_t { error = 0, truncate_left, shift };
 
+// One of the sequences that a search gives.
+struct BeamOutput {
+    std::vector<SampledToken> tokens;
+    float score = 0.0f;  // after the length penalty
+    FinishReason finish = FinishReason::none;
+};
+
+struct Beams;
+
 // What the caller asks; not changed after submit().
 struct CallRequest {
     std::shared_ptr<Sequence> sequence;  // appended to
@@ -57,10 +67,11 @@ struct CallRequest {
     SamplerConfig sampler;
     std::uint32_t choice = 0;        // distinguishes draws of several outputs with one seed
     std::int32_t n_logprobs = -1;    // -1: none; else log-probabilities of the token and of the n most likely
-    bool external_scores = false;    // a step of the caller's own between the processors and the draw
+    bool external_scores = false;    // a step of the caller's own between the processors and the draw; not with beams
+    BeamOptions beams;               // n_beams > 1: a search, whose outcome comes at its end
     double max_time_ms = 0.0;        // from the start of the call; 0: no limit
     std::size_t ring_capacity = 128;  // tokens that may wait for the consumer before the sequence pauses
-    // Tokens drafted by prompt lookup: Speculation::kAutomatic, 0 (none) to kMostFixed. None with external scores.
+    // Tokens drafted by prompt lookup: Speculation::kAutomatic, 0 (none) to kMostFixed. None with external scores and beams.
     std::int32_t n_draft = Speculation::kAutomatic;
 
     // Queries, when max_new_tokens is 0. Positions count from the start of the call's prompt.
@@ -99,6 +110,7 @@ struct Call {
     FinishReason finish = FinishReason::none;
     std::optional<Error> error;
     std::vector<SampledToken> ring;  // sampled and not drained yet
+    std::vector<BeamOutput> outputs;  // of a search that is done; the first continues the sequence
     std::vector<float> logits;         // [logits_at.size(), n_vocab]
     std::vector<float> hidden;         // [hidden_at.size(), n_embd]
     std::vector<float> target_logprobs;  // of the prompt's tokens from score_from on
@@ -114,6 +126,7 @@ struct Call {
     std::int64_t n_generated = 0;
     std::int64_t promised_blocks = 0;
     std::unique_ptr<Sampler> sampler;
+    std::shared_ptr<Beams> beams;      // of a search that runs
     std::vector<Token> processor_ids;  // what the processors see
     std::size_t processor_prompt = 0;
     std::vector<float> scores;         // [n_vocab] of the row being sampled
@@ -126,7 +139,7 @@ struct Call {
     std::vector<SampledToken> drawn;   // by the last batch: one, or more where a draft came true
     std::unique_ptr<Speculation> speculation;  // null: none
     DraftOutputs draft_outputs;
-    enum class Draw { none, token, awaits_scores, failed } draw = Draw::none;  // how sampling went
+    enum class Draw { none, token, beams, awaits_scores, failed } draw = Draw::none;  // how sampling went
     std::optional<Error> draw_error;   // why it failed; the sampling thread's, unlike `error`
     std::chrono::steady_clock::time_point submitted, admitted, first_token;
 };

@@ -4,6 +4,8 @@
 #include <new>
 #include <utility>
 
+#include "engine/beams.h"
+
 namespace neox {
 
 namespace {
@@ -81,7 +83,7 @@ void draw_tokens(const Plan& plan, Plan::Part& part) noexcept {
     call.drawn.clear();
     call.draw = Call::Draw::none;
     const bool is_cancelled = call.cancel_flag.load(std::memory_order_relaxed) != 0;
-    if (!part.is_last || call.request.max_new_tokens == 0 || is_cancelled) return;
+    if (!part.is_due || call.request.max_new_tokens == 0 || is_cancelled) return;
     if (plan.statuses[part.first_row + static_cast<std::size_t>(part.n_counted) - 1] != RowStatus::done) return;
     for (std::size_t i = 0;; ++i) {
         const std::int64_t position = part.sequence->draw_position(part.begin + part.n_counted);
@@ -97,6 +99,13 @@ void draw_tokens(const Plan& plan, Plan::Part& part) noexcept {
         if (plan.statuses[part.first_row + static_cast<std::size_t>(part.n_counted)] != RowStatus::done) return;
         ++part.n_counted;
     }
+}
+
+void draw_beams(Call& call, bool is_time_up) noexcept {
+    sample(call, [&] {
+        advance_beams(call, is_time_up);
+        call.draw = Call::Draw::beams;
+    });
 }
 
 void draw_from_scores(Call& call, std::int64_t position) noexcept {

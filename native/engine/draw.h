@@ -10,7 +10,10 @@ namespace neox {
 // thread while the call runs, so it needs no lock.
 void draw_tokens(const Plan& plan, Plan::Part& part) noexcept;
 
-// The rest of it, once the caller has given back the scores of a call that awaits them.
+// The same for the beams of a call, whose rows are all computed. `is_time_up`: they end with this token.
+void draw_beams(Call& call, bool is_time_up) noexcept;
+
+// The rest of draw_token, once the caller has given back the scores of a call that awaits them.
 void draw_from_scores(Call& call, std::int64_t position) noexcept;
 
 }  // namespace neox

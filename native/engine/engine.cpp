@@ -130,6 +130,8 @@ Drained Engine::drain(Call& call) {
     drained.tokens.assign(std::make_move_iterator(call.ring.begin()), std::make_move_iterator(call.ring.end()));
     call.ring.clear();
     drained.n_reused = call.n_reused;
+    drained.outputs = std::move(call.outputs);
+    call.outputs.clear();
     drained.state = call.state;
     drained.finish = call.finish;
     drained.error = call.error;

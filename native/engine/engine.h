@@ -33,6 +33,7 @@ struct EngineOptions {
 struct Drained {
     std::int64_t n_reused = 0;  // rows of the prompt that were cached already
     std::vector<SampledToken> tokens;
+    std::vector<BeamOutput> outputs;  // of a search, once: when it is done
     CallState state = CallState::waiting;
     FinishReason finish = FinishReason::none;
     std::optional<Error> error;
@@ -118,6 +119,7 @@ private:
     void absorb();
     void absorb_part(const Plan::Part& part);
     void push(Call& call, SampledToken token);
+    void push_beams(Call& call);
     void finish(Call& call, FinishReason reason);
     void fail_call(Call& call, const Error& error);
     std::int64_t end_position(const Call& call, FinishReason reason) const;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/admission.h"
+#include "engine/beams.h"
 #include "engine/draw.h"
 #include "engine/engine.h"
 #include "engine/nan_search.h"
@@ -16,6 +17,10 @@ using Clock = std::chrono::steady_clock;
 
 double ms_between(Clock::time_point a, Clock::time_point b) {
     return std::chrono::duration<double, std::milli>(b - a).count();
+}
+
+bool is_time_up(const Call& call, Clock::time_point now) {
+    return call.request.max_time_ms > 0.0 && ms_between(call.submitted, now) >= call.request.max_time_ms;
 }
 
 bool is_cancelled(const Call& call) {
@@ -113,7 +118,7 @@ void Engine::handle_cancels() {
         if (call.state == CallState::done) return;
         if (is_cancelled(call)) {
             finish(call, call.finish == FinishReason::none ? FinishReason::cancelled : call.finish);
-        } else if (call.request.max_time_ms > 0.0 && ms_between(call.submitted, now) >= call.request.max_time_ms) {
+        } else if (is_time_up(call, now) && !(call.beams && call.beams->is_stepping())) {  // beams end with their next step
             finish(call, FinishReason::time);
         }
     };
@@ -193,22 +198,27 @@ void Engine::step(std::unique_lock<std::mutex>& lock) {
 
 // Without the mutex: a call's scores, sampler and sequence belong to this thread while it runs.
 void Engine::draw() {
+    for (const Plan::Part& part : plan_.parts) part.call->draw = Call::Draw::none;
     for (Plan::Part& part : plan_.parts) {
         Call& call = *part.call;
-        const std::optional<std::int64_t> nan = nan_position(plan_, part);
-        if (nan && !is_cancelled(call)) {
+        if (is_cancelled(call) || call.draw == Call::Draw::failed) continue;
+        if (const std::optional<std::int64_t> nan = nan_position(plan_, part)) {
             const NanSearch search{backend_, config_, pool_, options_.max_rows};
             call.draw_error = nan_error(search, *part.sequence, *nan, &call.cancel_flag);
-            continue;
+            call.draw = Call::Draw::failed;
+        } else if (call.beams && part.is_due) {
+            draw_beams(call, is_time_up(call, Clock::now()));
+        } else {
+            draw_tokens(plan_, part);
         }
-        draw_tokens(plan_, part);
     }
 }
 
 void Engine::absorb() {
     for (const Plan::Part& part : plan_.parts) {
-        // Rows of a cancelled call may have been dropped on the way: none of them counts.
-        if (!is_cancelled(*part.call)) absorb_part(part);
+        // Rows of a cancelled call may have been dropped on the way: none of them counts. Nor do the others of a beam's that
+        // has failed.
+        if (!is_cancelled(*part.call) && part.call->state != CallState::done) absorb_part(part);
     }
 }
 
@@ -224,13 +234,14 @@ void Engine::absorb_part(const Plan::Part& part) {
         call.timings.n_accepted = call.speculation->n_accepted();
     }
     for (SampledToken& token : call.drawn) push(call, std::move(token));
-    if (!part.is_last || call.state == CallState::done) return;
+    if (!part.is_due || call.state == CallState::done) return;
     if (call.request.max_new_tokens == 0) {
         call.timings.prefill_ms = ms_between(call.admitted, Clock::now());
         finish(call, FinishReason::length);
         return;
     }
     if (call.draw == Call::Draw::failed) fail_call(call, *call.draw_error);
+    if (call.draw == Call::Draw::beams) push_beams(call);
     if (call.draw != Call::Draw::awaits_scores) return;
     call.state = CallState::awaiting_scores;
     call.has_news = true;
@@ -252,6 +263,25 @@ void Engine::push(Call& call, SampledToken token) {
         finish(call, FinishReason::eos);
     else if (call.n_generated >= call.request.max_new_tokens)
         finish(call, FinishReason::length);
+}
+
+// Takes the step that the beams have made. The sequence itself ends with the best of them; what it holds beside the prompt is
+// computed again when it goes on.
+void Engine::push_beams(Call& call) {
+    const Clock::time_point now = Clock::now();
+    if (!call.beams->is_stepping()) {
+        call.first_token = now;
+        call.timings.prefill_ms = ms_between(call.admitted, now);
+    }
+    call.timings.decode_ms = ms_between(call.first_token, now);
+    if (!call.beams->search.is_done()) {
+        step_beams(call);
+        return;
+    }
+    call.outputs = best_beams(call);
+    for (const SampledToken& token : call.outputs.front().tokens) call.request.sequence->append_sampled(token.id);
+    call.n_generated = std::ssize(call.outputs.front().tokens);
+    finish(call, call.outputs.front().finish);
 }
 
 // Where the sequence ends when a call does: after the tokens that are kept; a call that leaves none takes its prompt back,
@@ -283,6 +313,7 @@ void Engine::settle(Call& call, std::int64_t n_positions) {
     sequence.table.truncate(sequence.n_cached);
     sequence.last_used = ++tick_;
     sequence.busy = sequence.running = false;
+    call.beams.reset();
     call.state = CallState::done;
     call.has_news = true;
     finished_.notify_all();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/beams.h"
+
 namespace neox {
 
 namespace {
@@ -10,8 +12,15 @@ namespace {
 // do not wait long.
 constexpr std::int64_t kPromptRowsBesideSteps = 64;
 
-std::int64_t pending_rows(const Call& call) {
-    return call.request.sequence->length() - call.request.sequence->n_cached;
+std::int64_t pending_rows(const Sequence& sequence) { return sequence.length() - sequence.n_cached; }
+
+std::int64_t pending_rows(const Call& call) { return pending_rows(*call.request.sequence); }
+
+bool has_stepping_beams(const Call& call) { return call.beams && call.beams->is_stepping(); }
+
+// One row each goes into every batch.
+bool is_stepping(const Call& call) {
+    return has_stepping_beams(call) || (call.n_generated > 0 && pending_rows(call) == 1);
 }
 
 bool is_generating(const Call& call) { return call.request.max_new_tokens > 0; }
@@ -19,7 +28,19 @@ bool is_generating(const Call& call) { return call.request.max_new_tokens > 0; }
 void add_part(Plan& plan, Call& call, std::int64_t n_rows) {
     Sequence& sequence = *call.request.sequence;
     const std::int64_t end = sequence.n_cached + n_rows;
-    plan.parts.push_back({&call, &sequence, sequence.n_cached, end, end == sequence.length(), 0, 0, n_rows});
+    const bool is_last = end == sequence.length();
+    plan.parts.push_back({&call, &sequence, sequence.n_cached, end, is_last, is_last, 0, 0, 0, n_rows});
+}
+
+// A row for each beam that has not been computed in this step yet, in order, as far as `budget` goes. Returns what is left.
+std::int64_t add_beams(Plan& plan, Call& call, std::int64_t budget) {
+    std::vector<Sequence>& beams = call.beams->sequences;
+    for (std::size_t i = 0; i < beams.size() && budget > 0; ++i) {
+        if (pending_rows(beams[i]) == 0) continue;
+        plan.parts.push_back({&call, &beams[i], beams[i].n_cached, beams[i].length(), true, i + 1 == beams.size(), 0, i, 0, 1});
+        --budget;
+    }
+    return budget;
 }
 
 // What the row at `pos` must give for a query. Positions lie in the call's own prompt.
@@ -43,7 +64,14 @@ void want_values(const Config& config, Call& call, std::int64_t pos, Row& row) {
 }
 
 // A row that a token is sampled from: the last one, or that of the draft's token i - 1.
-void want_sample(Call& call, std::size_t i, Row& row) {
+void want_sample(Call& call, std::size_t beam, std::size_t i, Row& row) {
+    if (call.beams) {
+        row.logits = call.beams->scores_of(beam);
+        row.n_top = static_cast<std::int32_t>(call.beams->n_top);
+        row.top_ids = call.beams->top_ids_of(beam);
+        row.top_logprobs = call.beams->top_logprobs_of(beam);
+        return;
+    }
     DraftOutputs& draft = call.draft_outputs;
     if (call.sampler->is_plain_greedy() && !call.request.external_scores && call.request.n_logprobs < 0) {
         row.argmax = i == 0 ? &call.argmax : &draft.argmax[i - 1];
@@ -103,7 +131,7 @@ std::int64_t add_drafts(Plan& plan, std::int64_t budget, const StepCosts& costs)
 }  // namespace
 
 bool is_runnable(const Call& call) {
-    return call.state == CallState::running && pending_rows(call) > 0 &&
+    return call.state == CallState::running && (has_stepping_beams(call) || pending_rows(call) > 0) &&
            call.ring.size() < call.request.ring_capacity;
 }
 
@@ -113,7 +141,11 @@ void choose_parts(std::span<const std::shared_ptr<Call>> running, std::int32_t m
     std::int64_t budget = max_rows;
     for (const auto& call : running) {
         if (budget == 0) break;
-        if (!is_runnable(*call) || call->n_generated == 0 || pending_rows(*call) != 1) continue;
+        if (!is_runnable(*call) || !is_stepping(*call)) continue;
+        if (call->beams) {
+            budget = add_beams(plan, *call, budget);
+            continue;
+        }
         add_part(plan, *call, 1);
         --budget;
     }
@@ -122,7 +154,7 @@ void choose_parts(std::span<const std::shared_ptr<Call>> running, std::int32_t m
         budget = std::min(budget - add_drafts(plan, budget, costs), kPromptRowsBesideSteps);
     for (const auto& call : running) {
         if (budget == 0) return;
-        if (!is_runnable(*call) || (call->n_generated > 0 && pending_rows(*call) == 1)) continue;
+        if (!is_runnable(*call) || is_stepping(*call)) continue;
         const std::int64_t n_rows = std::min(budget, pending_rows(*call));
         add_part(plan, *call, n_rows);
         budget -= n_rows;
@@ -145,7 +177,7 @@ void build_rows(const Config& config, Plan& plan) {
             row.pos = static_cast<std::int32_t>(pos);
             if (is_generating(call)) {
                 const std::int64_t last = sequence.length() - 1;
-                if (part.is_last && pos >= last) want_sample(call, static_cast<std::size_t>(pos - last), row);
+                if (part.is_last && pos >= last) want_sample(call, part.beam, static_cast<std::size_t>(pos - last), row);
             } else if (pos >= call.begin) {
                 want_values(config, call, pos, row);
             }

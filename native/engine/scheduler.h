@@ -15,10 +15,12 @@ namespace neox {
 struct Plan {
     struct Part {
         Call* call;
-        Sequence* sequence;       // of the call
+        Sequence* sequence;       // of the call, or of one of its beams
         std::int64_t begin, end;  // positions [begin, end) of it, a draft's behind its last token
         bool is_last;             // holds its last row
+        bool is_due;              // with it all is computed that the call's next token needs
         std::int64_t n_draft;     // rows of a draft
+        std::size_t beam;         // whose sequence it is; 0 without beams
         std::size_t first_row;    // into rows
         std::int64_t n_counted;   // rows whose outcome counts: all but those behind a draft's first wrong token
     };
@@ -33,8 +35,8 @@ struct Plan {
 // True when the call has something to compute and its consumer keeps up.
 bool is_runnable(const Call& call);
 
-// Decides the parts. Calls that decode come first, each with one row and its draft; the rest of `max_rows` goes to
-// prompts in order.
+// Decides the parts. Calls that decode come first, each with one row and its draft, or with a row for each of its beams; the
+// rest of `max_rows` goes to prompts in order.
 void choose_parts(std::span<const std::shared_ptr<Call>> running, std::int32_t max_rows,
                   const StepCosts& costs, Plan& plan);
 

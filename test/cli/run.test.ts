@@ -75,6 +75,24 @@ describe('run', () => {
     expect(json.sequences.map(({ text }: { text: string }) => `${text}\n`)).toEqual(answers?.slice(1));
   });
 
+  test('--num-beams searches, and --early-stopping knows three words', async () => {
+    const beams = ['--num-beams', '3', '--length-penalty', '0.5', '--early-stopping', 'never'];
+    const json = async (...args: string[]) =>
+      JSON.parse((await neox(['run', ...fixed('-n', '8', '--json', ...beams, ...args, 'abc')])).stdout);
+    const best = await json();
+    const both = await json('--num-return-sequences', '2');
+    expect(best).toMatchObject(both.sequences[0]);
+    expect(both.sequences[0].score).toBeGreaterThan(both.sequences[1].score);
+    const { stdout } = await neox(['run', ...fixed('-n', '8', ...beams, '--num-return-sequences=2', 'abc')]);
+    expect(stdout).toContain(`--- 2/2, score ${both.sequences[1].score.toFixed(4)} ---\n`);
+    expectFailure(
+      await neox(['run', ...fixed('--early-stopping', 'soon', 'abc')]),
+      2,
+      /true, false or never/,
+    );
+    expectFailure(await neox(['run', ...fixed(...beams, '--stop', 'x', 'abc')]), 2, /stop.*numBeams/);
+  });
+
   test('--logprobs adds those of each token', async () => {
     const { stdout } = await neox(['run', ...fixed('-n', '2', '--json', '--logprobs', '3', 'abc')]);
     const { tokens } = JSON.parse(stdout) as {

@@ -1,14 +1,17 @@
-// generate() of transformers 4.57.6 on every checkpoint, five prompts each: greedy, penalised, blocked, every processor.
+// generate() of transformers 4.57.6 on every checkpoint, five prompts each: greedy, penalised, blocked, every processor, beams.
 
 import { type Model, Sampler } from '../../lib/index.js';
 import { checkpointNames } from './fixtures.js';
 import { type Case, cases, compare, generate, loadExact, promptOf, prompts } from './generation-cases.js';
 
-const GREEDY = ['greedy', 'penalised', 'blocked', 'processors', 'eos'];
+const FAMILIES = [
+  ...['greedy', 'penalised', 'blocked', 'processors', 'eos'],
+  ...['beams', 'beams until eos', 'beams with processors'],
+];
 
 test('the cases are five prompts of each checkpoint in every family, nearly all clear', () => {
   expect(Object.keys(prompts).sort()).toEqual(checkpointNames);
-  for (const family of GREEDY) {
+  for (const family of FAMILIES) {
     const found = cases.filter((one) => one.family === family && !one.embeddings);
     expect(new Set(found.map((one) => `${one.checkpoint} ${one.prompt}`)).size).toBe(
       5 * checkpointNames.length,
@@ -30,7 +33,7 @@ describe.each(checkpointNames)('%s', (checkpoint) => {
     return [options.eosTokenId ?? []].flat().includes(last);
   };
 
-  test.each(GREEDY)('%s', async (family) => {
+  test.each(FAMILIES)('%s', async (family) => {
     const found = own.filter((one) => one.family === family);
     expect(found.length).toBeGreaterThanOrEqual(5);
     for (const one of found) {
@@ -42,6 +45,10 @@ describe.each(checkpointNames)('%s', (checkpoint) => {
       if (verdict === 'open') continue;
       expect([one.prompt, one.options, verdict]).toEqual([one.prompt, one.options, 'same']);
       expect(result.finishReason).toBe(endsWithEos(one) ? 'eos' : 'length');
+      for (const [index, score] of (one.scores ?? []).entries()) {
+        const ours = result.sequences[index]?.score ?? Number.NaN;
+        expect(Math.abs(ours - score)).toBeLessThan(1e-4 * Math.max(1, Math.abs(score)));
+      }
     }
   });
 });

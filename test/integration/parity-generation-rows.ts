@@ -54,6 +54,12 @@ export const GENERATION: readonly Section[] = [
         ['integration/speculation.test.ts', 'drafts change nothing'],
       ),
       row(
+        'beam search: length penalty, early stopping, several sequences',
+        'identical',
+        'ids and scores; the order of equal scores, open there, is by beam and id. When sampling, the same distribution by other draws',
+        ['integration/generation-parity.test.ts', 'beams with processors'],
+      ),
+      row(
         'every token excluded',
         'different',
         'an error, as nothing that comes would be meant; transformers takes id 0 when greedy',

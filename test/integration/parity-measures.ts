@@ -58,7 +58,7 @@ export async function measureModels(): Promise<{ forward: ForwardRow[]; families
   for (const checkpoint of checkpointNames) {
     const model = await loadExact(checkpoint);
     forward.push(await forwardRow(checkpoint, model));
-    for (const one of cases.filter((each) => each.checkpoint === checkpoint && !each.scores)) {
+    for (const one of cases.filter((each) => each.checkpoint === checkpoint)) {
       verdicts.push({ one, verdict: compare(one, await generate(model, promptOf(one), one)) });
     }
     await model.dispose();

@@ -94,15 +94,6 @@ test('a name that is nearly right gets a hint', () => {
   );
 });
 
-test.each([{ numBeams: 2 }, { lengthPenalty: 1 }, { earlyStopping: true }])(
-  'what does not exist yet says so: %p',
-  async (options) => {
-    expect(() => model.generate(prompt, options as never)).toThrow(
-      expect.objectContaining({ code: 'ERR_NEOX_UNSUPPORTED' }),
-    );
-  },
-);
-
 test('what is switched off passes, and so does more time than there is', async () => {
   const options = { ...greedy, maxNewTokens: 2, numBeams: 1, numReturnSequences: 1, maxTime: 1e300 } as const;
   expect((await model.generate(prompt, options).result()).finishReason).toBe('length');

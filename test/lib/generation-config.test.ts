@@ -36,6 +36,10 @@ test.each<[object, object]>([
     { topP: 1, doSample: false },
   ],
   [{ do_sample: true, typical_p: 0, epsilon_cutoff: 1 }, { doSample: true }],
+  [
+    { num_beams: 4, length_penalty: 0.6, early_stopping: 'never', num_return_sequences: 4 },
+    { numBeams: 4, lengthPenalty: 0.6, earlyStopping: 'never' },
+  ],
 ])('%j', (file, defaults) => {
   expect(read(file)).toEqual(defaults);
 });
