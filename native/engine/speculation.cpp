@@ -18,12 +18,13 @@ constexpr double kLeastChance = 0.05;
 
 double expected_shape(std::int32_t n_rows) { return 1.0 + kRowShare * (n_rows - 1); }
 
-// How often a token comes that followed the same 2, 3, 4, 5 or 6, 7 to 9, 10 to 15, more tokens before; first guesses, which
-// count as kGuessTries tries.
+// How often a token comes that followed the same 2, 3, 4, 5 or 6, 7 to 9, 10 to 15, more tokens before: first guesses. They
+// count as kGuessTries tries beside those of matches of every length, and the result as kLengthTries beside those of the
+// same length, so that a text that is being copied is soon known as one.
 constexpr std::array<double, 7> kGuess{0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};
-constexpr double kGuessTries = 4.0;
+constexpr double kGuessTries = 2.0, kLengthTries = 4.0;
 // More tries are forgotten by and by.
-constexpr double kMostTries = 32.0;
+constexpr double kMostTries = 32.0, kMostTriesOfAll = 16.0;
 
 std::size_t class_of(std::int32_t length) {
     if (length <= 4) return static_cast<std::size_t>(length - NgramLookup::kLeast);
@@ -66,7 +67,6 @@ double StepCosts::of(std::int32_t n_rows) const {
 Speculation::Speculation(std::int32_t n_tokens)
     : is_automatic_(n_tokens == kAutomatic), most_(is_automatic_ ? kMostAutomatic : n_tokens) {
     proposal_.reserve(static_cast<std::size_t>(most_));
-    for (std::size_t i = 0; i < kClasses; ++i) records_[i] = {kGuess[i] * kGuessTries, kGuessTries};
 }
 
 void Speculation::reserve(std::int64_t n_positions) { lookup_.reserve(n_positions); }
@@ -88,8 +88,19 @@ void Speculation::propose(std::span<const Token> tokens, std::int64_t limit) {
 }
 
 double Speculation::chance(std::int32_t i) const {
-    const Record& record = records_[class_of(match_length_ + i)];
-    return record.hits / record.tries;
+    const std::size_t length = class_of(match_length_ + i);
+    const Record& record = records_[length];
+    const double guess = (kGuess[length] * kGuessTries + all_.hits) / (kGuessTries + all_.tries);
+    return (guess * kLengthTries + record.hits) / (kLengthTries + record.tries);
+}
+
+void Speculation::Record::add(bool is_hit, double most_tries) {
+    if (tries >= most_tries) {
+        hits /= 2;
+        tries /= 2;
+    }
+    hits += is_hit ? 1.0 : 0.0;
+    tries += 1.0;
 }
 
 // A proposal teaches whether it was taken or not: what comes next shows what would have come true.
@@ -97,10 +108,8 @@ bool Speculation::accept(Token token) {
     if (n_came_ == 0) n_drafted_ += n_taken_;
     if (n_came_ >= std::ssize(proposal_)) return false;
     const bool is_hit = token == proposal_[static_cast<std::size_t>(n_came_)];
-    Record& record = records_[class_of(match_length_ + n_came_)];
-    if (record.tries >= kMostTries) record = {record.hits / 2, record.tries / 2};
-    record.hits += is_hit ? 1.0 : 0.0;
-    record.tries += 1.0;
+    records_[class_of(match_length_ + n_came_)].add(is_hit, kMostTries);
+    all_.add(is_hit, kMostTriesOfAll);
     const bool is_accepted = is_hit && n_came_ < n_taken_;
     n_accepted_ += is_accepted ? 1 : 0;
     ++n_came_;

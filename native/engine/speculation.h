@@ -70,7 +70,9 @@ public:
 private:
     static constexpr std::size_t kClasses = 7;
     struct Record {
-        double hits, tries;
+        double hits = 0.0, tries = 0.0;
+        // The older half is forgotten when there are most_tries.
+        void add(bool is_hit, double most_tries);
     };
 
     bool is_automatic_;
@@ -79,7 +81,8 @@ private:
     std::int64_t n_drafted_ = 0, n_accepted_ = 0;
     NgramLookup lookup_;
     std::vector<Token> proposal_;
-    std::array<Record, kClasses> records_;  // by the length of the match
+    std::array<Record, kClasses> records_{};  // by the length of the match
+    Record all_{};                            // of every length
 };
 
 // Decides what each of `calls` takes of its offer into a batch of n_rows step rows, one of each call that decodes; at most
