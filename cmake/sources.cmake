@@ -142,9 +142,11 @@ set(NEOX_TEST_SOURCES
   test/native/imatrix_test.cpp
   test/native/jobs_failures_test.cpp
   test/native/jobs_test.cpp
+  test/native/kernels_kv_test.cpp
   test/native/kernels_ops_test.cpp
   test/native/kernels_test.cpp
   test/native/kv_rotation_test.cpp
+  test/native/kv_types_test.cpp
   test/native/load_test.cpp
   test/native/main.cpp
   test/native/model_test.cpp

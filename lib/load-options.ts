@@ -37,7 +37,7 @@ function checkCommon(options: InspectOptions): NativeLoadOptions {
   const { contextLength, type, precision, kvCacheType, maxSequences, kvCacheBytes } = options;
   if (contextLength !== undefined) assertInteger('contextLength', contextLength, 1, MAX_CONTEXT);
   if (precision !== undefined) assertOneOf('precision', precision, ['exact', 'high', 'fast']);
-  if (kvCacheType !== undefined) assertOneOf('kvCacheType', kvCacheType, ['f32', 'f16']);
+  if (kvCacheType !== undefined) assertOneOf('kvCacheType', kvCacheType, ['f32', 'f16', 'q8_0']);
   if (maxSequences !== undefined) assertInteger('maxSequences', maxSequences, 1, 65_536);
   if (kvCacheBytes !== undefined) assertInteger('kvCacheBytes', kvCacheBytes, 1);
   const fileType = type === undefined ? undefined : toFileType(type);

@@ -9,6 +9,9 @@ export type { FileType, FileTypeName, TensorType };
 /** Arithmetic of the network; see {@link LoadOptions.precision}. */
 export type Precision = 'exact' | 'high' | 'fast';
 
+/** Type of the cached keys and values. `q8_0`: one byte each and a 16-bit scale for 32 dimensions of a position. */
+export type KvCacheType = 'f32' | 'f16' | 'q8_0';
+
 /** A progress report of long work. `done` and `total` share a unit (bytes, unless said otherwise). */
 export interface Progress {
   done: number;
@@ -37,7 +40,7 @@ export interface ModelInfo {
   weightsBytes: number;
   device: 'cpu' | 'cuda';
   precision: Precision;
-  kvCacheType: 'f32' | 'f16';
+  kvCacheType: KvCacheType;
   threads: number;
   /** Positions that one sequence may hold. */
   contextLength: number;

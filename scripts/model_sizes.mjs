@@ -89,8 +89,8 @@ function writeEmpty(folder, shape) {
 
 const gigabytes = (bytes) => (bytes / 1e9).toFixed(2);
 
-console.log(`| model | parameters | ${TYPES.join(' | ')} | KV cache f16 | KV cache f32 |`);
-console.log(`| --- | ${'---: | '.repeat(TYPES.length + 3).trim()}`);
+console.log(`| model | parameters | ${TYPES.join(' | ')} | KV q8_0 | KV f16 | KV f32 |`);
+console.log(`| --- | ${'---: | '.repeat(TYPES.length + 4).trim()}`);
 for (const [name, shape] of Object.entries(SHAPES)) {
   const folder = mkdtempSync(join(tmpdir(), 'neox-sizes-'));
   try {
@@ -102,14 +102,14 @@ for (const [name, shape] of Object.entries(SHAPES)) {
       const { memory } = await Model.inspect(folder, { type, contextLength });
       weights.push(gigabytes(memory.weightsBytes));
     }
-    for (const kvCacheType of ['f16', 'f32']) {
+    for (const kvCacheType of ['q8_0', 'f16', 'f32']) {
       const { memory } = await Model.inspect(folder, { kvCacheType, contextLength });
       kv = { ...kv, [kvCacheType]: gigabytes(memory.kvCacheBytes) };
     }
     let count = 0;
     for (const [, dimensions] of tensors(shape)) count += dimensions.reduce((product, n) => product * n, 1);
     console.log(
-      `| ${name} | ${(count / 1e9).toFixed(2)} B | ${weights.join(' | ')} | ${kv.f16} | ${kv.f32} |`,
+      `| ${name} | ${(count / 1e9).toFixed(2)} B | ${weights.join(' | ')} | ${kv.q8_0} | ${kv.f16} | ${kv.f32} |`,
     );
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 // What a test of `neox bench` must read and compute at least, to compare it with the machine's ceilings.
 
-import type { ModelInspection } from '../index.js';
+import type { KvCacheType, ModelInspection } from '../index.js';
 import type { BenchTest } from './bench-measure.js';
 
 export interface ModelCost {
@@ -15,7 +15,7 @@ export interface ModelCost {
 }
 
 /** @param found - inspected with the type that loading makes */
-export function modelCost(found: ModelInspection, kvCacheType: 'f32' | 'f16'): ModelCost {
+export function modelCost(found: ModelInspection, kvCacheType: KvCacheType): ModelCost {
   const cost = { nParams: 0, stepBytes: 0, rowElements: 0, headElements: 0 };
   for (const { name, shape, loadedBytes } of found.tensors) {
     const elements = shape.reduce((all, size) => all * size, 1);
@@ -25,8 +25,14 @@ export function modelCost(found: ModelInspection, kvCacheType: 'f32' | 'f16'): M
     if (/(^output|embed_out)\.weight$/.test(name)) cost.headElements += elements;
     else if (shape.length > 1) cost.rowElements += elements;
   }
-  const { numHiddenLayers, hiddenSize } = found.config;
-  return { ...cost, kvBytes: 2 * numHiddenLayers * hiddenSize * (kvCacheType === 'f32' ? 4 : 2) };
+  const { numHiddenLayers, hiddenSize, numAttentionHeads } = found.config;
+  const scaleBytes = 2 * Math.ceil(hiddenSize / numAttentionHeads / 32);
+  const headBytes = {
+    f32: (4 * hiddenSize) / numAttentionHeads,
+    f16: (2 * hiddenSize) / numAttentionHeads,
+    q8_0: hiddenSize / numAttentionHeads + scaleBytes,
+  };
+  return { ...cost, kvBytes: 2 * numHiddenLayers * numAttentionHeads * headBytes[kvCacheType] };
 }
 
 /** Bytes read for one generated token, at the test's mean depth; sequences share the weights. */

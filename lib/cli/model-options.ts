@@ -44,7 +44,7 @@ export const loadFlags: readonly OptionSpec[] = [
   {
     flags: '--kv-cache-type <type>',
     help: 'type of the KV cache',
-    choices: ['f32', 'f16'],
+    choices: ['f32', 'f16', 'q8_0'],
     defaultText: 'f16, f32 with precision exact',
   },
   { flags: '--device <device>', help: 'device', choices: ['auto', 'cpu', 'cuda'], defaultText: 'auto' },

@@ -23,8 +23,8 @@ Precision precision_from_name(const std::string& name) {
 }
 
 KvType kv_type_from_name(const std::string& name) {
-    if (name == "f32") return KvType::f32;
-    if (name == "f16") return KvType::f16;
+    for (std::int32_t i = 0; i < 3; ++i)
+        if (name == kKvTypeNames[i]) return static_cast<KvType>(i);
     fail(ErrorCode::invalid_argument, "Unknown kvCacheType '", name, "'.");
 }
 
@@ -155,7 +155,7 @@ Napi::Value ModelObject::information(const Napi::CallbackInfo& info) {
         object.Set("weightsBytes", to_number(env, model.weights->bytes()));
         object.Set("device", model.weights->device().name);
         object.Set("precision", precision_name(loaded.backend.precision));
-        object.Set("kvCacheType", loaded.backend.kv_type == KvType::f32 ? "f32" : "f16");
+        object.Set("kvCacheType", kKvTypeNames[static_cast<std::int32_t>(loaded.backend.kv_type)]);
         object.Set("threads", loaded.backend.n_threads);
         object.Set("contextLength", loaded.backend.n_ctx);
         object.Set("kvCachePositions", to_number(env, std::int64_t{loaded.backend.n_kv_blocks} * kKvBlock));

@@ -16,7 +16,6 @@ namespace {
 constexpr char kMagic[8] = {'N', 'E', 'O', 'X', 'S', 'E', 'S', 'S'};
 constexpr std::uint32_t kVersion = 1;
 constexpr const char* kPrecisionNames[] = {"exact", "high", "fast"};
-constexpr const char* kKvTypeNames[] = {"f32", "f16"};
 
 struct SessionHeader {
     char magic[8];

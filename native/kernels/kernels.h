@@ -50,11 +50,20 @@ struct MatmulArgs {
 };
 using MatmulFn = void (*)(const MatmulArgs&);
 
-enum class KvType : std::int32_t { f32 = 0, f16 = 1 };
+enum class KvType : std::int32_t { f32 = 0, f16 = 1, q8_0 = 2 };
+inline constexpr const char* kKvTypeNames[] = {"f32", "f16", "q8_0"};
 inline constexpr int kKvBlock = 64;  // positions of one KV block
-// A KV tile holds the keys or the values of one head over one KV block, [64][head_dim] of kv_type.
+
+// A KV tile holds the keys or the values of one head over one KV block:
+//   f32, f16: [64][head_dim]
+//   q8_0: codes, signed bytes [64][head_dim], then scales, f16 [ceil(head_dim / 32)][64]; a value is scale * code, and 32
+//   dimensions of one position share a scale (the last of them may be fewer).
+inline constexpr std::int64_t kv_row_bytes(KvType type, std::int64_t head_dim) {
+    return head_dim * (type == KvType::f32 ? 4 : type == KvType::f16 ? 2 : 1);
+}
 inline constexpr std::int64_t kv_tile_bytes(KvType type, std::int64_t head_dim) {
-    return kKvBlock * head_dim * (type == KvType::f32 ? 4 : 2);
+    const std::int64_t scales = type == KvType::q8_0 ? 2 * ((head_dim + kQuantBlock - 1) / kQuantBlock) : 0;
+    return kKvBlock * (kv_row_bytes(type, head_dim) + scales);
 }
 
 // One query head of one row against the KV cache of its sequence: positions [0, n_positions), in tiles of 64 aligned
@@ -119,7 +128,9 @@ struct Kernels {
     // y[i] += bias[i] (may be nullptr) + residual[i] (may be nullptr).
     void (*bias_add)(float* y, const float* bias, const float* residual, std::int64_t n);
 
-    // Writes and reads the head_dim values of one position, in [0, 64), of a KV tile. f16 rounds to nearest even.
+    // Writes and reads the head_dim values of one position, in [0, 64), of a KV tile. f16 rounds to nearest even; q8_0
+    // takes a block's largest magnitude / 127 in f16 as its scale and rounds to the nearest code. Values above 65504, under
+    // q8_0 127 * 65504, and NaN spoil what they share a scale with (infinity or NaN), so that the failure shows.
     void (*store_kv)(KvType type, const float* src, int head_dim, std::byte* tile, int position);
     void (*load_kv)(KvType type, const std::byte* tile, int position, int head_dim, float* dst);
 

@@ -84,7 +84,7 @@ describe('bench', () => {
 test('the cost of a step counts every weight but the embedding, and of a prompt the head once', () => {
   const tensor = (name: string, shape: number[], loadedBytes: number) => ({ name, shape, loadedBytes });
   const found = {
-    config: { numHiddenLayers: 2, hiddenSize: 64 },
+    config: { numHiddenLayers: 2, hiddenSize: 64, numAttentionHeads: 2 },
     tensors: [
       tensor('token_embd.weight', [128, 64], 16384),
       tensor('blk.0.ffn_up.weight', [256, 64], 32768),
@@ -101,6 +101,7 @@ test('the cost of a step counts every weight but the embedding, and of a prompt 
     kvBytes: 2 * 2 * 64 * 2,
   });
   expect(modelCost(found, 'f32').kvBytes).toBe(2 * cost.kvBytes);
+  expect(modelCost(found, 'q8_0').kvBytes).toBe(2 * 2 * 2 * (32 + 2));
   expect(bytesPerToken(cost, { nPrompt: 0, nGen: 8, depth: 100, sequences: 1 })).toBe(
     cost.stepBytes + 512 * 104,
   );

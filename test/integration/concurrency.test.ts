@@ -22,14 +22,14 @@ const idsOf = async (generation: Generation): Promise<number[]> => (await genera
 
 describe.each(['sequential-erf', 'parallel-quarter-rotary'])('%s', (name) => {
   describe.each([
-    ['exact', 'F32'],
-    ['high', 'BF16'],
-    ['fast', 'Q8_0'],
-  ] as const)('precision %s, weights %s', (precision, type) => {
+    ['exact', 'F32', 'f32'],
+    ['high', 'BF16', 'f16'],
+    ['fast', 'Q8_0', 'q8_0'],
+  ] as const)('precision %s, weights %s, KV cache %s', (precision, type, kvCacheType) => {
     let model: Model;
 
     beforeAll(async () => {
-      model = await Model.load(checkpointPath(name), { precision, type, maxSequences: 4 });
+      model = await Model.load(checkpointPath(name), { precision, type, kvCacheType, maxSequences: 4 });
     });
     afterAll(() => model.dispose());
 

@@ -178,6 +178,31 @@ describe('defaults of a checkpoint', () => {
   });
 });
 
+// Two layers, two heads of 32 dimensions, keys and values.
+test.each([
+  ['f32', 4 * 32],
+  ['f16', 2 * 32],
+  ['q8_0', 32 + 2],
+] as const)('a KV cache of %s takes its bytes and gives every position', async (kvCacheType, headBytes) => {
+  const { memory } = await Model.inspect(tiny, { kvCacheType, contextLength: 128 });
+  expect(memory.kvCacheBytes).toBe(2 * 2 * 2 * 128 * headBytes);
+  const model = await Model.load(tiny, { kvCacheType, kvCacheBytes: memory.kvCacheBytes });
+  expect(model.info).toMatchObject({ precision: 'exact', kvCacheType, kvCachePositions: 128 });
+  const { tokenIds } = await model.generate([1, 2, 3], { maxNewTokens: 120, eosTokenId: null }).result();
+  expect(tokenIds).toHaveLength(120);
+  await model.dispose();
+});
+
+test('a KV cache type that does not exist is an argument error with its value', async () => {
+  const options = { kvCacheType: 'q4_0' as 'q8_0' };
+  const error = expect.objectContaining({
+    code: 'ERR_NEOX_INVALID_ARGUMENT',
+    message: expect.stringMatching(/kvCacheType.*q4_0/),
+  });
+  await expect(Model.load(tiny, options)).rejects.toEqual(error);
+  await expect(Model.inspect(tiny, options)).rejects.toEqual(error);
+});
+
 describe('inspect', () => {
   test('reads what loading would find', async () => {
     const found = await Model.inspect(demoModelPath(), { contextLength: 128 });

@@ -30,7 +30,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test.each<LoadOptions>([{}, { precision: 'exact' }, { kvCacheType: 'f32' }])(
+test.each<LoadOptions>([{}, { precision: 'exact' }, { kvCacheType: 'f32' }, { kvCacheType: 'q8_0' }])(
   'a restored session goes on bit for bit, in another model too: %p',
   async (options) => {
     const [model, other] = [await load(options), await load(options)];

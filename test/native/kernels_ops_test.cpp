@@ -1,14 +1,12 @@
 // The kernels beside the products: every instruction set against the scalar one (bit for bit) and against
 // float64.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
 
-#include "base/half.h"
 #include "base/thread_pool.h"
 #include "check.h"
 #include "kernels/ceiling.h"
@@ -236,28 +234,6 @@ TEST(kernels_bias_and_residual) {
     }
 }
 
-TEST(kernels_f16_rows) {
-    std::vector<std::uint16_t> halves(65536);
-    for (std::size_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<std::uint16_t>(i);
-    std::vector<float> values = random_values(5003, 70000.0f, 11);
-    for (std::size_t i = 0; i < values.size(); i += 2) values[i] *= 1e-9f;
-    values[7] = INFINITY;
-    values[8] = -NAN;
-    std::vector<std::uint16_t> expected;
-    for (const float value : values) expected.push_back(f32_to_f16(value));
-    for (const Kernels* kernels : supported_kernels()) {
-        std::vector<float> wide(halves.size());
-        kernels->load_kv(KvType::f16, reinterpret_cast<const std::byte*>(halves.data()), 0, 65536,
-                         wide.data());
-        for (std::size_t i = 0; i < halves.size(); ++i)
-            CHECK_EQ(std::bit_cast<std::uint32_t>(wide[i]),
-                     std::bit_cast<std::uint32_t>(f16_to_f32(halves[i])));
-        std::vector<std::uint16_t> narrow(values.size());
-        kernels->store_kv(KvType::f16, values.data(), 5003, reinterpret_cast<std::byte*>(narrow.data()), 0);
-        CHECK(narrow == expected);
-    }
-}
-
 TEST(kernels_argmax_is_the_first) {
     for (const int n : kLengths)
         for (std::uint64_t seed = 0; seed < 5; ++seed) {
@@ -294,73 +270,6 @@ TEST(kernels_log_sum_exp) {
         for (const Kernels* kernels : supported_kernels())
             CHECK_EQ(kernels->log_sum_exp(x.data(), n, max), expected);
     }
-}
-
-namespace {
-
-// K or V of `n` positions in 64-position blocks of the cache, and the values they hold.
-struct KvSide {
-    std::vector<float> values;
-    std::vector<std::byte> memory;
-    std::vector<const std::byte*> blocks;
-};
-
-KvSide make_kv(KvType type, std::int64_t n, int head_dim, std::uint64_t seed) {
-    KvSide side;
-    const std::size_t n_blocks = static_cast<std::size_t>((n + 63) / 64), size = type == KvType::f32 ? 4 : 2;
-    const std::size_t block_bytes = 64 * static_cast<std::size_t>(head_dim) * size;
-    side.values = random_values(n * head_dim, 1.5f, seed);
-    side.memory.assign(n_blocks * block_bytes, std::byte{0xff});  // NaN where nothing was written
-    for (std::size_t i = 0; i < side.values.size(); ++i) {
-        if (type == KvType::f16) {
-            const std::uint16_t half = f32_to_f16(side.values[i]);
-            side.values[i] = f16_to_f32(half);
-            std::memcpy(&side.memory[2 * i], &half, 2);
-        } else {
-            std::memcpy(&side.memory[4 * i], &side.values[i], 4);
-        }
-    }
-    for (std::size_t block = 0; block < n_blocks; ++block)
-        side.blocks.push_back(side.memory.data() + block * block_bytes);
-    return side;
-}
-
-}  // namespace
-
-TEST(kernels_attention) {
-    for (const KvType type : {KvType::f32, KvType::f16})
-        for (const int head_dim : {128, 64, 80, 8, 20, 200}) {
-            const auto dim = static_cast<std::size_t>(head_dim);
-            const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-            const KvSide k = make_kv(type, 200, head_dim, 30), v = make_kv(type, 200, head_dim, 31);
-            const std::vector<float> q = random_values(head_dim, head_dim == 64 ? 30.0f : 2.0f, 32);
-            for (std::size_t n = 1; n <= 200; n += head_dim == 128 ? 1 : 13) {
-                std::vector<double> scores(n);
-                for (std::size_t j = 0; j < n; ++j)
-                    for (std::size_t d = 0; d < dim; ++d)
-                        scores[j] += static_cast<double>(q[d]) * k.values[j * dim + d] * scale;
-                const double max = *std::max_element(scores.begin(), scores.end());
-                double total = 0;
-                for (double& score : scores) total += score = std::exp(score - max);
-                AttentionArgs args{
-                    type,     head_dim, scale, static_cast<std::int64_t>(n), k.blocks.data(), v.blocks.data(),
-                    q.data(), nullptr};
-                std::vector<float> expected(dim);
-                args.out = expected.data();
-                scalar().attention(args);
-                for (std::size_t d = 0; d < dim; ++d) {
-                    double sum = 0;
-                    for (std::size_t j = 0; j < n; ++j) sum += scores[j] / total * v.values[j * dim + d];
-                    CHECK_NEAR(expected[d], sum, head_dim == 64 ? 2e-5 : 3e-6);
-                }
-                for (const Kernels* kernels : supported_kernels()) {
-                    std::vector<float> out(dim);
-                    args.out = out.data();
-                    kernels->attention(args);
-                    CHECK(same_bits(out, expected));
-                }
-            }
-        }
 }
 
 TEST(kernels_ceilings) {

@@ -25,7 +25,7 @@ std::vector<Token> random_ids(int n, int n_vocab) {
     return ids;
 }
 
-// Twenty layouts of the same work: every arithmetic, KV type and weight type that the CPU has (precision high is exact's
+// Thirty layouts of the same work: every arithmetic, KV type and weight type that the CPU has (precision high is exact's
 // arithmetic).
 std::vector<EngineSetup> setups() {
     std::vector<EngineSetup> all;
@@ -33,7 +33,7 @@ std::vector<EngineSetup> setups() {
          {std::optional<FileType>{}, std::optional(FileType::F16), std::optional(FileType::BF16),
           std::optional(FileType::Q8_0), std::optional(FileType::Q4_0)})
         for (const Precision precision : {Precision::exact, Precision::fast})
-            for (const KvType kv : {KvType::f32, KvType::f16}) {
+            for (const KvType kv : {KvType::f32, KvType::f16, KvType::q8_0}) {
                 EngineSetup setup;
                 setup.precision = precision;
                 setup.kv_type = kv;
@@ -275,18 +275,19 @@ TEST(model_layer_ranges_compose) {
 
 TEST(model_kv_blocks_can_be_read_and_written) {
     const auto model = load_model(path_of("sequential-erf"), cpu_device(), {{}, 1, {}, nullptr});
-    const BackendOptions options{Precision::exact, KvType::f16, 1, 4, 64, 16};
-    Backend backend{};
-    check(cpu_device().create_backend(model->weights->handle(), &options, &backend));
-    std::vector<std::byte> in(backend.kv_block_bytes), out(in.size());
-    for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::byte>(i * 7 + 1);
-    check(backend.kv_write(backend.self, 1, in.data()));
-    check(backend.kv_copy(backend.self, 1, 3, 64));
-    check(backend.kv_read(backend.self, 3, out.data()));
-    CHECK(in == out);
-    CHECK_EQ(backend.kv_read(backend.self, 4, out.data()).code,
-             static_cast<std::int32_t>(ErrorCode::internal));
-    backend.destroy(backend.self);
+    for (const KvType kv : {KvType::f32, KvType::f16, KvType::q8_0}) {
+        const BackendOptions options{Precision::exact, kv, 1, 4, 64, 16};
+        Backend backend{};
+        check(cpu_device().create_backend(model->weights->handle(), &options, &backend));
+        std::vector<std::byte> in(backend.kv_block_bytes), out(in.size());
+        for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::byte>(i * 7 + 1);
+        check(backend.kv_write(backend.self, 1, in.data()));
+        check(backend.kv_copy(backend.self, 1, 3, 64));
+        check(backend.kv_read(backend.self, 3, out.data()));
+        CHECK(in == out);
+        CHECK_EQ(backend.kv_read(backend.self, 4, out.data()).code, static_cast<std::int32_t>(ErrorCode::internal));
+        backend.destroy(backend.self);
+    }
 }
 
 TEST(model_errors_name_what_is_wrong) {

@@ -59,7 +59,7 @@ std::shared_ptr<Sequence> talk(golden::Rig& rig) {
 std::vector<golden::EngineSetup> setups() {
     std::vector<golden::EngineSetup> all(4);
     all[1].kv_type = KvType::f16;
-    all[2].kv_type = KvType::f16;
+    all[2].kv_type = KvType::q8_0;
     all[2].precision = Precision::fast;
     all[2].type = FileType::Q8_0;
     all[3].precision = Precision::fast;

@@ -20,6 +20,42 @@ NEOX_INLINE void f16_to_f32_row(const std::uint16_t* src, std::int64_t n, float*
     if (rest > 0) store_first(dst + whole, rest, load_f16_first(src + whole, rest));
 }
 
+// 32 dimensions of one position, or the `n` that are left, and their scale. Codes are found by the scale as it is stored,
+// so that its own rounding costs nothing, and a row that was read is stored as it was.
+NEOX_INLINE void store_kv_block(const float* src, int n, std::int8_t* codes, std::uint16_t* scale) {
+    const F32x16 a = n < 16 ? load_first(src, n) : load(src);
+    const F32x16 b = n <= 16 ? broadcast(0.0f) : n < 32 ? load_first(src + 16, n - 16) : load(src + 16);
+    // Magnitudes compare as integers, where a NaN is the largest.
+    const F32x16 largest = f32_of_bits(broadcast(reduce_max(max(bits_of(abs(a)), bits_of(abs(b))))));
+    std::uint16_t halves[16];
+    store_f16(halves, div(largest, broadcast(127.0f)));
+    *scale = halves[0];
+    const F32x16 half = load_f16(halves);  // zero for magnitudes below 4e-6, whose codes are then zero as well
+    const F32x16 factor = div(broadcast(1.0f), select_less(broadcast(0.0f), half, half, broadcast(1.0f)));
+    const I32x16 top = broadcast(127), bottom = broadcast(-127);
+    std::int8_t lanes[32];
+    store_i8(lanes, max(bottom, min(top, round_to_i32(mul(a, factor)))));
+    store_i8(lanes + 16, max(bottom, min(top, round_to_i32(mul(b, factor)))));
+    std::memcpy(codes, lanes, static_cast<std::size_t>(n));
+}
+
+NEOX_INLINE void store_q8_row(const float* src, int head_dim, std::byte* tile, int position) {
+    std::int8_t* codes = reinterpret_cast<std::int8_t*>(tile) + std::int64_t{position} * head_dim;
+    std::uint16_t* scale = reinterpret_cast<std::uint16_t*>(tile + std::int64_t{kKvBlock} * head_dim) + position;
+    for (int d = 0; d < head_dim; d += kQuantBlock, scale += kKvBlock)
+        store_kv_block(src + d, head_dim - d < kQuantBlock ? head_dim - d : kQuantBlock, codes + d, scale);
+}
+
+NEOX_INLINE void load_q8_row(const std::byte* tile, int position, int head_dim, float* dst) {
+    const std::int8_t* codes = reinterpret_cast<const std::int8_t*>(tile) + std::int64_t{position} * head_dim;
+    const std::uint16_t* scale = reinterpret_cast<const std::uint16_t*>(tile + std::int64_t{kKvBlock} * head_dim) + position;
+    for (int d = 0; d < head_dim; d += kQuantBlock, scale += kKvBlock) {
+        float scales[16];
+        store(scales, load_f16_first(scale, 1));
+        for (int i = d; i < head_dim && i < d + kQuantBlock; ++i) dst[i] = scales[0] * static_cast<float>(codes[i]);
+    }
+}
+
 void store_kv(KvType type, const float* src, int head_dim, std::byte* tile, int position) {
     const std::int64_t first = static_cast<std::int64_t>(position) * head_dim;
     switch (type) {
@@ -27,6 +63,7 @@ void store_kv(KvType type, const float* src, int head_dim, std::byte* tile, int 
         case KvType::f16:
             f32_to_f16_row(src, head_dim, reinterpret_cast<std::uint16_t*>(tile) + first);
             break;
+        case KvType::q8_0: store_q8_row(src, head_dim, tile, position); break;
     }
 }
 
@@ -37,6 +74,7 @@ void load_kv(KvType type, const std::byte* tile, int position, int head_dim, flo
         case KvType::f16:
             f16_to_f32_row(reinterpret_cast<const std::uint16_t*>(tile) + first, head_dim, dst);
             break;
+        case KvType::q8_0: load_q8_row(tile, position, head_dim, dst); break;
     }
 }
 
