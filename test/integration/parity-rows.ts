@@ -106,6 +106,12 @@ export const SECTIONS: readonly Section[] = [
         'several sequences run together without being padded to one length, so that there is nothing to mask. A pad id in a prompt is a token like any other; transformers masks it where no mask is given',
       ),
       row(
+        '`kvCacheType` `f16`, `q8_0`',
+        'different',
+        'smaller keys and values, for less memory and faster reading; `f32` is the default under `exact`, and what this page is about',
+        ['lib/model.test.ts', 'a KV cache of %s takes its bytes and gives every position'],
+      ),
+      row(
         'NaN on the way',
         'different',
         'an error that names the layer where it first shows; transformers goes on, and takes id 0 when greedy',
