@@ -110,16 +110,17 @@ export class Generation implements AsyncIterable<Chunk> {
     const sequences = run?.sequences ?? Array.from({ length: this.#plan.sequences }, nothing);
     const first = sequences[0] ?? nothing();
     const promptTokens = run?.promptTokens ?? 0;
+    const cachedTokens = run?.cachedTokens ?? 0;
     const completionTokens = sequences.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
     const timings = run?.timings ?? NO_TIMINGS;
     const perSecond = (tokens: number, ms: number): number => (ms > 0 ? (1000 * tokens) / ms : 0);
     return {
       ...first,
       sequences,
-      usage: { promptTokens, completionTokens, cachedTokens: run?.cachedTokens ?? 0 },
+      usage: { promptTokens, completionTokens, cachedTokens },
       timings: {
         ...timings,
-        promptTokensPerSecond: perSecond(promptTokens, timings.prefillMs),
+        promptTokensPerSecond: perSecond(promptTokens - cachedTokens, timings.prefillMs),
         // The first token of each belongs to the prompt's pass.
         tokensPerSecond: perSecond(Math.max(0, completionTokens - sequences.length), timings.decodeMs),
       },

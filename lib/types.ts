@@ -234,6 +234,7 @@ export interface Timings {
   queueMs: number;
   prefillMs: number;
   decodeMs: number;
+  /** Of those that were not cached. */
   promptTokensPerSecond: number;
   tokensPerSecond: number;
   /** Tokens drafted by prompt lookup, and those of them that came true; see `promptLookupNumTokens`. */

@@ -17,6 +17,9 @@ interface Options extends LoadFlags, GenerateFlags {
   quiet?: boolean;
 }
 
+/** What a shift drops and keeps is counted in these. */
+const BLOCK = 64;
+
 const HELP = `/help          this list
 /undo          forget the last turn
 /reset         forget the conversation
@@ -135,8 +138,9 @@ class Conversation {
         const keep = this.#keep > 0 ? { overflowKeep: this.#keep } : {};
         const generation = this.#session.chat(all, { ...generateOptions(this.#options), ...keep });
         const answer = await readAnswer(generation, this.#io, signal);
-        if (answer.tokenIds.length > 0) this.#turns.push(begin + dropped);
-        else if (answer.finishReason === 'cancelled') this.#goBack(begin + dropped);
+        if (answer.tokenIds.length === 0 && answer.finishReason === 'cancelled')
+          this.#goBack(begin + dropped);
+        else this.#turns.push(begin + dropped);
         if (system !== undefined) this.#keepSystem(answer.usage.promptTokens);
         await this.#tellOfOverflow(dropped);
         if (!this.#options.quiet) await this.#say(`neox: ${statistics(answer, startedAt)}`);
@@ -165,11 +169,15 @@ class Conversation {
     if (kept < position) this.#session.truncate(kept);
   }
 
-  // A system message stands in the first prompt, and outlives what is dropped.
+  // A system message stands in the first prompt, and outlives what is dropped, unless that leaves a shift nothing to drop.
   #keepSystem(promptTokens: number): void {
     const { contextOverflow, overflowKeep } = this.#options;
     if (contextOverflow === 'error' || overflowKeep !== undefined) return;
-    this.#keep = Math.min(promptTokens, Math.floor(this.#model.info.contextLength / 4));
+    const { contextLength } = this.#model.info;
+    const keep = Math.min(promptTokens, Math.floor(contextLength / 4));
+    const whole = Math.ceil(keep / BLOCK) * BLOCK;
+    if (contextOverflow === 'truncateLeft') this.#keep = keep;
+    else if (whole + BLOCK <= contextLength) this.#keep = whole;
   }
 
   async #tellOfOverflow(before: number): Promise<void> {

@@ -33,7 +33,7 @@ void Engine::shift(Call& call, Lock& lock) {
     const std::int64_t most = (sequence.length() - 1 - keep) / kKvBlock;
     const std::int64_t n = std::min(std::max(least, half), most) * kKvBlock;
     std::int64_t n_cached = std::min(sequence.n_cached, keep);
-    if (sequence.n_cached >= keep + n) {
+    if (sequence.n_cached > keep + n) {  // else no cached row stays behind those that go
         make_room(sequence, keep + n, sequence.n_cached);
         lock.unlock();  // the rows and blocks of a running sequence are this thread's
         try {

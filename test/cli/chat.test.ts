@@ -35,6 +35,20 @@ describe('chat over a pipe', () => {
     expect(status).toBe(0);
   });
 
+  test.each(['70', '128'])('a short context of %s shifts beside a system message, too', async (context) => {
+    const args = ['chat', '--temperature', '0', '-c', context, '--system', '短く答えてください。'];
+    const { status, stdout, stderr } = await neox(args, { input: 'hello\n'.repeat(12) });
+    expect(stderr).toMatch(/^neox: the context is full; the oldest 64 tokens were dropped$/m);
+    expect(stdout.trimEnd().split('\n').length).toBeGreaterThanOrEqual(12);
+    expect(status).toBe(0);
+  });
+
+  test('/undo forgets a turn without an answer, and that turn alone', async () => {
+    const question = '富士山の高さは?\n';
+    const asked = await neox(['chat', ...settings, '--stop', '富'], { input: `${question}/undo\n/undo\n` });
+    expect(asked.stderr).toBe('neox: the last turn is forgotten\nneox: nothing to undo\n');
+  });
+
   test('--context-overflow error ends where the context is full', async () => {
     const input = 'hello\n'.repeat(60);
     const args = ['chat', ...settings, '-c', '128', '--context-overflow', 'error'];

@@ -28,6 +28,7 @@ describe('replace', () => {
     expect(got.tokenIds).toEqual(expected.tokenIds);
     expect(got.usage).toEqual({ promptTokens: 100, completionTokens: 20, cachedTokens: 70 });
     expect(expected.usage.cachedTokens).toBe(0);
+    expect(got.timings.promptTokensPerSecond).toBeCloseTo((1000 * 30) / got.timings.prefillMs, 6);
     expect(session.tokenIds).toEqual([...edited, ...got.tokenIds]);
   });
 
@@ -104,6 +105,15 @@ describe('shift', () => {
     expect(session.position).toBeLessThanOrEqual(129);
     expect(session.position + session.droppedTokens).toBe(520);
     expect(session.tokenIds).toEqual(ids.slice(-session.position));
+  });
+
+  test('a context of one block goes on, too', async () => {
+    const tiny = await Model.load(demoModelPath(), { precision: 'exact', contextLength: 64 });
+    const session = tiny.createSession({ contextOverflow: 'shift' });
+    const { tokenIds } = await session.generate(prompt(20, 1), { ...greedy, maxNewTokens: 200 }).result();
+    expect(tokenIds).toHaveLength(200);
+    expect(session.position + session.droppedTokens).toBe(220);
+    await tiny.dispose();
   });
 
   test('up to the first shift nothing differs, and the same seed gives the same again', async () => {
