@@ -8,6 +8,7 @@ import {
   assertInteger,
   assertNumber,
   assertObject,
+  assertText,
   MAX_TOKEN_ID,
   unexpected,
 } from './validate.js';
@@ -34,12 +35,13 @@ const ids: Check = (name, value) => {
     assertInteger(`${name}[${index}]`, id, 0, MAX_TOKEN_ID);
   });
 };
+const word: Check = (name, value) => {
+  ids(name, value);
+  if ((value as unknown[]).length === 0) throw unexpected('at least one token id', name, value);
+};
 const words: Check = (name, value) => {
   if (!Array.isArray(value)) throw unexpected('a list of lists of token ids', name, value);
-  value.forEach((word, index) => {
-    ids(`${name}[${index}]`, word);
-    if (word.length === 0) throw unexpected('at least one token id', `${name}[${index}]`, word);
-  });
+  for (const [index, each] of value.entries()) word(`${name}[${index}]`, each);
 };
 const score: Check = (name, value) => assertNumber(name, value, -MAX_SCORE, MAX_SCORE);
 const oneOrMoreIds: Check = (name, value) => (Array.isArray(value) ? ids(name, value) : integer(name, value));
@@ -64,7 +66,7 @@ const CHECKS: { readonly [K in keyof Required<SamplerOptions>]: Check } = {
     value.forEach((entry, index) => {
       if (!Array.isArray(entry) || entry.length !== 2)
         throw unexpected('[ids, bias]', `${name}[${index}]`, entry);
-      words(name, [entry[0]]);
+      word(`${name}[${index}][0]`, entry[0]);
       assertNumber(`${name}[${index}][1]`, entry[1]);
     });
   },
@@ -86,7 +88,7 @@ const CHECKS: { readonly [K in keyof Required<SamplerOptions>]: Check } = {
   logitBias: (name, value) => {
     for (const [id, bias] of biasEntries(name, value)) {
       if (typeof id === 'string' && !/^\d+$/.test(id)) throw unexpected('token ids as keys', name, id);
-      integer(`${name}'s key`, Number(id));
+      integer(`${name}'s key`, typeof id === 'string' ? Number(id) : id);
       score(`${name}[${id}]`, bias);
     }
   },
@@ -96,10 +98,15 @@ const CHECKS: { readonly [K in keyof Required<SamplerOptions>]: Check } = {
   dryRange: integer,
   drySequenceBreakers: (name, value) => {
     if (!Array.isArray(value)) throw unexpected('a list of texts or lists of token ids', name, value);
-    value.forEach((breaker, index) => {
-      if (breaker === '') throw unexpected('text that is not empty', `${name}[${index}]`, breaker);
-      if (typeof breaker !== 'string') words(name, [breaker]);
-    });
+    for (const [index, breaker] of value.entries()) {
+      const own = `${name}[${index}]`;
+      if (typeof breaker !== 'string') {
+        word(own, breaker);
+        continue;
+      }
+      assertText(own, breaker);
+      if (breaker === '') throw unexpected('text that is not empty', own, breaker);
+    }
   },
   seed: (name, value) => assertInteger(name, value, 0, MAX_SEED),
 };

@@ -143,13 +143,24 @@ describe("beside Hugging Face's", () => {
     ['logitBias', { logitBias: { 1: Number.NEGATIVE_INFINITY } }],
     ['logitBias', { logitBias: new Map([[-1, 1]]) }],
     ['logitBias', { logitBias: new Map([[1.5, 1]]) }],
+    ["logitBias's key", { logitBias: new Map([[null as unknown as number, 1]]) }],
+    [
+      'sequenceBias[1][0]',
+      {
+        sequenceBias: [
+          [[1], 1],
+          [[], 1],
+        ],
+      },
+    ],
     ['dryMultiplier', { dryMultiplier: -1 }],
     ['dryBase', { dryBase: 0.5 }],
     ['dryAllowedLength', { dryAllowedLength: 0 }],
     ['dryRange', { dryRange: 1.5 }],
     ['drySequenceBreakers', { drySequenceBreakers: 'x' }],
     ['drySequenceBreakers', { drySequenceBreakers: [''] }],
-    ['drySequenceBreakers', { drySequenceBreakers: [[]] }],
+    ['drySequenceBreakers[1]', { drySequenceBreakers: [[1], []] }],
+    ['drySequenceBreakers[0]', { drySequenceBreakers: ['\ud800'] }],
     ['drySequenceBreakers', { dryMultiplier: 1, drySequenceBreakers: ['x'] }],
   ])('a bad %s is an error that names it', (name, options) => {
     expect(() => new Sampler(options)).toThrow(
