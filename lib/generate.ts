@@ -60,7 +60,7 @@ function start({ model, options, ...call }: GenerateCall): GenerationRun {
   const { logprobs, maxTimeMs, draftTokens, logitsProcessor, contextOverflow, overflowKeep } = options;
   const { maxNewTokens, dropped } = budgetTokens({
     contextOverflow,
-    limit: model.positions,
+    limit: options.beams ? model.beamPositions(used, options.beams.numBeams) : model.positions,
     used,
     maxNewTokens: options.maxNewTokens,
     defaultNewTokens: options.defaultNewTokens ?? call.defaultNewTokens,

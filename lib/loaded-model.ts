@@ -12,6 +12,9 @@ import type { TokenizerFiles } from './native-types.js';
 import { Tokenizer } from './tokenizer.js';
 import type { GenerateOptions, ModelConfig, ModelInfo } from './types.js';
 
+/** Positions of a block of the KV pool: kKvBlock of native/model/kv_pool.h. */
+const KV_BLOCK = 64;
+
 export class LoadedModel {
   readonly native: NativeModel;
   readonly config: Readonly<ModelConfig>;
@@ -97,6 +100,14 @@ export class LoadedModel {
   get positions(): number {
     const { contextLength, kvCachePositions } = this.info;
     return Math.min(contextLength, kvCachePositions);
+  }
+
+  /** The same for each of several beams behind a prompt: they share its whole blocks, and one more is needed to copy the last. */
+  beamPositions(promptTokens: number, numBeams: number): number {
+    const { contextLength, kvCachePositions } = this.info;
+    const shared = Math.floor(promptTokens / KV_BLOCK);
+    const free = kvCachePositions / KV_BLOCK - shared - (promptTokens % KV_BLOCK === 0 ? 0 : 1);
+    return Math.min(contextLength, KV_BLOCK * (shared + Math.max(0, Math.floor(free / numBeams))));
   }
 }
 

@@ -1,11 +1,11 @@
 // `neox chat`: turns on one session, typed in a terminal or read from a pipe, a line each.
 
-import type { Model, Session } from '../index.js';
+import type { Model, OverflowOptions, Session } from '../index.js';
 import { readAnswer, statistics } from './answer.js';
 import { type ChatLine, readPipe, readTerminal } from './chat-lines.js';
 import type { CommandSpec } from './command.js';
 import { describeError, EXIT, UsageError } from './exit-codes.js';
-import { type GenerateFlags, generateFlags, generateOptions } from './generate-options.js';
+import { type GenerateFlags, generateFlags, generateOptions, roomFor } from './generate-options.js';
 import { interruptedBy } from './interrupts.js';
 import type { Io } from './io.js';
 import { chatFormatOption, type LoadFlags, loadFlags, loadModel } from './model-options.js';
@@ -49,23 +49,31 @@ export const chat: CommandSpec<Options> = {
   ],
 
   async run(_args, options, io) {
-    const model = await loadModel(options, io);
+    const model = await loadModel(options, io, roomFor(options));
     try {
       if (model.chatFormat === undefined) {
         throw new UsageError(
           'The model has no chat format: name one with --chat-format, or continue a text with neox run.',
         );
       }
-      const session = await openSession(model, options.session, { contextOverflow: 'shift' }, io);
-      return await new Conversation(model, session, options, io).hold();
+      const overflow = overflowOf(model, options);
+      const session = await openSession(model, options.session, overflow, io);
+      return await new Conversation(model, session, overflow, options, io).hold();
     } finally {
       await model.dispose();
     }
   },
 };
 
+// Beams cannot drop anything.
+function overflowOf({ generationDefaults }: Model, { contextOverflow, numBeams }: Options): OverflowOptions {
+  const isSearch = (numBeams ?? generationDefaults.numBeams ?? 1) > 1;
+  return { contextOverflow: contextOverflow ?? (isSearch ? 'error' : 'shift') };
+}
+
 class Conversation {
   readonly #model: Model;
+  readonly #overflow: OverflowOptions;
   readonly #options: Options;
   readonly #io: Io;
   readonly #isTerminal: boolean;
@@ -74,8 +82,9 @@ class Conversation {
   #system: string | undefined;
   #keep: number; // tokens that an overflow leaves at the beginning
 
-  constructor(model: Model, session: Session, options: Options, io: Io) {
+  constructor(model: Model, session: Session, overflow: OverflowOptions, options: Options, io: Io) {
     this.#model = model;
+    this.#overflow = overflow;
     this.#options = options;
     this.#io = io;
     this.#isTerminal = io.stdin.isTTY === true;
@@ -171,8 +180,8 @@ class Conversation {
 
   // A system message stands in the first prompt, and outlives what is dropped, unless that leaves a shift nothing to drop.
   #keepSystem(promptTokens: number): void {
-    const { contextOverflow, overflowKeep } = this.#options;
-    if (contextOverflow === 'error' || overflowKeep !== undefined) return;
+    const { contextOverflow } = this.#overflow;
+    if (contextOverflow === 'error' || this.#options.overflowKeep !== undefined) return;
     const { contextLength } = this.#model.info;
     const keep = Math.min(promptTokens, Math.floor(contextLength / 4));
     const whole = Math.ceil(keep / BLOCK) * BLOCK;
@@ -188,7 +197,7 @@ class Conversation {
 
   async #reset(): Promise<void> {
     this.#session.dispose();
-    this.#session = this.#model.createSession({ contextOverflow: 'shift' });
+    this.#session = this.#model.createSession(this.#overflow);
     this.#keep = this.#options.overflowKeep ?? 0;
     this.#turns.length = 0;
     await this.#say('neox: a new conversation');

@@ -1,6 +1,6 @@
 // The flags of generation: kebab-case of GenerateOptions, with its meanings and defaults.
 
-import type { GenerateOptions } from '../index.js';
+import type { GenerateOptions, LoadOptions } from '../index.js';
 import type { OptionSpec } from './command.js';
 import { earlyStopping, idsOrNone, integer, number, numbersById } from './values.js';
 
@@ -54,7 +54,7 @@ export const generateFlags: readonly OptionSpec[] = [
     flags: '--context-overflow <policy>',
     help: 'when the context is full: fail, cut the prompt, or drop what is oldest and go on',
     choices: ['error', 'truncateLeft', 'shift'],
-    defaultText: 'error; chat: shift',
+    defaultText: 'error; chat without beams: shift',
   },
   flag('--overflow-keep <n>', 'tokens at the beginning that are never dropped', integer(0), '0'),
   { flags: '--preset <name>', help: "start from the model card's settings", choices: ['card'] },
@@ -105,4 +105,9 @@ export function generateOptions(flags: GenerateFlags): GenerateOptions {
   const options = Object.fromEntries(given) as GenerateOptions;
   if (flags.drySequenceBreaker) options.drySequenceBreakers = flags.drySequenceBreaker;
   return flags.noSkipSpecialTokens ? { ...options, skipSpecialTokens: false } : options;
+}
+
+/** What several sequences need of the KV pool: beams stand in it together, with a block more; outputs that are drawn may wait. */
+export function roomFor({ numBeams = 1, numReturnSequences = 1 }: GenerateOptions): LoadOptions {
+  return { maxSequences: numBeams > 1 ? numBeams + 1 : Math.min(numReturnSequences, 4) };
 }

@@ -4,7 +4,7 @@ import type { Generation, Message, Model, SequenceResult, Session } from '../ind
 import { type Answer, readAnswer, statistics, writeSequences } from './answer.js';
 import type { CommandSpec } from './command.js';
 import { EXIT, UsageError } from './exit-codes.js';
-import { type GenerateFlags, generateFlags, generateOptions } from './generate-options.js';
+import { type GenerateFlags, generateFlags, generateOptions, roomFor } from './generate-options.js';
 import { interruptedBy } from './interrupts.js';
 import { chatFormatOption, type LoadFlags, loadFlags, loadModel } from './model-options.js';
 import { readInput } from './prompt.js';
@@ -64,7 +64,7 @@ export const run: CommandSpec<Options> = {
     if (isSeveral && options.session !== undefined)
       throw new UsageError('--session is for one answer, not for --num-return-sequences.');
     const prompt = await readInput(args, io, 'prompt', options.file);
-    const model = await loadModel(options, io);
+    const model = await loadModel(options, io, roomFor(options));
     const loadedAt = performance.now();
     try {
       const session =

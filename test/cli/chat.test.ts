@@ -43,6 +43,14 @@ describe('chat over a pipe', () => {
     expect(status).toBe(0);
   });
 
+  test('beams answer, and end where the context is full', async () => {
+    const args = ['chat', ...settings, '--num-beams', '3', '-c', '128', '--system', '短く答えてください。'];
+    const { status, stdout, stderr } = await neox(args, { input: 'hello\n'.repeat(20) });
+    expect(stdout).toMatch(/^\S.*\n\S/);
+    expect(stderr).toMatch(/^neox: [^\n]*\(ERR_NEOX_CONTEXT_FULL\)\n$/);
+    expect(status).toBe(4);
+  });
+
   test('/undo forgets a turn without an answer, and that turn alone', async () => {
     const question = '富士山の高さは?\n';
     const asked = await neox(['chat', ...settings, '--stop', '富'], { input: `${question}/undo\n/undo\n` });

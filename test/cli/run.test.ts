@@ -93,6 +93,11 @@ describe('run', () => {
     expectFailure(await neox(['run', ...fixed(...beams, '--stop', 'x', 'abc')]), 2, /stop.*numBeams/);
   });
 
+  test('beams have the room that their answers may take', async () => {
+    const { status } = await neox(['run', '--raw', '--num-beams', '4', '-n', '600', '-q', '富士山は']);
+    expect(status).toBe(0);
+  });
+
   test('--logprobs adds those of each token', async () => {
     const { stdout } = await neox(['run', ...fixed('-n', '2', '--json', '--logprobs', '3', 'abc')]);
     const { tokens } = JSON.parse(stdout) as {

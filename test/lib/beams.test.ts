@@ -44,6 +44,21 @@ test('the score is the mean log-probability, and a length penalty changes the ex
   }
 });
 
+test('without maxNewTokens there are as many as all beams have room for', async () => {
+  const small = await Model.load(demoModelPath(), { contextLength: 128 }); // a pool of 8 blocks
+  const endless = { temperature: 0, eosTokenId: null };
+  for (const [numBeams, length] of [
+    [3, 128],
+    [7, 64],
+  ] as const) {
+    const { tokenIds } = await small.generate([5, 6, 7], { ...endless, numBeams }).result();
+    expect(tokenIds).toHaveLength(length - 3);
+  }
+  const tooMany = small.generate([5, 6, 7], { ...endless, numBeams: 8 }).result();
+  await expect(tooMany).rejects.toMatchObject({ code: 'ERR_NEOX_KV_FULL' });
+  await small.dispose();
+});
+
 test('beams do not depend on what runs beside them', async () => {
   const alone = await beams({ numReturnSequences: 4 });
   const together = await Promise.all([
