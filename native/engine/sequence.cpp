@@ -81,18 +81,20 @@ std::int64_t Sequence::common_prefix(const std::vector<PromptPart>& prompt) cons
 
 void Sequence::drop(std::int64_t begin, std::int64_t n) {
     const auto moved = [&](std::int64_t pos) { return pos <= begin ? pos : std::max(begin, pos - n); };
-    const auto erase = [&](auto& rows) { rows.erase(rows.begin() + begin, rows.begin() + begin + n); };
-    erase(rows_.tokens);
-    erase(rows_.phases);
     std::vector<PromptRun> prompts;
+    // All that is allocated: should it fail, the rows are as they were.
+    prompts.reserve(rows_.prompts.size() + 1);
     for (const PromptRun& run : rows_.prompts) {
         const PromptRun now{moved(run.begin), moved(run.end)};
-        if (now.begin >= std::min(now.end, length())) continue;
+        if (now.begin >= std::min(now.end, length() - n)) continue;
         // Of runs that are cut at the same row the later one holds it.
         if (!prompts.empty() && prompts.back().begin == now.begin) prompts.pop_back();
         prompts.push_back(now);
     }
     rows_.prompts = std::move(prompts);
+    const auto erase = [&](auto& rows) { rows.erase(rows.begin() + begin, rows.begin() + begin + n); };
+    erase(rows_.tokens);
+    erase(rows_.phases);
     const auto at = [&](std::int64_t pos) {
         const auto first = rows_.embedding_positions.begin();
         return std::lower_bound(first, rows_.embedding_positions.end(), pos) - first;

@@ -32,26 +32,29 @@ void Engine::shift(Call& call, Lock& lock) {
     const std::int64_t half = (call.limit - keep) / kKvBlock / 2;
     const std::int64_t most = (sequence.length() - 1 - keep) / kKvBlock;
     const std::int64_t n = std::min(std::max(least, half), most) * kKvBlock;
-    std::int64_t n_cached = std::min(sequence.n_cached, keep);
-    if (sequence.n_cached > keep + n) {  // else no cached row stays behind those that go
-        make_room(sequence, keep + n, sequence.n_cached);
-        lock.unlock();  // the rows and blocks of a running sequence are this thread's
+    const std::int64_t n_cached = sequence.n_cached;
+    // From here on the rows are those that stay. Until their keys are turned, those behind the kept ones are not cached.
+    sequence.drop(keep, n);
+    sequence.n_cached = std::min(n_cached, keep);
+    call.n_shifted += n;
+    call.prompt_end -= n;
+    if (call.n_generated > 0) call.speculation.reset();  // what it knows of the tokens is by their positions
+    if (call.begin > keep) call.begin = std::max(keep, call.begin - n);
+    if (n_cached > keep + n) {  // else no cached row stays behind those that go
+        make_room(sequence, keep + n, n_cached);
+        bool is_turned = false;
+        lock.unlock();  // the blocks of a running sequence are this thread's
         try {
             sequence.table.shift(backend_, keep, n);
-            n_cached = sequence.n_cached - n;
+            is_turned = true;
         } catch (const Error& error) {
             // Where a position has no one rotation, the rows behind are computed again.
             if (error.code() != ErrorCode::unsupported) throw;
         }
         lock.lock();
+        if (is_turned) sequence.n_cached = n_cached - n;
     }
-    sequence.n_cached = n_cached;
-    sequence.table.truncate(n_cached);
-    sequence.drop(keep, n);
-    call.n_shifted += n;
-    call.prompt_end -= n;
-    if (call.n_generated > 0) call.speculation.reset();  // what it knows of the tokens is by their positions
-    if (call.begin > keep) call.begin = std::max(keep, call.begin - n);
+    sequence.table.truncate(sequence.n_cached);
 }
 
 }  // namespace neox
