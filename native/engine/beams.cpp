@@ -76,14 +76,25 @@ void advance_beams(Call& call, bool is_time_up) {
 void step_beams(Call& call) {
     Beams& beams = *call.beams;
     const auto nodes = beams.search.nodes();
+    const auto node_of = [&](const BeamSearch::Beam& beam) {
+        return nodes[static_cast<std::size_t>(beam.node)];
+    };
+    const bool is_first = !beams.is_stepping();
+    std::vector<std::int32_t> n_left(beams.sequences.size(), 0);  // how often each is still to be continued
+    if (!is_first)
+        for (const BeamSearch::Beam& beam : beams.search.beams())
+            ++n_left[static_cast<std::size_t>(node_of(beam).beam)];
     std::vector<Sequence> next;
     next.reserve(beams.search.beams().size());
     for (const BeamSearch::Beam& beam : beams.search.beams()) {
-        const BeamSearch::Node& node = nodes[static_cast<std::size_t>(beam.node)];
-        const Sequence& from =
-            beams.is_stepping() ? beams.sequences[static_cast<std::size_t>(node.beam)] : *call.request.sequence;
-        next.push_back(from.fork(from.length()));
-        next.back().append_sampled(node.token);
+        const std::size_t i = static_cast<std::size_t>(node_of(beam).beam);
+        Sequence& from = is_first ? *call.request.sequence : beams.sequences[i];
+        // A beam is taken over by the last that continues it: its rows, embeddings among them, are not copied at every step.
+        if (!is_first && --n_left[i] == 0)
+            next.push_back(std::move(from));
+        else
+            next.push_back(from.fork(from.length()));
+        next.back().append_sampled(node_of(beam).token);
     }
     beams.sequences = std::move(next);  // those that nothing continues give their blocks back
 }

@@ -173,7 +173,11 @@ void Engine::step(std::unique_lock<std::mutex>& lock) {
     try {
         for (const Plan::Part& part : plan_.parts) {
             make_room(*part.sequence, part.begin, part.end);
+            // A shared block is copied, which takes milliseconds. This thread alone takes blocks, and those of a running
+            // sequence are its own: what was free stays free while the mutex is.
+            lock.unlock();
             part.sequence->table.reserve(backend_, part.begin, part.end);
+            lock.lock();
         }
         build_rows(config_, plan_);
         const Batch batch{plan_.rows.data(), static_cast<std::int32_t>(plan_.rows.size()), plan_.sequences.data(),

@@ -161,6 +161,68 @@ TEST(engine_beams_take_the_blocks_of_idle_sessions_and_wait_for_running_ones) {
     CHECK(rig.generate(prompt(3, 9), 10, idle) == roomy.generate(prompt(3, 9), 10, same));
 }
 
+TEST(engine_beams_are_taken_over_by_the_last_that_continues_them) {
+    CallRequest request;
+    request.sequence = std::make_shared<Sequence>(std::make_shared<KvPool>(4), fake::kEmbd);
+    request.max_new_tokens = 5;
+    request.beams = {3, 1, 1.0, EarlyStopping::off};
+    Call call(request);
+    call.request.sequence->append({{{}, std::vector<float>(10 * fake::kEmbd, 0.5f)}});
+    call.prompt_end = 10;
+    call.sampler = std::make_unique<Sampler>(request.sampler, fake::kVocab);
+    call.beams = std::make_shared<Beams>(request, fake::kVocab);
+    const auto step = [&](int salt) {
+        for (std::size_t i = 0; i < 3; ++i)
+            for (int id = 0; id < fake::kVocab; ++id)
+                call.beams->scores_of(i)[id] =
+                    static_cast<float>(
+                        fake::mix(static_cast<std::uint64_t>(salt), i * 97 + static_cast<std::uint64_t>(id)) %
+                        1000) /
+                    100.0f;
+        advance_beams(call, false);
+        step_beams(call);
+        std::vector<const float*> rows;
+        for (const Sequence& sequence : call.beams->sequences) rows.push_back(sequence.embedding(0));
+        return rows;
+    };
+    std::vector<const float*> before = step(1);
+    CHECK(std::find(before.begin(), before.end(), call.request.sequence->embedding(0)) == before.end());
+    for (const int salt : {2, 3, 4}) {
+        const std::vector<const float*> now = step(salt);
+        std::vector<std::int32_t> parents;
+        for (const BeamSearch::Beam& beam : call.beams->search.beams())
+            parents.push_back(call.beams->search.nodes()[static_cast<std::size_t>(beam.node)].beam);
+        for (std::size_t i = 0; i < now.size(); ++i) {
+            const bool is_last = std::find(parents.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                           parents.end(), parents[i]) == parents.end();
+            CHECK_EQ(now[i] == before[static_cast<std::size_t>(parents[i])], is_last);
+            CHECK_EQ(call.beams->sequences[i].length(), 10 + salt);
+            CHECK(now[i][0] == 0.5f);
+        }
+        before = now;
+    }
+}
+
+TEST(engine_copies_blocks_without_holding_up_its_callers) {
+    Rig rig;
+    auto idle = rig.engine->create_sequence();
+    int n_copies = 0, n_answers = 0;  // of the engine's thread, until the search is done
+    std::vector<std::thread> callers;
+    rig.state->on_copy = [&] {
+        ++n_copies;
+        auto has_answer = std::make_shared<std::atomic<bool>>(false);
+        callers.emplace_back([&rig, idle, has_answer] { *has_answer = rig.engine->length(*idle) == 0; });
+        for (int i = 0; i < 2000 && !*has_answer; ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        n_answers += *has_answer ? 1 : 0;
+    };
+    const Outcome outcome = finish(rig, rig.engine->submit(beams(rig, prompt(20, 1), 2, 4)));
+    for (std::thread& caller : callers) caller.join();
+    CHECK_EQ(outcome.paths.front().size(), 2u);
+    CHECK(n_copies >= 3);
+    CHECK_EQ(n_answers, n_copies);
+}
+
 TEST(engine_session_goes_on_after_the_best_beam) {
     Rig rig;
     auto sequence = rig.engine->create_sequence();

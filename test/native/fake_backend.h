@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -37,6 +38,7 @@ struct State {
     std::atomic<int> nan_at{-1};        // position whose logits are NaN
     std::atomic<bool> is_fixed{false};  // cached keys cannot be turned
     std::atomic<int> echo{0};           // most rows make likely what stood so many positions before; 0: none
+    std::function<void()> on_copy;      // called before a block is copied, on the engine's thread
     std::mutex mutex;
     std::vector<int> rows_of_batches;
 };
@@ -133,7 +135,9 @@ inline neox::Backend make(const std::shared_ptr<State>& state, std::int32_t n_bl
     b.kv_block_bytes = 64 * 8;
     b.forward = forward;
     b.kv_copy = [](void* self, std::int32_t from, std::int32_t to, std::int32_t n) {
-        auto& kv = static_cast<State*>(self)->kv;
+        State& s = *static_cast<State*>(self);
+        if (s.on_copy) s.on_copy();
+        auto& kv = s.kv;
         std::memcpy(&kv[static_cast<std::size_t>(to) * 64], &kv[static_cast<std::size_t>(from) * 64],
                     static_cast<std::size_t>(n) * 8);
         return neox::Status{};
