@@ -58,7 +58,8 @@ describe('bench', () => {
   });
 
   test('several sequences step together, at a cost beside that of one', async () => {
-    const args = [...quick, '--no-ceilings', '-p', '0', '-n', '8', '-b', '1,3'];
+    // Of an odd number of samples the median speed is that of the median time.
+    const args = [...quick, '--no-ceilings', '-r', '3', '-p', '0', '-n', '8', '-b', '1,3'];
     const { stdout } = await neox(['bench', ...args, '--json']);
     const [one, three] = JSON.parse(stdout) as Record<string, number>[];
     expect(one).toMatchObject({ n_sequences: 1, step_cost: 1 });
@@ -66,7 +67,7 @@ describe('bench', () => {
     // Both are of the same samples: t/s of three sequences are three tokens a step.
     const steps = (record: Record<string, number> | undefined): number =>
       (record?.median_ts ?? 0) / (record?.n_sequences ?? 1);
-    expect((three?.step_cost ?? 0) * (steps(three) / steps(one))).toBeCloseTo(1, 1);
+    expect((three?.step_cost ?? 0) * (steps(three) / steps(one))).toBeCloseTo(1, 3);
     const table = (await neox(['bench', ...args])).stdout;
     expect(table).toContain('| tg8 x3 |');
   });
