@@ -1,6 +1,7 @@
 // The file of `--session`: a conversation that goes on from one run of the program to the next.
 
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Model, OverflowOptions, Session } from '../index.js';
 import type { OptionSpec } from './command.js';
 import type { Io } from './io.js';
@@ -19,7 +20,11 @@ export async function openSession(
   overflow: OverflowOptions,
   io: Io,
 ): Promise<Session> {
-  if (path === undefined || !existsSync(path)) return model.createSession(overflow);
+  if (path === undefined) return model.createSession(overflow);
+  if (!existsSync(path)) {
+    accessSync(dirname(path), constants.W_OK); // rather now than when all has been said
+    return model.createSession(overflow);
+  }
   return io.interrupts.during((signal) =>
     withProgress(io, 'restoring the session', (onProgress) =>
       model.restoreSession(path, { ...overflow, onProgress, signal }),

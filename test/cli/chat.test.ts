@@ -85,6 +85,11 @@ describe('chat over a pipe', () => {
     }
   });
 
+  test('--session where nothing can be written says so before the first answer', async () => {
+    const args = ['chat', ...settings, '--session', join('no', 'such', 'folder', 'talk')];
+    expectFailure(await neox(args, { input: 'hello\n' }), 3, /ENOENT: no such file or directory/);
+  });
+
   test('/exit leaves, and nothing after it is answered', async () => {
     const { status, stdout } = await neox(['chat', ...settings], { input: '/exit\nhello\n' });
     expect(stdout).toBe('');
