@@ -54,6 +54,7 @@ export function resolveChatFormat(format: unknown): Readonly<ChatFormat> {
     assertOneOf('chatFormat', format, Object.keys(CHAT_FORMATS));
     return CHAT_FORMATS[format] as ChatFormat;
   }
+  assertObject('chatFormat', format);
   assertKnownOptions('chatFormat', format, FORMAT_KEYS);
   const given = format as Record<string, unknown>;
   for (const key of ['name', 'user', 'assistant', 'separator']) assertText(`chatFormat.${key}`, given[key]);

@@ -131,6 +131,7 @@ export class Choices implements GenerationRun {
 
   release(): void {
     this.#feed?.call.release();
+    this.#feed?.session.dispose();
     for (const { call } of this.#choices) call?.release();
   }
 
@@ -155,6 +156,7 @@ export class Choices implements GenerationRun {
     const limit = request.maxTimeMs ?? 0;
     const left = limit - (performance.now() - feed.startedAt);
     if (finishReason === 'time' || (limit > 0 && left <= 0)) {
+      feed.session.dispose();
       for (const choice of this.#choices) this.#end(choice, 'time');
       return;
     }
@@ -162,10 +164,14 @@ export class Choices implements GenerationRun {
     const sessions = this.#choices.map((_, choice) =>
       choice === 0 ? feed.session : feed.session.fork(position),
     );
-    for (const [choice, session] of sessions.entries()) {
-      const own = { ...request, session, prompt: [], choice, ...(limit > 0 ? { maxTimeMs: left } : {}) };
-      (this.#choices[choice] as Choice).call = model.submit(own);
-      session.dispose();
+    try {
+      for (const [choice, session] of sessions.entries()) {
+        const own = { ...request, session, prompt: [], choice, ...(limit > 0 ? { maxTimeMs: left } : {}) };
+        (this.#choices[choice] as Choice).call = model.submit(own);
+      }
+    } finally {
+      // Each call holds its own; none is left to one that could not start.
+      for (const session of sessions) session.dispose();
     }
   }
 

@@ -44,19 +44,23 @@ export class LoadedModel {
     // Its own names first: what it was made from may have talked otherwise.
     const names = [info.name, ...modelNames(path)];
     this.native = model;
-    this.config = model.config();
+    // What is given out is shared, formats and settings of cards even by all models: nobody changes it for others.
+    this.config = Object.freeze(model.config());
     // A snapshot of the cache is a folder named by its commit.
     const name = isCommit(info.name) ? own : info.name;
-    this.info = { ...info, ...(fileType ? { fileType } : {}), name } as ModelInfo;
+    this.info = Object.freeze({ ...info, ...(fileType ? { fileType } : {}), name } as ModelInfo);
     this.isRequantized = isRequantized;
     const { tokenizer, note = tokenizerNote } = openTokenizer(model.tokenizer());
     this.tokenizer = tokenizer;
     this.#tokenizerNote = note;
-    this.chatFormat =
+    this.chatFormat = Object.freeze(
       chatFormat === undefined
         ? detectChatFormat({ format: ownFormat || undefined, names })
-        : resolveChatFormat(chatFormat);
-    this.generationDefaults = Object.keys(defaults).length > 0 ? defaults : cardDefaults(names);
+        : resolveChatFormat(chatFormat),
+    );
+    this.generationDefaults = Object.freeze(
+      Object.keys(defaults).length > 0 ? defaults : cardDefaults(names),
+    );
     this.eosTokenIds = eos ?? [...eosTokenIds];
   }
 

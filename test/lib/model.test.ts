@@ -157,6 +157,13 @@ describe('defaults of a checkpoint', () => {
     await model.dispose();
   });
 
+  test('and what a model says of itself cannot be changed, for itself or for others', async () => {
+    const model = await Model.load(tiny, { chatFormat: 'line' });
+    for (const given of [model.generationDefaults, model.chatFormat, model.config, model.info])
+      expect(() => Object.assign(given as object, { name: 'x', temperature: 9 })).toThrow(TypeError);
+    await model.dispose();
+  });
+
   test('a default number of new tokens that does not fit becomes what fits', async () => {
     const path = variant('long', { 'generation_config.json': '{"max_new_tokens": 5000}' });
     const model = await Model.load(path);
