@@ -197,7 +197,7 @@ void begin_call(Call& call) {
     const bool has_embeddings = sequence.has_embeddings();
     const std::int64_t keep = call.request.overflow_keep;
     if (call.n_overflow > 0) {
-        sequence.drop_and_restart(keep, call.n_overflow);
+        sequence.drop_and_restart(keep, call.n_overflow, call.begin);
         if (call.begin > keep) call.begin = std::max(keep, call.begin - call.n_overflow);
     }
     // Nothing new to feed: the last row is computed again, with the arithmetic it had first, for its logits.

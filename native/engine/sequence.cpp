@@ -79,17 +79,23 @@ std::int64_t Sequence::common_prefix(const std::vector<PromptPart>& prompt) cons
     return pos;
 }
 
-void Sequence::drop(std::int64_t begin, std::int64_t n) {
+void Sequence::drop(std::int64_t begin, std::int64_t n, std::int64_t first_new) {
     const auto moved = [&](std::int64_t pos) { return pos <= begin ? pos : std::max(begin, pos - n); };
     std::vector<PromptRun> prompts;
     // All that is allocated: should it fail, the rows are as they were.
-    prompts.reserve(rows_.prompts.size() + 1);
-    for (const PromptRun& run : rows_.prompts) {
-        const PromptRun now{moved(run.begin), moved(run.end)};
-        if (now.begin >= std::min(now.end, length() - n)) continue;
+    prompts.reserve(rows_.prompts.size() + 2);
+    const auto add = [&](PromptRun run) {
+        if (run.begin >= std::min(run.end, length() - n)) return;
         // Of runs that are cut at the same row the later one holds it.
-        if (!prompts.empty() && prompts.back().begin == now.begin) prompts.pop_back();
-        prompts.push_back(now);
+        if (!prompts.empty() && prompts.back().begin == run.begin) prompts.pop_back();
+        prompts.push_back(run);
+    };
+    for (std::size_t i = 0; i < rows_.prompts.size(); ++i) {
+        const PromptRun run = rows_.prompts[i];
+        const bool stays = run.begin < begin && run.begin < first_new;
+        add({moved(run.begin), stays ? run.end : moved(run.end)});
+        const bool is_cut = stays && (i + 1 == rows_.prompts.size() || rows_.prompts[i + 1].begin >= begin);
+        if (is_cut) add({begin, moved(run.end)});
     }
     rows_.prompts = std::move(prompts);
     const auto erase = [&](auto& rows) { rows.erase(rows.begin() + begin, rows.begin() + begin + n); };
@@ -106,8 +112,8 @@ void Sequence::drop(std::int64_t begin, std::int64_t n) {
     rows_.n_dropped += n;
 }
 
-void Sequence::drop_and_restart(std::int64_t begin, std::int64_t n) {
-    drop(begin, n);
+void Sequence::drop_and_restart(std::int64_t begin, std::int64_t n, std::int64_t first_new) {
+    drop(begin, n, first_new);
     std::fill(rows_.phases.begin() + begin, rows_.phases.end(), RowPhase::prompt);
     while (!rows_.prompts.empty() && rows_.prompts.back().begin >= begin) rows_.prompts.pop_back();
     rows_.prompts.push_back({begin, length()});

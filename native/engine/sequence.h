@@ -45,10 +45,11 @@ public:
     void truncate(std::int64_t n_positions);
     // How many rows the sequence and a prompt begin with alike: the same tokens, embeddings of the same values.
     std::int64_t common_prefix(const std::vector<PromptPart>& prompt) const;
-    // Takes rows [begin, begin + n) out, and those behind them move down; the KV cache is the caller's care.
-    void drop(std::int64_t begin, std::int64_t n);
+    // Takes rows [begin, begin + n) out, and those behind them move down; the KV cache is the caller's care. Rows before
+    // `begin` keep their rope_length, unless they are of a prompt that was appended at `first_new` and not computed yet.
+    void drop(std::int64_t begin, std::int64_t n, std::int64_t first_new);
     // The same, and what is behind becomes one prompt, to be computed anew.
-    void drop_and_restart(std::int64_t begin, std::int64_t n);
+    void drop_and_restart(std::int64_t begin, std::int64_t n, std::int64_t first_new);
     // The position by which draws are keyed: no two tokens of a sequence have the same.
     std::int64_t draw_position(std::int64_t pos) const { return pos + rows_.n_dropped; }
     // Gives its blocks back; they are recomputed when it runs next.

@@ -34,7 +34,7 @@ void Engine::shift(Call& call, Lock& lock) {
     const std::int64_t n = std::min(std::max(least, half), most) * kKvBlock;
     const std::int64_t n_cached = sequence.n_cached;
     // From here on the rows are those that stay. Until their keys are turned, those behind the kept ones are not cached.
-    sequence.drop(keep, n);
+    sequence.drop(keep, n, call.n_generated > 0 ? sequence.length() : call.begin);
     sequence.n_cached = std::min(n_cached, keep);
     call.n_shifted += n;
     call.prompt_end -= n;

@@ -296,6 +296,33 @@ TEST(shift_comes_at_the_same_token_with_drafts) {
 }
 
 // Any walk of calls, cuts, forks and evictions leaves rows that a file can hold, and a cache that is what they give.
+TEST(rows_that_stay_keep_the_length_that_their_rotation_followed) {
+    const auto make = [](std::int64_t first_prompt, std::int64_t cut) {
+        Sequence sequence(std::make_shared<KvPool>(8), fake::kEmbd);
+        sequence.append(std::vector<PromptPart>{{prompt(static_cast<int>(first_prompt), 1), {}}});
+        sequence.truncate(cut);
+        sequence.append(std::vector<PromptPart>{{prompt(100, 2), {}}});
+        return sequence;
+    };
+    Sequence shifted = make(300, 50);  // 50 rows of the first prompt, 100 of the second, all computed
+    shifted.drop(70, 40, 150);
+    CHECK_EQ(shifted.length(), 110);
+    CHECK_EQ(shifted.rope_length(49), 300);
+    CHECK_EQ(shifted.rope_length(50), 150);
+    CHECK_EQ(shifted.rope_length(69), 150);
+    CHECK_EQ(shifted.rope_length(70), 110);
+    CHECK_EQ(shifted.rope_length(109), 110);
+    Sequence within = make(300, 50);  // the cut and all that goes lie in the first prompt
+    within.drop(10, 20, 150);
+    CHECK_EQ(within.rope_length(9), 300);
+    CHECK_EQ(within.rope_length(30), 130);
+    Sequence fresh = make(50, 50);  // the second prompt is new: it counts without what goes
+    fresh.drop_and_restart(70, 40, 50);
+    CHECK_EQ(fresh.rope_length(49), 50);
+    CHECK_EQ(fresh.rope_length(50), 110);
+    CHECK_EQ(fresh.rope_length(109), 110);
+}
+
 TEST(session_of_any_history_is_consistent) {
     for (std::uint32_t seed = 0; seed < 150; ++seed) {
         std::mt19937 random(seed);

@@ -116,4 +116,27 @@ TEST(rope_of_an_evicted_session_is_that_of_its_first_run) {
     CHECK(run(false) == run(true));
 }
 
+TEST(rope_of_rows_that_an_overflow_keeps_is_that_of_their_first_run) {
+    const auto run = [&](Overflow overflow, bool evict) {
+        Rig rig(kCheckpoint);
+        CallRequest first = rig.request(std::vector<Token>(70, 9), 5);
+        const std::shared_ptr<Sequence> sequence = first.sequence;
+        rig.run(std::move(first));
+        CallRequest second = rig.request(std::vector<Token>(150, 8), 100);
+        second.sequence = sequence;
+        second.overflow = overflow;
+        second.overflow_keep = 64;  // of the 70 rows of the first prompt
+        rig.run(std::move(second));
+        CHECK(rig.engine->n_dropped(*sequence) > 0);
+        rig.engine->truncate(*sequence, 150);
+        if (evict) rig.engine->evict(*sequence);
+        CallRequest query = rig.request({4, 11}, 0);
+        query.sequence = sequence;
+        query.logits_at = {0};
+        return rig.run(std::move(query))->logits;
+    };
+    for (const Overflow overflow : {Overflow::truncate_left, Overflow::shift})
+        CHECK(run(overflow, false) == run(overflow, true));
+}
+
 }  // namespace
