@@ -51,7 +51,7 @@ export function prepareTokens(
 ): PreparedPrompt {
   if (typeof tokens === 'string') return ofSegments(model, name, [{ text: tokens }], limit);
   if (isList(tokens)) return ofSegments(model, name, [{ ids: tokens }], limit);
-  const isFloats = ArrayBuffer.isView(tokens) && 'length' in tokens;
+  const isFloats = /^\[object Float/.test(Object.prototype.toString.call(tokens));
   const hint = isFloats ? ' Embeddings are given as [{ embeddings }].' : '';
   throw unexpected(expected, name, tokens, hint);
 }

@@ -108,8 +108,8 @@ std::int64_t place_in_context(Call& call, std::int32_t n_ctx, std::int32_t n_kv_
     if (request.overflow == Overflow::shift) {
         // One block that can go is enough to go on.
         if (kept_by_shift(call) > call.limit - kKvBlock)
-            fail(ErrorCode::context_full, "The context of ", call.limit, " cannot keep ", kept_by_shift(call),
-                 " tokens (overflowKeep) and shift the rest.");
+            fail(ErrorCode::context_full, "The context of ", call.limit, " cannot shift: beside ", kept_by_shift(call),
+                 " tokens that stay (overflowKeep) it has no ", kKvBlock, " that could go.");
         return call.limit;
     }
     const std::int64_t n_new = request.max_new_tokens, keep = request.overflow_keep;
