@@ -16,8 +16,7 @@
 
 namespace neox {
 
-template <class T>
-class AlignedBuffer {
+template <class T> class AlignedBuffer {
     static_assert(std::is_trivially_copyable_v<T>);
 
 public:

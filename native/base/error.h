@@ -73,15 +73,13 @@ private:
 };
 
 // Joins its arguments into one string: text("row ", 3, " of ", name).
-template <class... Args>
-std::string text(const Args&... args) {
+template <class... Args> std::string text(const Args&... args) {
     std::ostringstream out;
     (out << ... << args);
     return out.str();
 }
 
-template <class... Args>
-[[noreturn]] void fail(ErrorCode code, const Args&... args) {
+template <class... Args> [[noreturn]] void fail(ErrorCode code, const Args&... args) {
     throw Error(code, text(args...));
 }
 

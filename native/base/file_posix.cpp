@@ -26,7 +26,7 @@ std::intptr_t open_for_reading(const std::string& path, FileIdentity& identity) 
     // O_NONBLOCK: opening a FIFO must not wait for a writer; regular files are not affected.
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) fail_io("open", path, errno);
-    struct stat status{};
+    struct stat status {};
     const char* refusal = nullptr;
     int error = 0;
     if (::fstat(fd, &status) != 0)
@@ -105,12 +105,12 @@ bool is_separator(char c) noexcept { return c == '/'; }
 std::uint64_t process_id() noexcept { return static_cast<std::uint64_t>(::getpid()); }
 
 bool is_directory(const std::string& path) {
-    struct stat status{};
+    struct stat status {};
     return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 bool is_regular_file(const std::string& path) {
-    struct stat status{};
+    struct stat status {};
     return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 

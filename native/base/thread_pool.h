@@ -15,8 +15,8 @@ int default_thread_count();
 class TaskRef {
 public:
     template <class F>
-        requires(!std::is_same_v<std::remove_cvref_t<F>, TaskRef>)
-    TaskRef(F&& f)  // NOLINT: implicit on purpose, so that lambdas can be passed
+    requires(!std::is_same_v<std::remove_cvref_t<F>, TaskRef>)
+        TaskRef(F&& f)  // NOLINT: implicit on purpose, so that lambdas can be passed
         : object_(const_cast<void*>(static_cast<const void*>(&f))),
           call_([](void* object, std::size_t task, int thread) {
               (*static_cast<std::remove_reference_t<F>*>(object))(task, thread);

@@ -35,7 +35,8 @@ std::vector<std::int64_t> read_positions(Napi::Object object, const char* name) 
 BeamOptions read_beams(Napi::Object object) {
     BeamOptions beams;
     beams.n_beams = static_cast<std::int32_t>(member(object, "numBeams", std::int64_t{beams.n_beams}));
-    beams.n_return = static_cast<std::int32_t>(member(object, "numReturnSequences", std::int64_t{beams.n_return}));
+    beams.n_return =
+        static_cast<std::int32_t>(member(object, "numReturnSequences", std::int64_t{beams.n_return}));
     beams.length_penalty = member(object, "lengthPenalty", beams.length_penalty);
     const std::string early = string_member(object, "earlyStopping").value_or("false");
     if (early != "false" && early != "true" && early != "never")
@@ -60,7 +61,8 @@ std::vector<PromptPart> read_prompt(Napi::Value value) {
 }
 
 // { ids }, and { logprobs, tops } when they were asked for.
-void set_tokens(Napi::Env env, Napi::Object object, const std::vector<SampledToken>& tokens, bool has_logprobs) {
+void set_tokens(Napi::Env env, Napi::Object object, const std::vector<SampledToken>& tokens,
+                bool has_logprobs) {
     std::vector<Token> ids;
     for (const SampledToken& token : tokens) ids.push_back(token.id);
     object.Set("ids", to_int32_array(env, ids));
@@ -107,7 +109,8 @@ CallRequest read_call_request(Napi::Object object, LoadedModel& loaded) {
     if (const Napi::Value sampler = object.Get("sampler"); !sampler.IsUndefined())
         request.sampler = read_sampler_config(read_object(sampler, "sampler"));
     request.replace = member(object, "replace", request.replace);
-    if (const auto name = string_member(object, "contextOverflow")) request.overflow = overflow_from_name(*name);
+    if (const auto name = string_member(object, "contextOverflow"))
+        request.overflow = overflow_from_name(*name);
     request.overflow_keep = member(object, "overflowKeep", request.overflow_keep);
     request.choice = static_cast<std::uint32_t>(member(object, "choice", std::int64_t{0}));
     request.n_logprobs = static_cast<std::int32_t>(member(object, "logprobs", std::int64_t{-1}));
@@ -116,7 +119,8 @@ CallRequest read_call_request(Napi::Object object, LoadedModel& loaded) {
     if (const Napi::Value beams = object.Get("beams"); !beams.IsUndefined())
         request.beams = read_beams(read_object(beams, "beams"));
     request.max_time_ms = member(object, "maxTimeMs", request.max_time_ms);
-    const std::int64_t ring = member(object, "ringCapacity", static_cast<std::int64_t>(request.ring_capacity));
+    const std::int64_t ring =
+        member(object, "ringCapacity", static_cast<std::int64_t>(request.ring_capacity));
     if (ring < 1) fail(ErrorCode::invalid_argument, "ringCapacity must be at least 1.");
     request.ring_capacity = static_cast<std::size_t>(ring);
     request.logits_at = read_positions(object, "logitsAt");
@@ -126,12 +130,12 @@ CallRequest read_call_request(Napi::Object object, LoadedModel& loaded) {
 }
 
 Napi::Function CallObject::define(Napi::Env env) {
-    return DefineClass(env, "NativeCall",
-                       {InstanceMethod("drain", &CallObject::drain), InstanceMethod("cancel", &CallObject::cancel),
-                        InstanceMethod("scores", &CallObject::scores),
-                        InstanceMethod("submitScores", &CallObject::submit_scores),
-                        InstanceMethod("result", &CallObject::result),
-                        InstanceMethod("release", &CallObject::release)});
+    return DefineClass(
+        env, "NativeCall",
+        {InstanceMethod("drain", &CallObject::drain), InstanceMethod("cancel", &CallObject::cancel),
+         InstanceMethod("scores", &CallObject::scores),
+         InstanceMethod("submitScores", &CallObject::submit_scores),
+         InstanceMethod("result", &CallObject::result), InstanceMethod("release", &CallObject::release)});
 }
 
 CallObject::CallObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CallObject>(info) {

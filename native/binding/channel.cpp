@@ -20,7 +20,8 @@ void Channel::wake() noexcept {
     if (is_pending_.exchange(true)) return;
     const std::lock_guard lock(mutex_);
     if (closed_) return;
-    if (napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking) != napi_ok) is_pending_.store(false);
+    if (napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking) != napi_ok)
+        is_pending_.store(false);
 }
 
 void Channel::hold(Napi::Env env) {

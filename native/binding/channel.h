@@ -38,7 +38,8 @@ private:
     bool closed_ = false;  // guarded by mutex_
     napi_threadsafe_function function_ = nullptr;
     void (*on_wake_)(Napi::Env env) = nullptr;
-    std::atomic<bool> is_pending_{false};  // a wake-up is under way: news that come before it runs are seen by it
+    // A wake-up is under way: news that come before it runs are seen by it.
+    std::atomic<bool> is_pending_{false};
     std::int64_t holds_ = 0;
 };
 

@@ -41,8 +41,7 @@ Napi::Object construct(Napi::Env env, const Napi::FunctionReference& constructor
     return constructor.New({});
 }
 
-template <class Payload>
-Payload take_payload(Napi::Env env) {
+template <class Payload> Payload take_payload(Napi::Env env) {
     void* payload = std::exchange(Environment::of(env).payload, nullptr);
     if (payload == nullptr) throw Napi::TypeError::New(env, "This class cannot be constructed.");
     return std::move(*static_cast<Payload*>(payload));
@@ -50,13 +49,11 @@ Payload take_payload(Napi::Env env) {
 
 // Marks an object of ours; a method borrowed by a foreign object, or a foreign object as an argument, is then refused
 // instead of being read as what it is not. Values of `T::kTag` are random.
-template <class T>
-void tag(Napi::Object object) {
+template <class T> void tag(Napi::Object object) {
     NAPI_THROW_IF_FAILED_VOID(object.Env(), napi_type_tag_object(object.Env(), object, &T::kTag));
 }
 
-template <class T>
-T& unwrap(Napi::Value value, const char* what) {
+template <class T> T& unwrap(Napi::Value value, const char* what) {
     bool is_ours = false;
     if (value.IsObject()) napi_check_object_type_tag(value.Env(), value, &T::kTag, &is_ours);
     if (!is_ours) fail(ErrorCode::invalid_argument, "Expected ", what, ".");

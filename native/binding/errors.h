@@ -32,8 +32,7 @@ inline Error current_error() {
 }
 
 // Runs fn(); whatever it throws leaves as a JavaScript error with a code. JavaScript's own errors pass unchanged.
-template <class F>
-auto guard(Napi::Env env, F&& fn) -> decltype(fn()) {
+template <class F> auto guard(Napi::Env env, F&& fn) -> decltype(fn()) {
     try {
         return fn();
     } catch (const Napi::Error&) {

@@ -13,8 +13,8 @@ void TaskControl::progress(std::uint64_t now, std::uint64_t of) {
     channel->wake();
 }
 
-std::shared_ptr<TaskList::Task> TaskList::launch(Napi::Env env, TaskWork work, bool is_job, Napi::Value on_progress,
-                                                 napi_value* promise) {
+std::shared_ptr<TaskList::Task> TaskList::launch(Napi::Env env, TaskWork work, bool is_job,
+                                                 Napi::Value on_progress, napi_value* promise) {
     auto task = std::make_shared<Task>();
     task->is_job = is_job;
     task->control.channel = channel_;
@@ -66,7 +66,8 @@ void TaskList::settle(Napi::Env env) {
         if (!task->on_progress.IsEmpty() && done != task->reported && !task->control.cancel.load()) {
             task->reported = done;
             const double total = static_cast<double>(task->control.total.load(std::memory_order_relaxed));
-            task->on_progress.Call({Napi::Number::New(env, static_cast<double>(done)), Napi::Number::New(env, total)});
+            task->on_progress.Call(
+                {Napi::Number::New(env, static_cast<double>(done)), Napi::Number::New(env, total)});
         }
         if (!is_finished) continue;
         std::erase(tasks_, task);

@@ -22,13 +22,12 @@ JobControl job_control(TaskControl& task) {
 }  // namespace
 
 Napi::Function SessionObject::define(Napi::Env env) {
-    return DefineClass(env, "NativeSession",
-                       {InstanceMethod("length", &SessionObject::length), InstanceMethod("ids", &SessionObject::ids),
-                        InstanceMethod("dropped", &SessionObject::dropped),
-                        InstanceMethod("truncate", &SessionObject::truncate),
-                        InstanceMethod("fork", &SessionObject::fork),
-                        InstanceMethod("save", &SessionObject::save),
-                        InstanceMethod("dispose", &SessionObject::dispose)});
+    return DefineClass(
+        env, "NativeSession",
+        {InstanceMethod("length", &SessionObject::length), InstanceMethod("ids", &SessionObject::ids),
+         InstanceMethod("dropped", &SessionObject::dropped),
+         InstanceMethod("truncate", &SessionObject::truncate), InstanceMethod("fork", &SessionObject::fork),
+         InstanceMethod("save", &SessionObject::save), InstanceMethod("dispose", &SessionObject::dispose)});
 }
 
 SessionObject::SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionObject>(info) {
@@ -56,8 +55,9 @@ Napi::Value SessionObject::length(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value SessionObject::ids(const Napi::CallbackInfo& info) {
-    return guard(info.Env(),
-                 [&]() -> Napi::Value { return to_int32_array(info.Env(), loaded_->engine->tokens(alive())); });
+    return guard(info.Env(), [&]() -> Napi::Value {
+        return to_int32_array(info.Env(), loaded_->engine->tokens(alive()));
+    });
 }
 
 Napi::Value SessionObject::dropped(const Napi::CallbackInfo& info) {
@@ -86,8 +86,10 @@ Napi::Value SessionObject::save(const Napi::CallbackInfo& info) {
         alive();
         const std::string path = read_string(info[0], "path");
         auto held = std::make_shared<const SequenceHold>(*loaded_->engine, sequence_);
-        auto work = [loaded = loaded_, binding = binding_of(*loaded_), held, path](TaskControl& task) mutable -> TaskResult {
-            const auto mine = std::exchange(held, nullptr);  // let go of when the work ends, not with its promise
+        auto work = [loaded = loaded_, binding = binding_of(*loaded_), held,
+                     path](TaskControl& task) mutable -> TaskResult {
+            const auto mine =
+                std::exchange(held, nullptr);  // let go of when the work ends, not with its promise
             save_session(*mine, binding, path, job_control(task));
             return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
         };

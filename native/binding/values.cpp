@@ -19,7 +19,8 @@ bool is_absent(Napi::Value value) { return value.IsUndefined() || value.IsNull()
 
 template <class T, napi_typedarray_type kType>
 std::vector<T> read_typed_array(Napi::Value value, const char* what, const char* name) {
-    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != kType) unexpected(what, name);
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != kType)
+        unexpected(what, name);
     const auto array = value.As<Napi::TypedArrayOf<T>>();
     const std::size_t n = array.ElementLength();
     if (n == 0) return {};
@@ -32,8 +33,7 @@ std::int32_t small(Napi::Object object, const char* name, std::int64_t fallback)
     return static_cast<std::int32_t>(value);
 }
 
-template <class T, class Read>
-std::vector<T> list_member(Napi::Object object, const char* name, Read read) {
+template <class T, class Read> std::vector<T> list_member(Napi::Object object, const char* name, Read read) {
     const Napi::Value value = object.Get(name);
     if (is_absent(value)) return {};
     if (!value.IsArray()) unexpected("a list", name);
@@ -66,7 +66,8 @@ std::vector<float> read_floats(Napi::Value value, const char* name) {
 std::int64_t read_integer(Napi::Value value, const char* name) {
     if (!value.IsNumber()) unexpected("an integer", name);
     const double number = value.As<Napi::Number>().DoubleValue();
-    if (!(std::abs(number) <= kMaxSafeInteger) || std::floor(number) != number) unexpected("an integer", name);
+    if (!(std::abs(number) <= kMaxSafeInteger) || std::floor(number) != number)
+        unexpected("an integer", name);
     return static_cast<std::int64_t>(number);
 }
 
@@ -114,13 +115,15 @@ SamplerConfig read_sampler_config(Napi::Object object) {
     c.no_repeat_ngram_size = small(object, "noRepeatNgramSize", c.no_repeat_ngram_size);
     c.bad_words_ids = list_member<std::vector<Token>>(
         object, "badWordsIds", [](Napi::Value value) { return read_ids(value, "badWordsIds"); });
-    c.sequence_bias = list_member<std::pair<std::vector<Token>, float>>(object, "sequenceBias", [](Napi::Value value) {
-        const Napi::Object entry = read_object(value, "sequenceBias");
-        return std::pair(ids_member(entry, "ids"), static_cast<float>(member(entry, "bias", 0.0)));
-    });
+    c.sequence_bias =
+        list_member<std::pair<std::vector<Token>, float>>(object, "sequenceBias", [](Napi::Value value) {
+            const Napi::Object entry = read_object(value, "sequenceBias");
+            return std::pair(ids_member(entry, "ids"), static_cast<float>(member(entry, "bias", 0.0)));
+        });
     c.min_length = small(object, "minLength", c.min_length);
     c.min_new_tokens = small(object, "minNewTokens", c.min_new_tokens);
-    if (!is_absent(object.Get("forcedBosTokenId"))) c.forced_bos_token_id = small(object, "forcedBosTokenId", 0);
+    if (!is_absent(object.Get("forcedBosTokenId")))
+        c.forced_bos_token_id = small(object, "forcedBosTokenId", 0);
     c.forced_eos_token_id = ids_member(object, "forcedEosTokenId");
     c.max_length = small(object, "maxLength", c.max_length);
     if (const Napi::Value decay = object.Get("exponentialDecayLengthPenalty"); !is_absent(decay)) {
@@ -138,8 +141,10 @@ SamplerConfig read_sampler_config(Napi::Object object) {
     c.dry.allowed_length = small(object, "dryAllowedLength", c.dry.allowed_length);
     c.dry.range = small(object, "dryRange", c.dry.range);
     c.dry.breaker_ids = ids_member(object, "dryBreakerIds");
-    c.dry.breaker_sequences = list_member<std::vector<Token>>(
-        object, "dryBreakerSequences", [](Napi::Value value) { return read_ids(value, "dryBreakerSequences"); });
+    c.dry.breaker_sequences =
+        list_member<std::vector<Token>>(object, "dryBreakerSequences", [](Napi::Value value) {
+            return read_ids(value, "dryBreakerSequences");
+        });
     c.logit_bias = list_member<std::pair<Token, float>>(object, "logitBias", [](Napi::Value value) {
         const Napi::Object entry = read_object(value, "logitBias");
         return std::pair(small(entry, "id", 0), static_cast<float>(member(entry, "bias", 0.0)));

@@ -16,9 +16,9 @@ namespace neox {
 // All throw ERR_NEOX_INVALID_ARGUMENT naming `name`.
 Napi::Object read_object(Napi::Value value, const char* name);
 std::string read_string(Napi::Value value, const char* name);
-std::vector<Token> read_ids(Napi::Value value, const char* name);        // Int32Array
-std::vector<float> read_floats(Napi::Value value, const char* name);     // Float32Array
-std::int64_t read_integer(Napi::Value value, const char* name);          // a safe integer
+std::vector<Token> read_ids(Napi::Value value, const char* name);     // Int32Array
+std::vector<float> read_floats(Napi::Value value, const char* name);  // Float32Array
+std::int64_t read_integer(Napi::Value value, const char* name);       // a safe integer
 
 // Members of an options object; `fallback` where one is absent.
 std::int64_t member(Napi::Object object, const char* name, std::int64_t fallback);

@@ -34,25 +34,23 @@ double power(std::int64_t length, double exponent) {
 void check_beam_options(const BeamOptions& options, const SamplerConfig& sampler, std::int64_t max_new_tokens,
                         std::int32_t n_vocab) {
     if (options.n_beams < 1 || options.n_beams > kMostBeams)
-        fail(ErrorCode::invalid_argument, "numBeams must be from 1 to ", kMostBeams, ", not ", options.n_beams, ".");
+        fail(ErrorCode::invalid_argument, "numBeams must be from 1 to ", kMostBeams, ", not ",
+             options.n_beams, ".");
     if (options.n_return < 1 || options.n_return > options.n_beams)
-        fail(ErrorCode::invalid_argument, "numReturnSequences must be from 1 to numBeams (", options.n_beams, "), not ",
-             options.n_return, ".");
+        fail(ErrorCode::invalid_argument, "numReturnSequences must be from 1 to numBeams (", options.n_beams,
+             "), not ", options.n_return, ".");
     const double longest = power(max_new_tokens, options.length_penalty);
     // Divided by in float32.
     if (!(longest >= std::numeric_limits<float>::min() && longest <= std::numeric_limits<float>::max()))
-        fail(ErrorCode::invalid_argument, "lengthPenalty ", options.length_penalty, " is too large for ", max_new_tokens,
-             " new tokens.");
+        fail(ErrorCode::invalid_argument, "lengthPenalty ", options.length_penalty, " is too large for ",
+             max_new_tokens, " new tokens.");
     if (count_candidates(sampler.eos_token_id.size()) > static_cast<std::size_t>(n_vocab))
         fail(ErrorCode::invalid_argument, "Beams need more than ", sampler.eos_token_id.size(),
              " tokens beside eosTokenId, but the vocabulary has ", n_vocab, ".");
 }
 
 BeamSearch::BeamSearch(const BeamOptions& options, const SamplerConfig& sampler, std::int64_t max_new_tokens)
-    : options_(options),
-      eos_(sampler.eos_token_id),
-      do_sample_(sampler.do_sample),
-      seed_(sampler.seed),
+    : options_(options), eos_(sampler.eos_token_id), do_sample_(sampler.do_sample), seed_(sampler.seed),
       max_new_tokens_(max_new_tokens),
       n_candidates_(count_candidates(eos_.size()) * static_cast<std::size_t>(options.n_beams)),
       beams_(static_cast<std::size_t>(options.n_beams)),
@@ -68,7 +66,8 @@ float BeamSearch::length_norm(std::int64_t length) const {
 }
 
 bool BeamSearch::are_all_finished() const {
-    return std::all_of(finished_.begin(), finished_.end(), [](const Finished& each) { return each.is_finished; });
+    return std::all_of(finished_.begin(), finished_.end(),
+                       [](const Finished& each) { return each.is_finished; });
 }
 
 void BeamSearch::advance(std::span<const std::span<const float>> rows, std::uint64_t position, bool is_last) {
@@ -81,7 +80,8 @@ void BeamSearch::advance(std::span<const std::span<const float>> rows, std::uint
     has_ended_.clear();
     for (Candidate& candidate : candidates_) {
         candidate.node = static_cast<std::int32_t>(nodes_.size());
-        nodes_.push_back({beams_[static_cast<std::size_t>(candidate.beam)].node, candidate.beam, candidate.token});
+        nodes_.push_back(
+            {beams_[static_cast<std::size_t>(candidate.beam)].node, candidate.beam, candidate.token});
         has_ended_.push_back(must_end || std::find(eos_.begin(), eos_.end(), candidate.token) != eos_.end());
     }
     continue_beams();
@@ -100,7 +100,8 @@ void BeamSearch::keep_best(std::span<const std::span<const float>> rows, std::si
         for (std::size_t id = 0; id < rows[beam].size(); ++id) {
             const float score = rows[beam][id] + sum;
             if (std::isnan(score))
-                fail(ErrorCode::nan_logits, "The score of token ", id, " after ", length_, " new tokens is not a number.");
+                fail(ErrorCode::nan_logits, "The score of token ", id, " after ", length_,
+                     " new tokens is not a number.");
             if (candidates_.size() == n) {
                 if (score <= candidates_.front().score) continue;  // of equal ones the first stay
                 std::pop_heap(candidates_.begin(), candidates_.end(), is_better);
@@ -135,7 +136,8 @@ void BeamSearch::draw(std::span<const std::span<const float>> rows, std::uint64_
     candidates_.clear();
     while (candidates_.size() < std::min(n_candidates_, pool_.size())) {
         const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
-        const double target = uniform_draw(seed_, static_cast<std::uint32_t>(candidates_.size()), position) * total;
+        const double target =
+            uniform_draw(seed_, static_cast<std::uint32_t>(candidates_.size()), position) * total;
         std::size_t chosen = pool_.size();
         double sum = 0.0;
         for (std::size_t i = 0; i < pool_.size() && sum <= target; ++i) {
@@ -158,9 +160,13 @@ void BeamSearch::draw(std::span<const std::span<const float>> rows, std::uint64_
 void BeamSearch::continue_beams() {
     order_.resize(candidates_.size());
     std::iota(order_.begin(), order_.end(), std::size_t{0});
-    const auto score = [&](std::size_t i) { return has_ended_[i] ? candidates_[i].score + kOut : candidates_[i].score; };
-    std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) { return score(a) > score(b); });
-    for (std::size_t i = 0; i < beams_.size(); ++i) beams_[i] = {candidates_[order_[i]].node, score(order_[i])};
+    const auto score = [&](std::size_t i) {
+        return has_ended_[i] ? candidates_[i].score + kOut : candidates_[i].score;
+    };
+    std::stable_sort(order_.begin(), order_.end(),
+                     [&](std::size_t a, std::size_t b) { return score(a) > score(b); });
+    for (std::size_t i = 0; i < beams_.size(); ++i)
+        beams_[i] = {candidates_[order_[i]].node, score(order_[i])};
 }
 
 // Only the first n_beams candidates may be finished sequences: the others are there so that enough go on.
@@ -187,8 +193,9 @@ bool BeamSearch::can_improve() const {
     const float best = beams_.front().score / length_norm(grows ? max_new_tokens_ : length_);
     const bool has_place = !are_all_finished();
     return (has_place && best > kOut) ||
-           std::any_of(finished_.begin(), finished_.end(),
-                       [&](const Finished& each) { return each.is_finished && best > finished_.back().score; });
+           std::any_of(finished_.begin(), finished_.end(), [&](const Finished& each) {
+               return each.is_finished && best > finished_.back().score;
+           });
 }
 
 std::vector<std::int32_t> BeamSearch::path(std::int32_t node) const {

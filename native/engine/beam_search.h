@@ -19,9 +19,10 @@ namespace neox {
 enum class EarlyStopping : std::int32_t { off = 0, on, never };
 
 struct BeamOptions {
-    std::int32_t n_beams = 1;      // 1: no search; at most kMostBeams
-    std::int32_t n_return = 1;     // sequences wanted, at most n_beams
-    double length_penalty = 1.0;   // a finished sequence scores its sum of log-probabilities / length^length_penalty
+    std::int32_t n_beams = 1;   // 1: no search; at most kMostBeams
+    std::int32_t n_return = 1;  // sequences wanted, at most n_beams
+    double length_penalty =
+        1.0;  // a finished sequence scores its sum of log-probabilities / length^length_penalty
     EarlyStopping early_stopping = EarlyStopping::off;
 };
 

@@ -14,7 +14,8 @@ std::span<const Token> processor_ids(const Call& call, std::size_t beam) {
     const Beams& beams = *call.beams;
     if (!beams.is_stepping()) return call.processor_ids;
     const Sequence& sequence = beams.sequences[beam];
-    return sequence.tokens().subspan(sequence.has_embeddings() ? static_cast<std::size_t>(call.prompt_end) : 0);
+    return sequence.tokens().subspan(sequence.has_embeddings() ? static_cast<std::size_t>(call.prompt_end)
+                                                               : 0);
 }
 
 SampledToken sampled_token(Beams& beams, std::size_t n_top, std::size_t beam, Token id) {
@@ -56,12 +57,14 @@ void advance_beams(Call& call, bool is_time_up) {
         const std::span<float> row(beams.scores_of(i), beams.n_vocab);
         normalize_logits(row);
         if (beams.n_top > 0)
-            std::copy(row.begin(), row.end(), beams.raw_scores.begin() + static_cast<std::ptrdiff_t>(i * beams.n_vocab));
+            std::copy(row.begin(), row.end(),
+                      beams.raw_scores.begin() + static_cast<std::ptrdiff_t>(i * beams.n_vocab));
         call.sampler->process_logits(row, processor_ids(call, i), call.processor_prompt);
         call.sampler->warp(row, beams.search.min_tokens_to_keep());
     }
     std::vector<std::span<const float>> rows;
-    for (std::size_t i = 0; i < n_beams; ++i) rows.emplace_back(beams.scores_of(is_first ? 0 : i), beams.n_vocab);
+    for (std::size_t i = 0; i < n_beams; ++i)
+        rows.emplace_back(beams.scores_of(is_first ? 0 : i), beams.n_vocab);
     const std::int64_t position = is_first ? call.prompt_end : beams.sequences.front().length();
     const std::int64_t key = call.request.sequence->draw_position(position);
     beams.search.advance(rows, static_cast<std::uint64_t>(key), is_time_up);
@@ -110,7 +113,8 @@ std::vector<BeamOutput> best_beams(const Call& call) {
             output.tokens.push_back(beams.tokens[static_cast<std::size_t>(node)]);
         const bool is_short = finished.is_finished && std::ssize(output.tokens) < call.request.max_new_tokens;
         output.finish = is_short ? FinishReason::time : FinishReason::length;
-        if (!output.tokens.empty() && is_eos(call, output.tokens.back().id)) output.finish = FinishReason::eos;
+        if (!output.tokens.empty() && is_eos(call, output.tokens.back().id))
+            output.finish = FinishReason::eos;
         outputs.push_back(std::move(output));
     }
     return outputs;

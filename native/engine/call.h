@@ -60,16 +60,18 @@ struct CallRequest {
     // Of a generation: the prompt takes the place of all that the sequence holds; the rows that both begin with are kept.
     bool replace = false;
     Overflow overflow = Overflow::error;
-    std::int64_t overflow_keep = 0;       // rows at the beginning that are never dropped; `shift` keeps whole blocks
+    std::int64_t overflow_keep =
+        0;  // rows at the beginning that are never dropped; `shift` keeps whole blocks
 
     // Generation, when max_new_tokens > 0.
     std::int64_t max_new_tokens = 0;
     SamplerConfig sampler;
-    std::uint32_t choice = 0;        // distinguishes draws of several outputs with one seed
-    std::int32_t n_logprobs = -1;    // -1: none; else log-probabilities of the token and of the n most likely
-    bool external_scores = false;    // a step of the caller's own between the processors and the draw; not with beams
-    BeamOptions beams;               // n_beams > 1: a search, whose outcome comes at its end
-    double max_time_ms = 0.0;        // from the start of the call; 0: no limit
+    std::uint32_t choice = 0;      // distinguishes draws of several outputs with one seed
+    std::int32_t n_logprobs = -1;  // -1: none; else log-probabilities of the token and of the n most likely
+    bool external_scores =
+        false;          // a step of the caller's own between the processors and the draw; not with beams
+    BeamOptions beams;  // n_beams > 1: a search, whose outcome comes at its end
+    double max_time_ms = 0.0;         // from the start of the call; 0: no limit
     std::size_t ring_capacity = 128;  // tokens that may wait for the consumer before the sequence pauses
     // Tokens drafted by prompt lookup: Speculation::kAutomatic, 0 (none) to kMostFixed. None with external scores and beams.
     std::int32_t n_draft = Speculation::kAutomatic;
@@ -77,9 +79,9 @@ struct CallRequest {
     // Queries, when max_new_tokens is 0. Positions count from the start of the call's prompt.
     std::vector<std::int64_t> logits_at;
     std::vector<std::int64_t> hidden_at;
-    std::int64_t score_from = -1;    // >= 1: log-probability of every prompt token from this one on
+    std::int64_t score_from = -1;  // >= 1: log-probability of every prompt token from this one on
 
-    std::shared_ptr<Waker> waker;    // may be null
+    std::shared_ptr<Waker> waker;  // may be null
 };
 
 struct CallTimings {
@@ -109,38 +111,39 @@ struct Call {
     CallState state = CallState::waiting;
     FinishReason finish = FinishReason::none;
     std::optional<Error> error;
-    std::vector<SampledToken> ring;  // sampled and not drained yet
-    std::vector<BeamOutput> outputs;  // of a search that is done; the first continues the sequence
-    std::vector<float> logits;         // [logits_at.size(), n_vocab]
-    std::vector<float> hidden;         // [hidden_at.size(), n_embd]
+    std::vector<SampledToken> ring;      // sampled and not drained yet
+    std::vector<BeamOutput> outputs;     // of a search that is done; the first continues the sequence
+    std::vector<float> logits;           // [logits_at.size(), n_vocab]
+    std::vector<float> hidden;           // [hidden_at.size(), n_embd]
     std::vector<float> target_logprobs;  // of the prompt's tokens from score_from on
     CallTimings timings;
-    std::int64_t keep_tokens = -1;     // set with cancel_flag: generated tokens that stay in the sequence
+    std::int64_t keep_tokens = -1;  // set with cancel_flag: generated tokens that stay in the sequence
 
-    std::int64_t begin = 0;            // position of the prompt's first row
-    std::int64_t prompt_end = 0;       // position after the prompt; below 0 once a shift has dropped more than the prompt
-    std::int64_t limit = 0;            // positions that the sequence may have
-    std::int64_t n_overflow = 0;       // rows that truncate_left drops at the beginning
-    std::int64_t n_shifted = 0;        // rows that shifts have dropped
-    std::int64_t n_reused = 0;         // rows of the prompt that were cached already
+    std::int64_t begin = 0;  // position of the prompt's first row
+    std::int64_t prompt_end =
+        0;  // position after the prompt; below 0 once a shift has dropped more than the prompt
+    std::int64_t limit = 0;       // positions that the sequence may have
+    std::int64_t n_overflow = 0;  // rows that truncate_left drops at the beginning
+    std::int64_t n_shifted = 0;   // rows that shifts have dropped
+    std::int64_t n_reused = 0;    // rows of the prompt that were cached already
     std::int64_t n_generated = 0;
     std::int64_t promised_blocks = 0;
     std::unique_ptr<Sampler> sampler;
     std::shared_ptr<Beams> beams;      // of a search that runs
     std::vector<Token> processor_ids;  // what the processors see
     std::size_t processor_prompt = 0;
-    std::vector<float> scores;         // [n_vocab] of the row being sampled
-    std::vector<float> raw_scores;     // the same before the processors, when log-probabilities are asked for
+    std::vector<float> scores;      // [n_vocab] of the row being sampled
+    std::vector<float> raw_scores;  // the same before the processors, when log-probabilities are asked for
     std::vector<std::int32_t> top_ids;
     std::vector<float> top_logprobs;
     std::int32_t argmax = 0;
-    bool has_news = false;             // its waker is due
-    SampledToken pending{};            // the token being sampled
-    std::vector<SampledToken> drawn;   // by the last batch: one, or more where a draft came true
+    bool has_news = false;                     // its waker is due
+    SampledToken pending{};                    // the token being sampled
+    std::vector<SampledToken> drawn;           // by the last batch: one, or more where a draft came true
     std::unique_ptr<Speculation> speculation;  // null: none
     DraftOutputs draft_outputs;
     enum class Draw { none, token, beams, awaits_scores, failed } draw = Draw::none;  // how sampling went
-    std::optional<Error> draw_error;   // why it failed; the sampling thread's, unlike `error`
+    std::optional<Error> draw_error;  // why it failed; the sampling thread's, unlike `error`
     std::chrono::steady_clock::time_point submitted, admitted, first_token;
 };
 

@@ -24,13 +24,13 @@ void set_token(Call& call, Token id) {
         return;
     }
     // log p = logit - log-sum-exp, and the most likely token tells the latter.
-    const float log_sum_exp = call.raw_scores[static_cast<std::size_t>(call.top_ids[0])] - call.top_logprobs[0];
+    const float log_sum_exp =
+        call.raw_scores[static_cast<std::size_t>(call.top_ids[0])] - call.top_logprobs[0];
     call.pending.logprob = call.raw_scores[static_cast<std::size_t>(id)] - log_sum_exp;
 }
 
 // Runs one part of the sampling; whatever it throws ends this call and no other.
-template <class F>
-void sample(Call& call, F&& part) noexcept {
+template <class F> void sample(Call& call, F&& part) noexcept {
     try {
         part();
         return;
@@ -49,7 +49,8 @@ void draw_token(Call& call, std::int64_t position) noexcept {
     sample(call, [&] {
         call.pending = {};
         for (std::int32_t i = 0; i < call.request.n_logprobs; ++i)
-            call.pending.top.push_back({call.top_ids[static_cast<std::size_t>(i)], call.top_logprobs[static_cast<std::size_t>(i)]});
+            call.pending.top.push_back(
+                {call.top_ids[static_cast<std::size_t>(i)], call.top_logprobs[static_cast<std::size_t>(i)]});
         if (call.sampler->is_plain_greedy() && !call.request.external_scores && !wants_logprobs(call)) {
             set_token(call, call.argmax);
             return;
@@ -84,7 +85,8 @@ void draw_tokens(const Plan& plan, Plan::Part& part) noexcept {
     call.draw = Call::Draw::none;
     const bool is_cancelled = call.cancel_flag.load(std::memory_order_relaxed) != 0;
     if (!part.is_due || call.request.max_new_tokens == 0 || is_cancelled) return;
-    if (plan.statuses[part.first_row + static_cast<std::size_t>(part.n_counted) - 1] != RowStatus::done) return;
+    if (plan.statuses[part.first_row + static_cast<std::size_t>(part.n_counted) - 1] != RowStatus::done)
+        return;
     for (std::size_t i = 0;; ++i) {
         const std::int64_t position = part.sequence->draw_position(part.begin + part.n_counted);
         if (i == 0)
@@ -96,7 +98,8 @@ void draw_tokens(const Plan& plan, Plan::Part& part) noexcept {
         call.drawn.push_back(std::move(call.pending));
         if (!call.speculation || !call.speculation->accept(id) || is_eos(call, id)) return;
         // A row of a draft that holds a NaN does not count: its token is fed again, and has its own step to fail in.
-        if (plan.statuses[part.first_row + static_cast<std::size_t>(part.n_counted)] != RowStatus::done) return;
+        if (plan.statuses[part.first_row + static_cast<std::size_t>(part.n_counted)] != RowStatus::done)
+            return;
         ++part.n_counted;
     }
 }
@@ -111,7 +114,8 @@ void draw_beams(Call& call, bool is_time_up) noexcept {
 void draw_from_scores(Call& call, std::int64_t position) noexcept {
     sample(call, [&] {
         call.sampler->warp(call.scores);
-        set_token(call, call.sampler->choose(call.scores, call.request.choice, static_cast<std::uint64_t>(position)));
+        set_token(call, call.sampler->choose(call.scores, call.request.choice,
+                                             static_cast<std::uint64_t>(position)));
     });
 }
 

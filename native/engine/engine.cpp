@@ -17,9 +17,7 @@ void check_idle(const Sequence& sequence) {
 }  // namespace
 
 Engine::Engine(const Config& config, Backend backend, const EngineOptions& options)
-    : config_(config),
-      backend_(backend),
-      options_(options),
+    : config_(config), backend_(backend), options_(options),
       pool_(std::make_shared<KvPool>(options.n_kv_blocks)) {
     waking_.reserve(kMostWakers);
     thread_ = std::thread([this] { run(); });
@@ -127,7 +125,8 @@ Drained Engine::drain(Call& call) {
     const std::lock_guard lock(mutex_);
     Drained drained;
     const bool was_full = call.ring.size() >= call.request.ring_capacity;
-    drained.tokens.assign(std::make_move_iterator(call.ring.begin()), std::make_move_iterator(call.ring.end()));
+    drained.tokens.assign(std::make_move_iterator(call.ring.begin()),
+                          std::make_move_iterator(call.ring.end()));
     call.ring.clear();
     drained.n_reused = call.n_reused;
     drained.outputs = std::move(call.outputs);
@@ -151,9 +150,11 @@ std::vector<float> Engine::scores(Call& call) {
 void Engine::submit_scores(Call& call, std::span<const float> scores) {
     const std::lock_guard lock(mutex_);
     if (call.state == CallState::done || call.cancel_flag.load() != 0) return;  // it ended meanwhile
-    if (call.state != CallState::awaiting_scores) fail(ErrorCode::invalid_argument, "The call awaits no scores.");
+    if (call.state != CallState::awaiting_scores)
+        fail(ErrorCode::invalid_argument, "The call awaits no scores.");
     if (scores.size() != call.scores.size())
-        fail(ErrorCode::invalid_argument, "Expected ", call.scores.size(), " scores but received ", scores.size(), ".");
+        fail(ErrorCode::invalid_argument, "Expected ", call.scores.size(), " scores but received ",
+             scores.size(), ".");
     call.scores.assign(scores.begin(), scores.end());
     call.state = CallState::running;
     draw_from_scores(call, call.request.sequence->draw_position(call.request.sequence->length()));

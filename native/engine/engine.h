@@ -91,7 +91,8 @@ public:
     // read_block: positions [64 * index, 64 * (index + 1)); false when they are not cached. write_block: the same positions
     // when exactly those before them are cached; false when they are not, or when no block can be had.
     bool read_block(Sequence& sequence, std::int64_t index, std::byte* dst, const std::atomic<bool>* cancel);
-    bool write_block(Sequence& sequence, std::int64_t index, const std::byte* src, const std::atomic<bool>* cancel);
+    bool write_block(Sequence& sequence, std::int64_t index, const std::byte* src,
+                     const std::atomic<bool>* cancel);
 
 private:
     using Lock = std::unique_lock<std::mutex>;
@@ -133,7 +134,7 @@ private:
 
     std::once_flag stop_once_;
     std::mutex mutex_;
-    std::condition_variable work_;     // for the engine's thread
+    std::condition_variable work_;      // for the engine's thread
     std::condition_variable finished_;  // for wait()
     bool stopping_ = false;
     std::uint64_t tick_ = 0;
@@ -142,7 +143,8 @@ private:
     std::vector<std::shared_ptr<Call>> running_;
     std::deque<Errand*> errands_;  // of threads that wait for them; one is done between two batches
     static constexpr std::size_t kMostWakers = 16;
-    std::vector<std::shared_ptr<Waker>> waking_;  // the engine's thread alone; room for kMostWakers from the start
+    std::vector<std::shared_ptr<Waker>>
+        waking_;  // the engine's thread alone; room for kMostWakers from the start
     Plan plan_;
     StepCosts costs_;
     std::thread thread_;

@@ -23,9 +23,7 @@ bool is_time_up(const Call& call, Clock::time_point now) {
     return call.request.max_time_ms > 0.0 && ms_between(call.submitted, now) >= call.request.max_time_ms;
 }
 
-bool is_cancelled(const Call& call) {
-    return call.cancel_flag.load(std::memory_order_relaxed) != 0;
-}
+bool is_cancelled(const Call& call) { return call.cancel_flag.load(std::memory_order_relaxed) != 0; }
 
 // The first position of a part, of those that count, whose outputs hold a NaN.
 std::optional<std::int64_t> nan_position(const Plan& plan, const Plan::Part& part) {
@@ -84,7 +82,8 @@ bool Engine::wake_callers(std::unique_lock<std::mutex>& lock) {
             }
             call->has_news = false;
         }
-        std::erase_if(*calls, [](const auto& call) { return call->state == CallState::done && !call->has_news; });
+        std::erase_if(*calls,
+                      [](const auto& call) { return call->state == CallState::done && !call->has_news; });
     }
     if (waking_.empty()) return false;
     lock.unlock();
@@ -105,7 +104,8 @@ double Engine::ms_to_deadline() const {
     for (const auto* calls : {&waiting_, &running_}) {
         for (const auto& call : *calls) {
             if (call->request.max_time_ms <= 0.0) continue;
-            const double left = std::max(0.0, call->request.max_time_ms - ms_between(call->submitted, Clock::now()));
+            const double left =
+                std::max(0.0, call->request.max_time_ms - ms_between(call->submitted, Clock::now()));
             if (nearest < 0.0 || left < nearest) nearest = left;
         }
     }
@@ -118,7 +118,8 @@ void Engine::handle_cancels() {
         if (call.state == CallState::done) return;
         if (is_cancelled(call)) {
             finish(call, call.finish == FinishReason::none ? FinishReason::cancelled : call.finish);
-        } else if (is_time_up(call, now) && !(call.beams && call.beams->is_stepping())) {  // beams end with their next step
+        } else if (is_time_up(call, now) &&
+                   !(call.beams && call.beams->is_stepping())) {  // beams end with their next step
             finish(call, FinishReason::time);
         }
     };
@@ -180,8 +181,8 @@ void Engine::step(std::unique_lock<std::mutex>& lock) {
             lock.lock();
         }
         build_rows(config_, plan_);
-        const Batch batch{plan_.rows.data(), static_cast<std::int32_t>(plan_.rows.size()), plan_.sequences.data(),
-                          static_cast<std::int32_t>(plan_.sequences.size())};
+        const Batch batch{plan_.rows.data(), static_cast<std::int32_t>(plan_.rows.size()),
+                          plan_.sequences.data(), static_cast<std::int32_t>(plan_.sequences.size())};
         lock.unlock();
         const Clock::time_point begin = Clock::now();
         const Status status = backend_.forward(backend_.self, &batch, 0, config_.n_layer, nullptr);
@@ -283,7 +284,8 @@ void Engine::push_beams(Call& call) {
         return;
     }
     call.outputs = best_beams(call);
-    for (const SampledToken& token : call.outputs.front().tokens) call.request.sequence->append_sampled(token.id);
+    for (const SampledToken& token : call.outputs.front().tokens)
+        call.request.sequence->append_sampled(token.id);
     call.n_generated = std::ssize(call.outputs.front().tokens);
     finish(call, call.outputs.front().finish);
 }
@@ -296,12 +298,15 @@ void Engine::finish(Call& call, FinishReason reason) {
 }
 
 std::int64_t Engine::end_position(const Call& call, FinishReason reason) const {
-    const bool is_fed = call.n_generated > 0 || (call.request.max_new_tokens == 0 && reason == FinishReason::length);
-    const std::int64_t kept = call.keep_tokens < 0 ? call.n_generated : std::min(call.keep_tokens, call.n_generated);
+    const bool is_fed =
+        call.n_generated > 0 || (call.request.max_new_tokens == 0 && reason == FinishReason::length);
+    const std::int64_t kept =
+        call.keep_tokens < 0 ? call.n_generated : std::min(call.keep_tokens, call.n_generated);
     if (!is_fed || (kept == 0 && reason == FinishReason::cancelled)) return call.begin;
     const std::int64_t end = call.prompt_end + kept;
     // In rows that a shift has kept, or in those that it has dropped.
-    if (call.n_shifted > 0 && end < kept_by_shift(call)) return std::min(kept_by_shift(call), end + call.n_shifted);
+    if (call.n_shifted > 0 && end < kept_by_shift(call))
+        return std::min(kept_by_shift(call), end + call.n_shifted);
     return end;
 }
 

@@ -60,8 +60,10 @@ public:
             const auto begin = carry_.begin() + static_cast<std::ptrdiff_t>(i * width());
             const auto end = begin + static_cast<std::ptrdiff_t>(width());
             const Place here{stage, rows_[i].pos};
-            if (!found.infinity && std::any_of(begin, end, [](float x) { return std::isinf(x); })) found.infinity = here;
-            if (!found.nan && std::any_of(begin, end, [](float x) { return std::isnan(x); })) found.nan = here;
+            if (!found.infinity && std::any_of(begin, end, [](float x) { return std::isinf(x); }))
+                found.infinity = here;
+            if (!found.nan && std::any_of(begin, end, [](float x) { return std::isnan(x); }))
+                found.nan = here;
         }
     }
 

@@ -37,7 +37,8 @@ std::int64_t add_beams(Plan& plan, Call& call, std::int64_t budget) {
     std::vector<Sequence>& beams = call.beams->sequences;
     for (std::size_t i = 0; i < beams.size() && budget > 0; ++i) {
         if (pending_rows(beams[i]) == 0) continue;
-        plan.parts.push_back({&call, &beams[i], beams[i].n_cached, beams[i].length(), true, i + 1 == beams.size(), 0, i, 0, 1});
+        plan.parts.push_back({&call, &beams[i], beams[i].n_cached, beams[i].length(), true,
+                              i + 1 == beams.size(), 0, i, 0, 1});
         --budget;
     }
     return budget;
@@ -51,10 +52,12 @@ void want_values(const Config& config, Call& call, std::int64_t pos, Row& row) {
         return std::lower_bound(positions.begin(), positions.end(), local) - positions.begin();
     };
     const auto logits = find(request.logits_at);
-    if (logits < std::ssize(request.logits_at) && request.logits_at[static_cast<std::size_t>(logits)] == local)
+    if (logits < std::ssize(request.logits_at) &&
+        request.logits_at[static_cast<std::size_t>(logits)] == local)
         row.logits = call.logits.data() + logits * config.n_vocab;
     const auto hidden = find(request.hidden_at);
-    if (hidden < std::ssize(request.hidden_at) && request.hidden_at[static_cast<std::size_t>(hidden)] == local)
+    if (hidden < std::ssize(request.hidden_at) &&
+        request.hidden_at[static_cast<std::size_t>(hidden)] == local)
         row.hidden = call.hidden.data() + hidden * config.n_embd;
     if (request.score_from >= 1 && local >= request.score_from - 1 && pos + 1 < call.prompt_end) {
         row.targets = request.sequence->tokens().data() + pos + 1;
@@ -170,14 +173,16 @@ void build_rows(const Config& config, Plan& plan) {
         const Sequence& sequence = *part.sequence;
         const std::int32_t index = static_cast<std::int32_t>(plan.sequences.size());
         const std::vector<std::int32_t>& blocks = sequence.table.blocks();
-        plan.sequences.push_back({blocks.data(), static_cast<std::int32_t>(blocks.size()), &call.cancel_flag});
+        plan.sequences.push_back(
+            {blocks.data(), static_cast<std::int32_t>(blocks.size()), &call.cancel_flag});
         for (std::int64_t pos = part.begin; pos < part.end; ++pos) {
             Row row = pos < sequence.length() ? sequence_row(sequence, pos) : draft_row(call, pos);
             row.sequence = index;
             row.pos = static_cast<std::int32_t>(pos);
             if (is_generating(call)) {
                 const std::int64_t last = sequence.length() - 1;
-                if (part.is_last && pos >= last) want_sample(call, part.beam, static_cast<std::size_t>(pos - last), row);
+                if (part.is_last && pos >= last)
+                    want_sample(call, part.beam, static_cast<std::size_t>(pos - last), row);
             } else if (pos >= call.begin) {
                 want_values(config, call, pos, row);
             }

@@ -22,7 +22,8 @@ struct Plan {
         std::int64_t n_draft;     // rows of a draft
         std::size_t beam;         // whose sequence it is; 0 without beams
         std::size_t first_row;    // into rows
-        std::int64_t n_counted;   // rows whose outcome counts: all but those behind a draft's first wrong token
+        std::int64_t
+            n_counted;  // rows whose outcome counts: all but those behind a draft's first wrong token
     };
     std::vector<Part> parts;
     std::size_t n_decoding = 0;  // the first parts, each a step of a call that decodes

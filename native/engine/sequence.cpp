@@ -56,7 +56,8 @@ void Sequence::truncate(std::int64_t n_positions) {
     rows_.tokens.resize(static_cast<std::size_t>(n_positions));
     rows_.phases.resize(rows_.tokens.size());
     while (!rows_.prompts.empty() && rows_.prompts.back().begin >= n_positions) rows_.prompts.pop_back();
-    while (!rows_.embedding_positions.empty() && rows_.embedding_positions.back() >= n_positions) rows_.embedding_positions.pop_back();
+    while (!rows_.embedding_positions.empty() && rows_.embedding_positions.back() >= n_positions)
+        rows_.embedding_positions.pop_back();
     rows_.embeddings.resize(rows_.embedding_positions.size() * static_cast<std::size_t>(n_embd_));
     n_cached = std::min(n_cached, n_positions);
     table.truncate(n_cached);
@@ -106,8 +107,10 @@ void Sequence::drop(std::int64_t begin, std::int64_t n, std::int64_t first_new) 
         return std::lower_bound(first, rows_.embedding_positions.end(), pos) - first;
     };
     const std::ptrdiff_t first = at(begin), last = at(begin + n);
-    rows_.embedding_positions.erase(rows_.embedding_positions.begin() + first, rows_.embedding_positions.begin() + last);
-    rows_.embeddings.erase(rows_.embeddings.begin() + first * n_embd_, rows_.embeddings.begin() + last * n_embd_);
+    rows_.embedding_positions.erase(rows_.embedding_positions.begin() + first,
+                                    rows_.embedding_positions.begin() + last);
+    rows_.embeddings.erase(rows_.embeddings.begin() + first * n_embd_,
+                           rows_.embeddings.begin() + last * n_embd_);
     for (std::int64_t& pos : rows_.embedding_positions) pos = moved(pos);
     rows_.n_dropped += n;
 }

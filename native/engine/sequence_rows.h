@@ -22,7 +22,7 @@ struct SequenceRows {
     std::vector<PromptRun> prompts;                 // by rising begin; a truncated one keeps its end
     std::vector<std::int64_t> embedding_positions;  // rising
     std::vector<float> embeddings;                  // [embedding_positions.size(), n_embd]
-    std::int64_t n_dropped = 0;                     // rows that an overflow of the context took out; draws count them
+    std::int64_t n_dropped = 0;  // rows that an overflow of the context took out; draws count them
 
     std::int64_t length() const { return static_cast<std::int64_t>(tokens.size()); }
 };

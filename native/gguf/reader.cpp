@@ -120,7 +120,8 @@ GgufArray read_array(Reader& in, std::string_view key) {
         fail(ErrorCode::format_type, "Metadata '", printable(key),
              "' is an array of arrays, which is not accepted.");
     const std::uint64_t size = element_bytes(array.element);
-    array.count = in.count(in.number<std::uint64_t>("an array count"), kGgufMostElements, size, "array elements");
+    array.count =
+        in.count(in.number<std::uint64_t>("an array count"), kGgufMostElements, size, "array elements");
     if (array.element == GgufType::string) {
         // Grows with the bytes read: the count alone backs 8 bytes a string, not the memory of one.
         for (std::uint64_t i = 0; i < array.count; ++i)

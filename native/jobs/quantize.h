@@ -18,7 +18,7 @@ struct QuantizeOptions {
     // ERR_NEOX_INVALID_ARGUMENT.
     bool allow_requantize = false;
     std::string quantized_from{};  // neox.quantized_from; the source's own is dropped
-    bool dry_run = false;  // tells the result, writes nothing
+    bool dry_run = false;          // tells the result, writes nothing
 };
 
 // Metadata is kept; general.file_type and general.quantization_version follow the new type. Reads and writes

@@ -82,7 +82,8 @@ std::uint8_t sub_scale(std::uint64_t bits) { return static_cast<std::uint8_t>(8 
 
 // Fills blocks with random bits and hands each to `fix` with 64 more, for what must not be random: the scales.
 template <class Block, class Fix>
-void make_blocks(std::uint64_t key, std::uint64_t first_block, std::uint64_t n_blocks, std::byte* dst, Fix fix) {
+void make_blocks(std::uint64_t key, std::uint64_t first_block, std::uint64_t n_blocks, std::byte* dst,
+                 Fix fix) {
     constexpr std::uint64_t kWords = (sizeof(Block) + 7) / 8 + 1;
     for (std::uint64_t b = 0; b < n_blocks; ++b, dst += sizeof(Block)) {
         std::uint64_t words[kWords];
@@ -96,7 +97,8 @@ void make_blocks(std::uint64_t key, std::uint64_t first_block, std::uint64_t n_b
 
 // q - 16 and kIq4Values lie a little below 0 in the mean, so the sign of a block's scale is drawn.
 template <class Block>
-void make_signed(std::uint64_t key, std::uint64_t first, std::uint64_t n, std::byte* dst, float unit_deviation) {
+void make_signed(std::uint64_t key, std::uint64_t first, std::uint64_t n, std::byte* dst,
+                 float unit_deviation) {
     const auto scale = scales(unit_deviation);
     make_blocks<Block>(key, first, n, dst, [&](Block& block, std::uint64_t bits) {
         block.d = static_cast<std::uint16_t>(scale[bits & 15] | (bits >> 4 & 1) << 15);
@@ -112,7 +114,8 @@ std::array<std::uint16_t, 16> minima(const std::array<std::uint16_t, 16>& scale,
 }
 
 template <class Block>
-void make_with_minimum(std::uint64_t key, std::uint64_t first, std::uint64_t n, std::byte* dst, float n_values) {
+void make_with_minimum(std::uint64_t key, std::uint64_t first, std::uint64_t n, std::byte* dst,
+                       float n_values) {
     const auto scale = scales(even_deviation(n_values));
     const auto minimum = minima(scale, -0.5f * (n_values - 1.0f));
     make_blocks<Block>(key, first, n, dst, [&](Block& block, std::uint64_t bits) {
@@ -146,7 +149,8 @@ void make_q3_k(std::uint64_t key, std::uint64_t first, std::uint64_t n, std::byt
 
 // Q4_K and Q5_K.
 template <class Block>
-void make_k_with_minimum(std::uint64_t key, std::uint64_t first, std::uint64_t n, std::byte* dst, float n_values) {
+void make_k_with_minimum(std::uint64_t key, std::uint64_t first, std::uint64_t n, std::byte* dst,
+                         float n_values) {
     const auto scale = scales(even_deviation(n_values) * kSubScale);
     const auto minimum = minima(scale, 0.5f * (n_values - 1.0f));
     make_blocks<Block>(key, first, n, dst, [&](Block& block, std::uint64_t bits) {

@@ -15,8 +15,8 @@ namespace neox {
 
 struct CpuFeatures;
 
-inline constexpr int kPanelRows = 16;     // rows interleaved in the resident layout (kernels/layout.h)
-inline constexpr int kQuantBlock = 32;    // activations share one scale per 32 columns
+inline constexpr int kPanelRows = 16;   // rows interleaved in the resident layout (kernels/layout.h)
+inline constexpr int kQuantBlock = 32;  // activations share one scale per 32 columns
 
 // How the activations of a matrix product are represented.
 //   f32: as they are; the weights are dequantized in registers. Precision exact and high.
@@ -29,11 +29,11 @@ struct Activations {
     Arithmetic arithmetic = Arithmetic::f32;
     int n_tokens = 0;
     std::int64_t n_cols = 0;
-    const float* f32 = nullptr;            // [n_tokens, n_cols], when arithmetic is f32
-    const std::int8_t* high = nullptr;     // [n_tokens, n_cols], q8 and q15
-    const std::int8_t* low = nullptr;      // [n_tokens, n_cols], q15 only
-    const float* scale = nullptr;          // [n_tokens, n_cols / 32]
-    const std::int32_t* sum = nullptr;     // [n_tokens, n_cols / 16]: sums of the integers, over 16 columns each
+    const float* f32 = nullptr;         // [n_tokens, n_cols], when arithmetic is f32
+    const std::int8_t* high = nullptr;  // [n_tokens, n_cols], q8 and q15
+    const std::int8_t* low = nullptr;   // [n_tokens, n_cols], q15 only
+    const float* scale = nullptr;       // [n_tokens, n_cols / 32]
+    const std::int32_t* sum = nullptr;  // [n_tokens, n_cols / 16]: sums of the integers, over 16 columns each
 };
 
 // The product of panels [panel_begin, panel_end) with all tokens:
@@ -100,7 +100,7 @@ inline constexpr int code_search_blocks(DType dtype) {
 }
 
 struct Kernels {
-    const char* name;                              // "scalar", "avx2", "avx512vnni"
+    const char* name;  // "scalar", "avx2", "avx512vnni"
     bool (*supported)(const CpuFeatures& cpu);
 
     // nullptr where a weight type cannot be combined with that arithmetic (q8 and q15 need a quantized type).
@@ -116,7 +116,8 @@ struct Kernels {
     void (*search_codes)(const CodeSearch& search);
 
     // y = (x - mean) / sqrt(var + eps) * weight + bias, biased variance. n > 0. x and y may be the same.
-    void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, std::int64_t n, float* y);
+    void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, std::int64_t n,
+                       float* y);
     // Rotates the first n_rot values of one head in place: pairs (j, j + n_rot / 2); cos and sin are [n_rot / 2].
     void (*rope)(float* head, const float* cos, const float* sin, int n_rot);
     void (*attention)(const AttentionArgs& args);

@@ -37,7 +37,8 @@ std::size_t resident_panel_bytes(DType dtype, std::int64_t n_cols) {
     // Also refuses rows that are no whole blocks.
     std::uint64_t bytes = row_bytes(dtype, static_cast<std::uint64_t>(n_cols));
     if (const BlockLayout* layout = find_block_layout(dtype))
-        bytes = checked_mul(static_cast<std::uint64_t>(n_cols) / (32u * static_cast<unsigned>(layout->n_blocks())),
+        bytes = checked_mul(static_cast<std::uint64_t>(n_cols) /
+                                (32u * static_cast<unsigned>(layout->n_blocks())),
                             layout->group_bytes(), "A panel of 16 rows");
     else
         bytes = checked_mul(bytes, kPanelRows, "A panel of 16 rows");

@@ -14,11 +14,11 @@ namespace {
 using Scales = BlockLayout::Scales;
 
 constexpr BlockLayout kLayouts[] = {
-    {DType::Q8_0, Scales::f16, 8, 128},       {DType::Q4_0, Scales::f16, 4, 8},
-    {DType::Q4_1, Scales::f16_min, 4, 0},     {DType::Q5_0, Scales::f16, 5, 16},
-    {DType::Q5_1, Scales::f16_min, 5, 0},     {DType::IQ4_NL, Scales::f16, 4, 0},
+    {DType::Q8_0, Scales::f16, 8, 128},        {DType::Q4_0, Scales::f16, 4, 8},
+    {DType::Q4_1, Scales::f16_min, 4, 0},      {DType::Q5_0, Scales::f16, 5, 16},
+    {DType::Q5_1, Scales::f16_min, 5, 0},      {DType::IQ4_NL, Scales::f16, 4, 0},
     {DType::Q2_K, Scales::half_int_min, 2, 0}, {DType::Q3_K, Scales::half_int, 3, 4},
-    {DType::Q4_K, Scales::int_min, 4, 0},     {DType::Q5_K, Scales::int_min, 5, 0},
+    {DType::Q4_K, Scales::int_min, 4, 0},      {DType::Q5_K, Scales::int_min, 5, 0},
     {DType::Q6_K, Scales::half_int, 6, 32},
 };
 
@@ -214,7 +214,8 @@ int read_code(const BlockLayout& layout, const std::byte* codes, int lane, int c
 
 // Group by group, so that all rows write to the same lines.
 template <DType kType>
-void lay_out(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, int n_rows, std::byte* panel) {
+void lay_out(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, int n_rows,
+             std::byte* panel) {
     constexpr BlockLayout kLayout = layout_of(kType);
     constexpr int kCodes = kLayout.scale_bytes();
     RowGroup group;
@@ -245,8 +246,8 @@ const BlockLayout* find_block_layout(DType dtype) {
     return nullptr;
 }
 
-void lay_out_blocks(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, int n_rows,
-                    std::byte* panel) {
+void lay_out_blocks(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
+                    int n_rows, std::byte* panel) {
     switch (dtype) {
         case DType::Q8_0: return lay_out<DType::Q8_0>(n_cols, rows, row_stride, n_rows, panel);
         case DType::Q4_0: return lay_out<DType::Q4_0>(n_cols, rows, row_stride, n_rows, panel);
@@ -270,17 +271,20 @@ float read_resident_value(const BlockLayout& layout, const std::byte* panel, int
     const std::byte* block = head + layout.head_bytes() + within / 32 * layout.block_bytes();
     const int code = read_code(layout, block + layout.scale_bytes(), lane, within % 32);
     const float d = f16_to_f32(load<std::uint16_t>(head + 2 * lane));
-    const float q = static_cast<float>(layout.dtype == DType::IQ4_NL ? kIq4Values[code] : code - layout.offset);
+    const float q =
+        static_cast<float>(layout.dtype == DType::IQ4_NL ? kIq4Values[code] : code - layout.offset);
     if (layout.scales == Scales::f16) return d * q;
     const auto minimum = [&] { return f16_to_f32(load<std::uint16_t>(head + 32 + 2 * lane)); };
     if (layout.scales == Scales::f16_min) return d * q + minimum();
     const auto own = [&](int i) { return std::to_integer<int>(block[16 * i + lane]); };
     const int half = within % 32 / 16;
     switch (layout.scales) {
-        case Scales::int_min: return d * static_cast<float>(own(0)) * q - minimum() * static_cast<float>(own(1));
+        case Scales::int_min:
+            return d * static_cast<float>(own(0)) * q - minimum() * static_cast<float>(own(1));
         case Scales::half_int: return d * static_cast<float>(static_cast<std::int8_t>(own(half))) * q;
         default:
-            return d * static_cast<float>(own(half) & 15) * q - minimum() * static_cast<float>(own(half) >> 4);
+            return d * static_cast<float>(own(half) & 15) * q -
+                   minimum() * static_cast<float>(own(half) >> 4);
     }
 }
 

@@ -12,11 +12,11 @@ namespace neox {
 // How the resident layout holds a quantized type. A head and the n_blocks blocks of 32 columns behind it make a group.
 struct BlockLayout {
     enum class Scales : std::uint8_t {
-        f16,             // head: d
-        f16_min,         // head: d, m
-        int_min,         // head: d, dmin; a block: scale, minimum
-        half_int,        // head: d; a block: a scale of each half, signed
-        half_int_min,    // head: d, dmin; a block: scale | minimum << 4 of each half
+        f16,           // head: d
+        f16_min,       // head: d, m
+        int_min,       // head: d, dmin; a block: scale, minimum
+        half_int,      // head: d; a block: a scale of each half, signed
+        half_int_min,  // head: d, dmin; a block: scale | minimum << 4 of each half
     };
     DType dtype{};
     Scales scales{};
@@ -38,8 +38,8 @@ struct BlockLayout {
 const BlockLayout* find_block_layout(DType dtype);
 
 // layout_panel for a type that has a BlockLayout; nothing is written for rows that are not there.
-void lay_out_blocks(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, int n_rows,
-                    std::byte* panel);
+void lay_out_blocks(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
+                    int n_rows, std::byte* panel);
 
 // Column `column` of row `lane`: dequantize_row's value, bit for bit.
 float read_resident_value(const BlockLayout& layout, const std::byte* panel, int lane, std::int64_t column);

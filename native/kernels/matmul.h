@@ -14,9 +14,9 @@ enum class Activation : std::uint8_t { none, gelu_erf, gelu_tanh };
 
 // What is done to y while it is still in cache.
 struct Epilogue {
-    const float* bias = nullptr;          // [n_rows], or none
+    const float* bias = nullptr;  // [n_rows], or none
     Activation activation = Activation::none;
-    const float* residual = nullptr;      // [n_tokens, residual_stride], added after the activation; may alias y
+    const float* residual = nullptr;  // [n_tokens, residual_stride], added after the activation; may alias y
     std::int64_t residual_stride = 0;
 };
 
@@ -29,8 +29,8 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, c
 class ActivationBuffer {
 public:
     // x: [n_tokens, n_cols] contiguous. f32 returns a view of x itself. Parallel over tokens.
-    Activations prepare(ThreadPool& pool, const Kernels& kernels, Arithmetic arithmetic, const float* x, int n_tokens,
-                        std::int64_t n_cols);
+    Activations prepare(ThreadPool& pool, const Kernels& kernels, Arithmetic arithmetic, const float* x,
+                        int n_tokens, std::int64_t n_cols);
 
 private:
     AlignedBuffer<std::int8_t> high_;

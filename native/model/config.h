@@ -56,7 +56,7 @@ struct Config {
 
 // Where a value came from, for inspect.
 struct ConfigOrigin {
-    std::string key;     // Hugging Face's name
+    std::string key;  // Hugging Face's name
     std::string value;
     std::string origin;  // "file" or "default"
 };

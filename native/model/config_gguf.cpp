@@ -43,7 +43,8 @@ void read_rope(const GgufFile& file, Config& config) {
     // llama.cpp knows no dynamic scaling and refuses its name, so that has a key of its own.
     if (const auto own = file.find_string("neox.rope.scaling.type"); own && *own != "none") {
         if (*own != "dynamic")
-            fail(ErrorCode::unsupported, "neox.rope.scaling.type is '", printable(*own), "', which is not supported.");
+            fail(ErrorCode::unsupported, "neox.rope.scaling.type is '", printable(*own),
+                 "', which is not supported.");
         config.rope_scaling = RopeScaling::dynamic;
         config.rope_factor =
             checked_positive("neox.rope.scaling.factor", double{file.get_f32("neox.rope.scaling.factor")});
@@ -54,7 +55,8 @@ void read_rope(const GgufFile& file, Config& config) {
     const std::string type = file.find_string("gptneox.rope.scaling.type").value_or("linear");
     if (type == "none" || ((!factor || *factor == 0.0f) && type == "linear")) return;
     if (type != "linear")
-        fail(ErrorCode::unsupported, "gptneox.rope.scaling.type is '", printable(type), "', which is not supported.");
+        fail(ErrorCode::unsupported, "gptneox.rope.scaling.type is '", printable(type),
+             "', which is not supported.");
     config.rope_scaling = RopeScaling::linear;
     config.rope_factor = checked_positive("gptneox.rope.scaling.factor", double{*factor});
     if (config.rope_factor == 1.0f) config.rope_scaling = RopeScaling::none;
@@ -80,8 +82,7 @@ void read_special_ids(const GgufFile& file, ParsedConfig& parsed) {
     if (config.eos >= 0) parsed.eos_ids = {config.eos};
     if (const GgufValue* all = file.find(kKeyEosIds)) {
         const auto ids = all->as_i32_array();
-        if (!ids || ids->empty())
-            fail(ErrorCode::format_type, kKeyEosIds, " must be an array of integers.");
+        if (!ids || ids->empty()) fail(ErrorCode::format_type, kKeyEosIds, " must be an array of integers.");
         parsed.eos_ids = *ids;
         config.eos = ids->front();
     }

@@ -10,7 +10,7 @@
 namespace neox {
 
 struct IntegerField {
-    std::int32_t Config::* field;
+    std::int32_t Config::*field;
     const char* hf_key;
     const char* gguf_key;  // nullptr: not metadata
     std::int64_t hf_default;

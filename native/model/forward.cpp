@@ -14,17 +14,19 @@ void check_row(const CpuState& s, const Batch& batch, const Row& row) {
     if (row.sequence < 0 || row.sequence >= batch.n_sequences)
         fail(ErrorCode::internal, "Row names sequence ", row.sequence, " of ", batch.n_sequences, ".");
     if (row.pos < 0 || row.pos >= s.options.n_ctx)
-        fail(ErrorCode::context_full, "Position ", row.pos, " is outside the context of ", s.options.n_ctx, ".");
+        fail(ErrorCode::context_full, "Position ", row.pos, " is outside the context of ", s.options.n_ctx,
+             ".");
     if (row.rope_length <= row.pos || row.rope_length > s.options.n_ctx)
         fail(ErrorCode::internal, "Position ", row.pos, " is rotated as one of ", row.rope_length, ".");
     if (row.pos / kKvBlock >= batch.sequences[row.sequence].n_blocks)
         fail(ErrorCode::internal, "Position ", row.pos, " has no KV block.");
     for (std::int32_t i = 0; i < row.n_targets; ++i)
         if (row.targets[i] < 0 || row.targets[i] >= c.n_vocab)
-            fail(ErrorCode::invalid_argument, "Target id ", row.targets[i], " is outside the vocabulary of ", c.n_vocab,
-                 ".");
+            fail(ErrorCode::invalid_argument, "Target id ", row.targets[i], " is outside the vocabulary of ",
+                 c.n_vocab, ".");
     if (!row.embedding && (row.token < 0 || row.token >= c.n_vocab))
-        fail(ErrorCode::invalid_argument, "Token id ", row.token, " is outside the vocabulary of ", c.n_vocab, ".");
+        fail(ErrorCode::invalid_argument, "Token id ", row.token, " is outside the vocabulary of ", c.n_vocab,
+             ".");
 }
 
 // Starts from embeddings: x = embed_in[token], or the row's own vector. Prompt rows go first, so that each arithmetic
@@ -38,14 +40,15 @@ void begin_rows(CpuState& s, const Batch& batch, const float* carry) {
         a.rows.push_back(&batch.rows[i]);
     }
     s.rope.prepare(batch);
-    const auto first_step = std::stable_partition(a.rows.begin(), a.rows.end(),
-                                                  [](const Row* row) { return row->phase == RowPhase::prompt; });
+    const auto first_step = std::stable_partition(
+        a.rows.begin(), a.rows.end(), [](const Row* row) { return row->phase == RowPhase::prompt; });
     a.n_prompt = static_cast<int>(first_step - a.rows.begin());
     for (std::size_t i = 0; i < a.rows.size(); ++i) {
         const Row& row = *a.rows[i];
         float* x = a.x.data() + static_cast<std::int64_t>(i) * stride;
         if (carry)
-            std::memcpy(x, carry + (&row - batch.rows) * n_embd, static_cast<std::size_t>(n_embd) * sizeof(float));
+            std::memcpy(x, carry + (&row - batch.rows) * n_embd,
+                        static_cast<std::size_t>(n_embd) * sizeof(float));
         else if (row.embedding)
             std::memcpy(x, row.embedding, static_cast<std::size_t>(n_embd) * sizeof(float));
         else
@@ -78,7 +81,8 @@ void drop_cancelled(CpuState& s, const Batch& batch) {
     a.n_prompt = n_prompt;
 }
 
-void layer_norm(CpuState& s, const float* x, const AlignedBuffer<float>& weight, const AlignedBuffer<float>& bias) {
+void layer_norm(CpuState& s, const float* x, const AlignedBuffer<float>& weight,
+                const AlignedBuffer<float>& bias) {
     const std::int64_t n_embd = s.weights.config.n_embd, stride = panel_stride(n_embd);
     s.pool.parallel_for(s.act.rows.size(), [&](std::size_t i, int) {
         const std::int64_t row = static_cast<std::int64_t>(i);
@@ -126,8 +130,8 @@ void attention(CpuState& s, const Batch& batch, std::int32_t layer) {
             tiles[t] = s.kv.k(layer, sequence.blocks[t], head);
             tiles[n_tiles + t] = s.kv.v(layer, sequence.blocks[t], head);
         }
-        s.kernels.attention({s.kv.type(), static_cast<int>(dim), scale, std::int64_t{row.pos} + 1, tiles.data(),
-                             tiles.data() + n_tiles,
+        s.kernels.attention({s.kv.type(), static_cast<int>(dim), scale, std::int64_t{row.pos} + 1,
+                             tiles.data(), tiles.data() + n_tiles,
                              s.act.qkv.data() + static_cast<std::int64_t>(i) * stride + head * dim,
                              s.act.attn.data() + static_cast<std::int64_t>(i) * c.n_embd + head * dim});
     });
@@ -147,10 +151,11 @@ void run_layer(CpuState& s, const Batch& batch, std::int32_t index) {
     Activity& a = s.act;
     const std::int64_t stride = panel_stride(c.n_embd), ff_stride = panel_stride(c.n_ff);
     const InputSquares* squares = batch.input_squares;
-    const auto observe = [&](double* InputSquares::* sums, const float* x, std::int64_t n_cols) {
+    const auto observe = [&](double* InputSquares::*sums, const float* x, std::int64_t n_cols) {
         if (squares) add_squares(s, x, n_cols, squares->*sums + index * n_cols);
     };
-    const Activation gelu = c.hidden_act == HiddenAct::gelu_erf ? Activation::gelu_erf : Activation::gelu_tanh;
+    const Activation gelu =
+        c.hidden_act == HiddenAct::gelu_erf ? Activation::gelu_erf : Activation::gelu_tanh;
 
     // qkv = W_qkv ln1(x) + b
     layer_norm(s, a.x.data(), w.attn_norm, w.attn_norm_bias);
@@ -166,7 +171,8 @@ void run_layer(CpuState& s, const Batch& batch, std::int32_t index) {
     // x = mid + W_down gelu(W_up ln2(h) + b) + b, where h is mid, or the layer's input under the parallel residual
     layer_norm(s, c.parallel_residual ? a.x.data() : a.mid.data(), w.ffn_norm, w.ffn_norm_bias);
     observe(&InputSquares::ffn_up, a.norm.data(), c.n_embd);
-    project(s, w.ffn_up.view, a.norm.data(), a.ffn.data(), ff_stride, {.bias = w.ffn_up_bias.data(), .activation = gelu});
+    project(s, w.ffn_up.view, a.norm.data(), a.ffn.data(), ff_stride,
+            {.bias = w.ffn_up_bias.data(), .activation = gelu});
     close_gaps(a.ffn.data(), a.rows.size(), c.n_ff, ff_stride);
     observe(&InputSquares::ffn_down, a.ffn.data(), c.n_ff);
     project(s, w.ffn_down.view, a.ffn.data(), a.x.data(), stride,
@@ -206,16 +212,20 @@ void project(CpuState& s, const ResidentMatrix& w, const float* x, float* y, std
 void add_squares(CpuState& s, const float* x, std::int64_t n_cols, double* sums) {
     constexpr std::int64_t kColumns = 512;
     const std::size_t n_rows = s.act.rows.size();
-    s.pool.parallel_for(static_cast<std::size_t>((n_cols + kColumns - 1) / kColumns), [&](std::size_t task, int) {
-        const std::int64_t begin = static_cast<std::int64_t>(task) * kColumns, end = std::min(begin + kColumns, n_cols);
-        for (std::size_t i = 0; i < n_rows; ++i) {
-            const float* row = x + static_cast<std::int64_t>(i) * n_cols;
-            for (std::int64_t k = begin; k < end; ++k) sums[k] += static_cast<double>(row[k]) * static_cast<double>(row[k]);
-        }
-    });
+    s.pool.parallel_for(static_cast<std::size_t>((n_cols + kColumns - 1) / kColumns),
+                        [&](std::size_t task, int) {
+                            const std::int64_t begin = static_cast<std::int64_t>(task) * kColumns,
+                                               end = std::min(begin + kColumns, n_cols);
+                            for (std::size_t i = 0; i < n_rows; ++i) {
+                                const float* row = x + static_cast<std::int64_t>(i) * n_cols;
+                                for (std::int64_t k = begin; k < end; ++k)
+                                    sums[k] += static_cast<double>(row[k]) * static_cast<double>(row[k]);
+                            }
+                        });
 }
 
-void forward(CpuState& s, const Batch& batch, std::int32_t layer_begin, std::int32_t layer_end, float* carry) {
+void forward(CpuState& s, const Batch& batch, std::int32_t layer_begin, std::int32_t layer_end,
+             float* carry) {
     const Config& c = s.weights.config;
     if (layer_begin < 0 || layer_end > c.n_layer || layer_begin > layer_end)
         fail(ErrorCode::internal, "Layers [", layer_begin, ", ", layer_end, ") of ", c.n_layer, ".");

@@ -18,15 +18,15 @@ namespace neox {
 
 // Scratch of one backend, sized for max_rows. Row strides are rounded up to whole panels of 16.
 struct Activity {
-    AlignedBuffer<float> x;          // [n, n_embd] residual stream
-    AlignedBuffer<float> mid;        // [n, n_embd] residual stream after attention
-    AlignedBuffer<float> norm;       // [n, n_embd] output of a LayerNorm, contiguous
-    AlignedBuffer<float> qkv;        // [n, 3 n_embd]
-    AlignedBuffer<float> attn;       // [n, n_embd] heads side by side, contiguous
-    AlignedBuffer<float> ffn;        // [n, n_ff]
-    AlignedBuffer<float> logits;     // [kHeadRows, n_vocab]
-    std::vector<const Row*> rows;    // rows still alive: those of phase prompt, then those of phase step
-    int n_prompt = 0;                // how many of them are prompt rows
+    AlignedBuffer<float> x;        // [n, n_embd] residual stream
+    AlignedBuffer<float> mid;      // [n, n_embd] residual stream after attention
+    AlignedBuffer<float> norm;     // [n, n_embd] output of a LayerNorm, contiguous
+    AlignedBuffer<float> qkv;      // [n, 3 n_embd]
+    AlignedBuffer<float> attn;     // [n, n_embd] heads side by side, contiguous
+    AlignedBuffer<float> ffn;      // [n, n_ff]
+    AlignedBuffer<float> logits;   // [kHeadRows, n_vocab]
+    std::vector<const Row*> rows;  // rows still alive: those of phase prompt, then those of phase step
+    int n_prompt = 0;              // how many of them are prompt rows
 };
 
 // One CPU backend: what forward() works on.
@@ -43,7 +43,8 @@ struct CpuState {
 };
 
 // See Backend::forward.
-void forward(CpuState& state, const Batch& batch, std::int32_t layer_begin, std::int32_t layer_end, float* carry);
+void forward(CpuState& state, const Batch& batch, std::int32_t layer_begin, std::int32_t layer_end,
+             float* carry);
 
 // y[n, w.n_rows] = epilogue(x W^T) for the live rows, each in the arithmetic of its phase. x is contiguous.
 void project(CpuState& state, const ResidentMatrix& w, const float* x, float* y, std::int64_t y_stride,

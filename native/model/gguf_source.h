@@ -18,8 +18,8 @@ inline constexpr char kKeyAddedTokens[] = "neox.tokenizer.added_tokens";        
 inline constexpr char kKeyGenerationConfig[] = "neox.generation_config";             // string
 inline constexpr char kKeyChatFormat[] = "neox.chat_format";                         // string
 inline constexpr char kKeyQuantizedFrom[] = "neox.quantized_from";  // string: of a cached copy, its source
-inline constexpr char kKeyHiddenAct[] = "neox.hidden_act";  // string: "gelu", "gelu_new"
-inline constexpr char kKeyEosIds[] = "neox.eos_token_ids";  // array of i32, if several
+inline constexpr char kKeyHiddenAct[] = "neox.hidden_act";          // string: "gelu", "gelu_new"
+inline constexpr char kKeyEosIds[] = "neox.eos_token_ids";          // array of i32, if several
 // u32, 2^32 - 1: the model has no such token, though tokenizer.ggml.* names the tokenizer's.
 inline constexpr char kKeyBosId[] = "neox.bos_token_id";
 inline constexpr char kKeyEosId[] = "neox.eos_token_id";

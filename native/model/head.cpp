@@ -24,7 +24,8 @@ void write_top(const Row& row, const float* logits, std::int32_t n_vocab, double
     });
     for (std::int32_t i = 0; i < n; ++i) {
         row.top_ids[i] = ids[static_cast<std::size_t>(i)];
-        row.top_logprobs[i] = static_cast<float>(static_cast<double>(logits[ids[static_cast<std::size_t>(i)]]) - log_normalizer);
+        row.top_logprobs[i] = static_cast<float>(
+            static_cast<double>(logits[ids[static_cast<std::size_t>(i)]]) - log_normalizer);
     }
 }
 
@@ -41,7 +42,8 @@ void write_row(const CpuState& s, const Row& row, const float* logits) {
     if (row.n_targets == 0 && row.n_top == 0) return;
     const double log_normalizer = s.kernels.log_sum_exp(logits, n_vocab, max);
     for (std::int32_t i = 0; i < row.n_targets; ++i)
-        row.target_logprobs[i] = static_cast<float>(static_cast<double>(logits[row.targets[i]]) - log_normalizer);
+        row.target_logprobs[i] =
+            static_cast<float>(static_cast<double>(logits[row.targets[i]]) - log_normalizer);
     if (row.n_top > 0) write_top(row, logits, n_vocab, log_normalizer);
 }
 
@@ -96,7 +98,8 @@ void write_outputs(CpuState& s, const Batch& batch) {
         project(s, s.weights.output.view, a.norm.data(), a.logits.data(), vocab_stride, {});
         s.pool.parallel_for(a.rows.size(), [&](std::size_t i, int) {
             const Row& row = *a.rows[i];
-            if (wants_head(row)) write_row(s, row, a.logits.data() + static_cast<std::int64_t>(i) * vocab_stride);
+            if (wants_head(row))
+                write_row(s, row, a.logits.data() + static_cast<std::int64_t>(i) * vocab_stride);
         });
     }
 }

@@ -34,8 +34,8 @@ std::vector<double> read_sums(std::span<const std::byte> bytes, const std::strin
     for (std::size_t i = 0; i < sums.size(); ++i) {
         sums[i] = float_at(bytes, i);
         if (!std::isfinite(sums[i]) || sums[i] < 0.0)
-            fail(ErrorCode::format_value, "The importance of column ", i, " of '", printable(name), "' is ", sums[i],
-                 "; a finite number of at least 0 was expected.");
+            fail(ErrorCode::format_value, "The importance of column ", i, " of '", printable(name), "' is ",
+                 sums[i], "; a finite number of at least 0 was expected.");
     }
     return sums;
 }

@@ -13,15 +13,11 @@ std::uint64_t kv_block_bytes(const Config& config, KvType type) {
 }
 
 KvMemory::KvMemory(const Config& config, KvType type, std::int32_t n_blocks)
-    : type_(type),
-      n_layer_(config.n_layer),
-      n_head_(config.n_head),
-      n_blocks_(n_blocks),
+    : type_(type), n_layer_(config.n_layer), n_head_(config.n_head), n_blocks_(n_blocks),
       row_bytes_(static_cast<std::size_t>(kv_row_bytes(type, config.head_dim()))),
       tile_bytes_(static_cast<std::size_t>(kv_tile_bytes(type, config.head_dim()))),
       layer_bytes_(tile_bytes_ * 2 * static_cast<std::size_t>(config.n_head)),
-      memory_(checked_mul(block_bytes(), static_cast<std::uint64_t>(n_blocks), "KV pool"),
-              PageUse::lazy) {}
+      memory_(checked_mul(block_bytes(), static_cast<std::uint64_t>(n_blocks), "KV pool"), PageUse::lazy) {}
 
 void KvMemory::check_block(std::int32_t block) const {
     if (block < 0 || block >= n_blocks_)
@@ -32,7 +28,8 @@ void KvMemory::copy(std::int32_t from, std::int32_t to, std::int32_t n_positions
     check_block(from);
     check_block(to);
     // What follows the rows holds the scales of all 64 positions, side by side.
-    const std::size_t bytes = row_bytes_ * static_cast<std::size_t>(n_positions), rest = row_bytes_ * kKvBlock;
+    const std::size_t bytes = row_bytes_ * static_cast<std::size_t>(n_positions),
+                      rest = row_bytes_ * kKvBlock;
     for (std::int32_t layer = 0; layer < n_layer_; ++layer)
         for (int value = 0; value < 2; ++value)
             for (std::int32_t head = 0; head < n_head_; ++head) {

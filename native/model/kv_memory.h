@@ -44,7 +44,7 @@ private:
 
     KvType type_;
     std::int32_t n_layer_, n_head_, n_blocks_;
-    std::size_t row_bytes_;    // of one position in a tile, without what follows the rows
+    std::size_t row_bytes_;  // of one position in a tile, without what follows the rows
     std::size_t tile_bytes_;
     std::size_t layer_bytes_;  // of one block in one layer
     PageBuffer memory_;

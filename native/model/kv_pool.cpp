@@ -32,7 +32,8 @@ std::int32_t KvPool::references(std::int32_t block) const {
 std::int32_t KvPool::allocate() {
     const std::lock_guard lock(mutex_);
     if (free_.empty())
-        fail(ErrorCode::kv_full, "The KV pool of ", capacity(), " blocks of ", kKvBlock, " positions is full.");
+        fail(ErrorCode::kv_full, "The KV pool of ", capacity(), " blocks of ", kKvBlock,
+             " positions is full.");
     const std::int32_t block = free_.back();
     free_.pop_back();
     references_[static_cast<std::size_t>(block)] = 1;
@@ -70,12 +71,14 @@ std::int32_t BlockTable::needed(std::int64_t begin, std::int64_t end) const {
 }
 
 bool BlockTable::owns_any() const {
-    return std::any_of(blocks_.begin(), blocks_.end(), [&](std::int32_t block) { return pool_->references(block) == 1; });
+    return std::any_of(blocks_.begin(), blocks_.end(),
+                       [&](std::int32_t block) { return pool_->references(block) == 1; });
 }
 
 void BlockTable::reserve(const Backend& backend, std::int64_t begin, std::int64_t end) {
     const std::size_t want = blocks_for(end);
-    for (std::size_t i = static_cast<std::size_t>(begin / kKvBlock); i < std::min(want, blocks_.size()); ++i) {
+    for (std::size_t i = static_cast<std::size_t>(begin / kKvBlock); i < std::min(want, blocks_.size());
+         ++i) {
         if (pool_->references(blocks_[i]) == 1) continue;
         const std::int32_t copy = pool_->allocate();
         const std::int64_t kept = begin - static_cast<std::int64_t>(i) * kKvBlock;

@@ -61,8 +61,8 @@ void load_slice(const TensorSource& source, const Device& device, void* handle, 
                 quantize_rows(spec.dtype, values.data(), n_rows, n_cols, nullptr,
                               converted.data() + row * to);
             } catch (const Error& e) {
-                throw Error(e.code(), text("Tensor '", file.name, "', from row ", slice.row_begin + row, " on: ",
-                                           e.what()));
+                throw Error(e.code(), text("Tensor '", file.name, "', from row ", slice.row_begin + row,
+                                           " on: ", e.what()));
             }
         }
         rows = converted.data();

@@ -48,7 +48,7 @@ struct Model {
     std::optional<FileType> file_type;  // asked for, else what the file says of itself
     bool is_requantized = false;        // from one quantized type to another
     std::uint64_t file_bytes = 0;
-    std::uint64_t fingerprint = 0;      // of the resident weights: see model/fingerprint.h
+    std::uint64_t fingerprint = 0;  // of the resident weights: see model/fingerprint.h
     std::shared_ptr<const Weights> weights;
 
     const Config& config() const { return parsed.config; }

@@ -18,15 +18,12 @@ float power(float base, double exponent) {
 }  // namespace
 
 RopeTable::RopeTable(const Config& config, std::int32_t n_ctx)
-    : half_(static_cast<std::size_t>(config.n_rot / 2)),
-      n_rot_(config.n_rot),
-      n_ctx_(n_ctx),
-      n_ctx_train_(config.n_ctx_train),
-      is_dynamic_(config.rope_scaling == RopeScaling::dynamic),
-      base_(config.rope_base),
-      factor_(config.rope_factor) {
+    : half_(static_cast<std::size_t>(config.n_rot / 2)), n_rot_(config.n_rot), n_ctx_(n_ctx),
+      n_ctx_train_(config.n_ctx_train), is_dynamic_(config.rope_scaling == RopeScaling::dynamic),
+      base_(config.rope_base), factor_(config.rope_factor) {
     if (is_dynamic_ && n_rot_ <= 2)
-        fail(ErrorCode::unsupported, "rope_scaling \"dynamic\" needs more than ", n_rot_, " rotary dimensions.");
+        fail(ErrorCode::unsupported, "rope_scaling \"dynamic\" needs more than ", n_rot_,
+             " rotary dimensions.");
     set_frequencies(base_, config.rope_scaling == RopeScaling::linear ? factor_ : 1.0f, inv_freq_);
 }
 
@@ -43,7 +40,8 @@ void RopeTable::set_frequencies(float base, float divisor, std::vector<float>& i
 // length is a tensor (_compute_dynamic_ntk_parameters).
 void RopeTable::scale_frequencies(std::int32_t length) {
     if (length == scaled_length_) return;
-    const float growth = factor_ * static_cast<float>(length) / static_cast<float>(n_ctx_train_) - (factor_ - 1.0f);
+    const float growth =
+        factor_ * static_cast<float>(length) / static_cast<float>(n_ctx_train_) - (factor_ - 1.0f);
     set_frequencies(base_ * power(growth, double{1} * n_rot_ / (n_rot_ - 2)), 1.0f, scaled_inv_freq_);
     scaled_length_ = length;
 }

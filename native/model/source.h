@@ -49,7 +49,7 @@ public:
     virtual const ModelText& text() const = 0;
     // Names the very files (device, inode, size, modification time): equal strings, equal contents. For sharing weights.
     virtual std::string identity() const = 0;
-    virtual const char* format() const = 0;  // "GGUF 3", "safetensors", "torch.save"
+    virtual const char* format() const = 0;             // "GGUF 3", "safetensors", "torch.save"
     virtual std::vector<SourceFile> files() const = 0;  // that hold the weights
     // All metadata of a GGUF file; nothing for a directory, whose configuration says where its values came from.
     virtual std::vector<SourceEntry> metadata() const { return {}; }

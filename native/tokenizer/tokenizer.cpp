@@ -56,8 +56,7 @@ struct Tokenizer::Impl {
 
     // As SentencePieceProcessor::Encode: calls visit(text, id) for each piece of the best segmentation. What the
     // vocabulary cannot spell comes character by character, as unk_id.
-    template <class Visit>
-    void segment(std::string_view text, Visit visit) const {
+    template <class Visit> void segment(std::string_view text, Visit visit) const {
         check_length(text);
         std::string normalized;
         std::vector<std::size_t> origins;  // which the normalizer insists on

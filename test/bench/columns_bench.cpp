@@ -4,8 +4,8 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <ctime>
 #include <cstring>
+#include <ctime>
 #include <vector>
 
 #include "base/page_buffer.h"

@@ -117,9 +117,9 @@ void run(double seconds) {
     std::printf("ceilings: read %.1f GB/s, int8 %.0f GOP/s, f32 %.0f GFLOP/s\n\n", best.read_gb_per_s,
                 best.int8_gop_per_s, best.f32_gflop_per_s);
     std::printf("%-6s  %-28s %-28s %s\n", "type", "step, 1 token", "step, 4 tokens", "prefill, 512 tokens");
-    constexpr DType kTypes[] = {DType::Q4_0, DType::Q8_0, DType::Q2_K,   DType::Q3_K, DType::Q4_K,
-                                DType::Q5_K, DType::Q6_K, DType::Q4_1,   DType::Q5_0, DType::Q5_1,
-                                DType::IQ4_NL, DType::F16, DType::BF16, DType::F32};
+    constexpr DType kTypes[] = {DType::Q4_0,   DType::Q8_0, DType::Q2_K, DType::Q3_K, DType::Q4_K,
+                                DType::Q5_K,   DType::Q6_K, DType::Q4_1, DType::Q5_0, DType::Q5_1,
+                                DType::IQ4_NL, DType::F16,  DType::BF16, DType::F32};
     for (const DType dtype : kTypes) {
         const Layers layers = make_layers(pool, dtype);
         const Arithmetic step = usable_arithmetic(kernels, dtype, 2816, Arithmetic::q15);

@@ -25,7 +25,8 @@ std::vector<float> log_probs(const Path& path, std::int32_t n_vocab, std::uint64
     std::vector<float> scores(static_cast<std::size_t>(n_vocab));
     double sum = 0.0;
     for (std::int32_t id = 0; id < n_vocab; ++id) {
-        scores[static_cast<std::size_t>(id)] = static_cast<float>(4.0 * uniform_draw(key, 0, static_cast<std::uint64_t>(id)));
+        scores[static_cast<std::size_t>(id)] =
+            static_cast<float>(4.0 * uniform_draw(key, 0, static_cast<std::uint64_t>(id)));
         sum += std::exp(static_cast<double>(scores[static_cast<std::size_t>(id)]));
     }
     for (float& score : scores) score = static_cast<float>(score - std::log(sum));
@@ -40,7 +41,8 @@ SamplerConfig sampler(std::vector<Token> eos = {}) {
 
 Path tokens_of(const BeamSearch& search, std::int32_t node) {
     Path path;
-    for (const std::int32_t each : search.path(node)) path.push_back(search.nodes()[static_cast<std::size_t>(each)].token);
+    for (const std::int32_t each : search.path(node))
+        path.push_back(search.nodes()[static_cast<std::size_t>(each)].token);
     return path;
 }
 
@@ -58,7 +60,8 @@ Outcome run(const BeamOptions& options, const SamplerConfig& config, std::int64_
     while (!search.is_done()) {
         std::vector<std::vector<float>> rows;
         std::vector<std::span<const float>> spans;
-        for (const BeamSearch::Beam& beam : search.beams()) rows.push_back(log_probs(tokens_of(search, beam.node), n_vocab, seed));
+        for (const BeamSearch::Beam& beam : search.beams())
+            rows.push_back(log_probs(tokens_of(search, beam.node), n_vocab, seed));
         for (const auto& row : rows) spans.emplace_back(row);
         search.advance(spans, static_cast<std::uint64_t>(outcome.n_steps), outcome.n_steps == last_step);
         ++outcome.n_steps;
@@ -82,7 +85,8 @@ TEST(beam_search_as_wide_as_the_tree_finds_the_best_sequences) {
                     double sum = 0.0;
                     const Path whole{a, b, c};
                     for (std::size_t i = 0; i < 3; ++i)
-                        sum += log_probs({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(i)}, 3, seed)[static_cast<std::size_t>(whole[i])];
+                        sum += log_probs({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(i)}, 3,
+                                         seed)[static_cast<std::size_t>(whole[i])];
                     all.emplace_back(-sum, whole);
                 }
         std::sort(all.begin(), all.end());
@@ -100,7 +104,8 @@ TEST(beam_search_of_one_is_greedy) {
         Path greedy;
         for (int i = 0; i < 8; ++i) {
             const std::vector<float> scores = log_probs(greedy, 50, seed);
-            greedy.push_back(static_cast<Token>(std::max_element(scores.begin(), scores.end()) - scores.begin()));
+            greedy.push_back(
+                static_cast<Token>(std::max_element(scores.begin(), scores.end()) - scores.begin()));
         }
         CHECK(run({1, 1, 1.0, EarlyStopping::off}, sampler(), 8, 50, seed).paths[0] == greedy);
     }
@@ -118,7 +123,8 @@ TEST(beam_search_ends_with_an_eos_and_weighs_lengths) {
             CHECK(i == 0 || any.scores[i] <= any.scores[i - 1]);
             double sum = 0.0;
             for (std::size_t k = 0; k < path.size(); ++k)
-                sum += log_probs({path.begin(), path.begin() + static_cast<std::ptrdiff_t>(k)}, 6, seed)[static_cast<std::size_t>(path[k])];
+                sum += log_probs({path.begin(), path.begin() + static_cast<std::ptrdiff_t>(k)}, 6,
+                                 seed)[static_cast<std::size_t>(path[k])];
             CHECK(std::fabs(any.scores[i] - sum / static_cast<double>(path.size())) < 1e-5);
         }
         const Outcome early = run({4, 4, 1.0, EarlyStopping::on}, config, 12, 6, seed);
@@ -126,7 +132,8 @@ TEST(beam_search_ends_with_an_eos_and_weighs_lengths) {
         CHECK(early.n_steps <= any.n_steps && any.n_steps <= never.n_steps);
         n_early += early.n_steps < never.n_steps;
         const std::size_t plain = run({4, 1, 0.0, EarlyStopping::never}, config, 12, 6, seed).paths[0].size();
-        const std::size_t rewarded = run({4, 1, 3.0, EarlyStopping::never}, config, 12, 6, seed).paths[0].size();
+        const std::size_t rewarded =
+            run({4, 1, 3.0, EarlyStopping::never}, config, 12, 6, seed).paths[0].size();
         CHECK(plain <= rewarded);
         n_shorter += plain < rewarded;
     }
@@ -206,7 +213,8 @@ TEST(beam_search_refuses_scores_that_are_none) {
 
 TEST(beam_search_refuses_options_that_cannot_be) {
     const auto refused = [](BeamOptions options, std::size_t n_eos = 1, std::int64_t n_new = 10) {
-        CHECK_THROWS(check_beam_options(options, sampler(std::vector<Token>(n_eos, 0)), n_new, 8), invalid_argument);
+        CHECK_THROWS(check_beam_options(options, sampler(std::vector<Token>(n_eos, 0)), n_new, 8),
+                     invalid_argument);
     };
     refused({0, 1, 1.0, EarlyStopping::off});
     refused({kMostBeams + 1, 1, 1.0, EarlyStopping::off});

@@ -68,7 +68,7 @@ template <class Function> std::string code_thrown_by(Function&& function) {
 #define CHECK_EQ(actual, expected)                                                                           \
     do {                                                                                                     \
         const auto check_a = (actual);                                                                       \
-        const auto check_e = (expected);                                                                    \
+        const auto check_e = (expected);                                                                     \
         if (!neox_check::equal(check_a, check_e))                                                            \
             neox_check::failed(__FILE__, __LINE__, #actual " is ", check_a, ", expected ", check_e);         \
     } while (false)

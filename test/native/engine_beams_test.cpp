@@ -45,7 +45,8 @@ Outcome search_by_hand(const CallRequest& request) {
     Sampler sampler(request.sampler, fake::kVocab);
     const auto path_of = [&](std::int32_t node) {
         std::vector<Token> path;
-        for (const std::int32_t each : search.path(node)) path.push_back(search.nodes()[static_cast<std::size_t>(each)].token);
+        for (const std::int32_t each : search.path(node))
+            path.push_back(search.nodes()[static_cast<std::size_t>(each)].token);
         return path;
     };
     for (std::uint64_t position = prompt.size(); !search.is_done(); ++position) {
@@ -69,8 +70,8 @@ Outcome search_by_hand(const CallRequest& request) {
     return outcome;
 }
 
-CallRequest beams(Rig& rig, std::vector<Token> ids, std::int64_t n_new, std::int32_t n_beams, std::int32_t n_return = 1,
-                  std::shared_ptr<Sequence> sequence = nullptr) {
+CallRequest beams(Rig& rig, std::vector<Token> ids, std::int64_t n_new, std::int32_t n_beams,
+                  std::int32_t n_return = 1, std::shared_ptr<Sequence> sequence = nullptr) {
     CallRequest request = rig.request(std::move(ids), n_new, std::move(sequence));
     request.beams = {n_beams, n_return, 1.0, EarlyStopping::off};
     return request;
@@ -98,7 +99,8 @@ TEST(engine_beams_are_what_a_search_by_hand_finds) {
     int seed = 0;
     for (const int n_prompt : {1, 63, 64, 65, 100})
         for (const std::int32_t n_beams : {2, 5}) {
-            CallRequest request = beams(rig, prompt(n_prompt, ++seed), n_beams == 2 ? 70 : 9, n_beams, n_beams);
+            CallRequest request =
+                beams(rig, prompt(n_prompt, ++seed), n_beams == 2 ? 70 : 9, n_beams, n_beams);
             if (seed % 3 == 0) request.sampler.repetition_penalty = 1.2;
             if (seed % 2 == 0) request.sampler.eos_token_id = {7, 8, 9};
             request.sampler.do_sample = seed % 4 == 0;
@@ -140,8 +142,10 @@ TEST(engine_beams_need_no_more_blocks_than_are_promised) {
         for (const std::int32_t n_beams : {2, 3, 8}) {
             const auto n_blocks = static_cast<std::int32_t>(beam_blocks(n_prompt, 130, n_beams));
             Rig exact(n_blocks), less(n_blocks - 1), much(256);
-            const Outcome expected = finish(much, much.engine->submit(beams(much, prompt(n_prompt, 5), 130, n_beams)));
-            CHECK(finish(exact, exact.engine->submit(beams(exact, prompt(n_prompt, 5), 130, n_beams))) == expected);
+            const Outcome expected =
+                finish(much, much.engine->submit(beams(much, prompt(n_prompt, 5), 130, n_beams)));
+            CHECK(finish(exact, exact.engine->submit(beams(exact, prompt(n_prompt, 5), 130, n_beams))) ==
+                  expected);
             CHECK_THROWS(less.engine->submit(beams(less, prompt(n_prompt, 5), 130, n_beams)), kv_full);
         }
     }
@@ -269,10 +273,13 @@ TEST(engine_beams_tell_log_probabilities_and_why_they_ended) {
 TEST(engine_beams_that_fail_or_are_cancelled_leave_nothing) {
     Rig rig;
     auto sequence = rig.engine->create_sequence();
-    const auto is_clean = [&] { return rig.engine->free_blocks() == 64 && rig.engine->length(*sequence) == 0; };
+    const auto is_clean = [&] {
+        return rig.engine->free_blocks() == 64 && rig.engine->length(*sequence) == 0;
+    };
     for (const int position : {15, 19, 22}) {
         rig.state->nan_at = position;
-        CHECK_THROWS(finish(rig, rig.engine->submit(beams(rig, prompt(20, 1), 8, 4, 1, sequence))), nan_logits);
+        CHECK_THROWS(finish(rig, rig.engine->submit(beams(rig, prompt(20, 1), 8, 4, 1, sequence))),
+                     nan_logits);
         CHECK(is_clean() || position == 15);
         rig.engine->truncate(*sequence, 0);
     }
@@ -293,7 +300,8 @@ TEST(engine_beams_that_fail_or_are_cancelled_leave_nothing) {
     CHECK(finish(rig, cancelled).paths.empty());
     CHECK(is_clean());
     rig.state->layer_ms = 0;
-    CHECK(finish(rig, rig.engine->submit(beams(rig, prompt(20, 1), 8, 4))) == search_by_hand(beams(rig, prompt(20, 1), 8, 4)));
+    CHECK(finish(rig, rig.engine->submit(beams(rig, prompt(20, 1), 8, 4))) ==
+          search_by_hand(beams(rig, prompt(20, 1), 8, 4)));
 }
 
 TEST(engine_beams_whose_time_is_up_give_what_they_have) {

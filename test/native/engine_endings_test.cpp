@@ -98,7 +98,8 @@ TEST(engine_wakes_many_callers_while_others_submit) {
         std::atomic<int> n{0};
         void wake() noexcept override {
             ++n;
-            std::this_thread::sleep_for(std::chrono::microseconds(200));  // widens the window in which submit() runs
+            std::this_thread::sleep_for(
+                std::chrono::microseconds(200));  // widens the window in which submit() runs
         }
     };
     Rig rig(256, 1024);

@@ -21,7 +21,8 @@ struct Rig {
           engine(std::make_unique<Engine>(fake::config(), fake::make(state, n_blocks),
                                           EngineOptions{n_ctx, n_blocks, max_rows})) {}
 
-    CallRequest request(std::vector<Token> ids, std::int64_t n_new, std::shared_ptr<Sequence> sequence = nullptr) {
+    CallRequest request(std::vector<Token> ids, std::int64_t n_new,
+                        std::shared_ptr<Sequence> sequence = nullptr) {
         CallRequest r;
         r.sequence = sequence ? sequence : engine->create_sequence();
         r.prompt.push_back({std::move(ids), {}});
@@ -39,7 +40,8 @@ struct Rig {
         for (const SampledToken& t : drained.tokens) out.push_back(t.id);
         return out;
     }
-    std::vector<Token> generate(std::vector<Token> ids, std::int64_t n_new, std::shared_ptr<Sequence> sequence = nullptr) {
+    std::vector<Token> generate(std::vector<Token> ids, std::int64_t n_new,
+                                std::shared_ptr<Sequence> sequence = nullptr) {
         return finish(engine->submit(request(std::move(ids), n_new, std::move(sequence))));
     }
 

@@ -87,7 +87,7 @@ TEST(engine_waits_for_room_and_refuses_what_never_fits) {
     CHECK_THROWS(rig.engine->submit(rig.request(prompt(200, 1), 57)), kv_full);
     CHECK_THROWS(rig.engine->submit(rig.request(prompt(1000, 1), 25)), context_full);
     rig.state->layer_ms = 1;
-    auto first = rig.engine->submit(rig.request(prompt(100, 1), 28));   // 2 blocks
+    auto first = rig.engine->submit(rig.request(prompt(100, 1), 28));    // 2 blocks
     auto second = rig.engine->submit(rig.request(prompt(100, 2), 100));  // 4 blocks: waits
     auto third = rig.engine->submit(rig.request(prompt(10, 3), 10));     // fits, but stays behind the second
     rig.engine->wait(*first);
@@ -125,7 +125,8 @@ TEST(engine_cancel_in_prefill_returns_within_a_layer_and_takes_the_prompt_back) 
     const auto begin = std::chrono::steady_clock::now();
     rig.engine->cancel(*call, FinishReason::cancelled, 0);
     rig.engine->wait(*call);
-    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    const double ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
     CHECK(ms < 100.0);
     rig.state->layer_ms = 0;
     CHECK_EQ(rig.engine->tokens(*sequence).size(), 13u);

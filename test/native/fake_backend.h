@@ -67,7 +67,9 @@ inline void write_outputs(State& s, const neox::Batch& batch, const neox::Row& r
     if (row.status) *row.status = row.pos == s.nan_at ? neox::RowStatus::nan : neox::RowStatus::done;
     std::uint64_t h = 7;
     for (std::int32_t pos = 0; pos <= row.pos; ++pos)
-        h = mix(h, s.kv[static_cast<std::size_t>(batch.sequences[row.sequence].blocks[pos / 64] * 64 + pos % 64)]);
+        h = mix(
+            h,
+            s.kv[static_cast<std::size_t>(batch.sequences[row.sequence].blocks[pos / 64] * 64 + pos % 64)]);
     float logits[kVocab];
     int best = 0;
     for (int i = 0; i < kVocab; ++i) {
@@ -107,8 +109,7 @@ inline neox::Status forward(void* self, const neox::Batch* batch, std::int32_t, 
     for (int layer = 0; layer < kLayers; ++layer) {
         bool any = false;
         for (std::int32_t i = 0; i < batch->n_sequences; ++i) {
-            if (batch->sequences[i].cancel->load())
-                dropped[static_cast<std::size_t>(i)] = true;
+            if (batch->sequences[i].cancel->load()) dropped[static_cast<std::size_t>(i)] = true;
             any = any || !dropped[static_cast<std::size_t>(i)];
         }
         if (!any) break;

@@ -164,8 +164,7 @@ TEST(imatrix_sums_beyond_f32_are_written_as_the_largest) {
     constexpr float kLargest = std::numeric_limits<float>::max();
     constexpr std::uint32_t kMost = std::numeric_limits<std::uint32_t>::max();
     ImportanceMatrix sum;
-    for (int i = 0; i < 2; ++i)
-        add_imatrix(sum, {{{"m", {{kLargest, 1.0}, kLargest}}}, {}, kMost, 512});
+    for (int i = 0; i < 2; ++i) add_imatrix(sum, {{{"m", {{kLargest, 1.0}, kLargest}}}, {}, kMost, 512});
     CHECK_EQ(sum.chunk_count, kMost);
     for (const char* name : {"m.gguf", "m.dat"}) {
         write_imatrix(sum, folder / name);

@@ -85,7 +85,7 @@ class SmallDisk {
 public:
     explicit SmallDisk(rlim_t n_bytes) : before_(std::signal(SIGXFSZ, SIG_IGN)) {
         getrlimit(RLIMIT_FSIZE, &limit_);
-        const struct rlimit small{n_bytes, limit_.rlim_max};
+        const struct rlimit small { n_bytes, limit_.rlim_max };
         CHECK_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
     }
     SmallDisk(const SmallDisk&) = delete;
@@ -97,7 +97,7 @@ public:
 
 private:
     void (*before_)(int);
-    struct rlimit limit_{};
+    struct rlimit limit_ {};
 };
 
 TEST(a_full_disk_leaves_what_was_there) {

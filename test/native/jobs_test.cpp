@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "check.h"
-#include "fixtures.h"
 #include "checkpoint/spiece.h"
+#include "fixtures.h"
 #include "gguf/gguf.h"
 #include "jobs/convert.h"
 #include "jobs/quantize.h"
@@ -23,9 +23,7 @@ const std::vector<std::string> kCheckpoints = {
     "sequential-erf", "sequential-tanh", "sequential-linear-rope", "parallel-quarter-rotary", "odd-shapes",
     "fp16-weights",   "bf16-weights"};
 
-std::string checkpoint(const std::string& name) {
-    return golden::fixture("checkpoints/" + name);
-}
+std::string checkpoint(const std::string& name) { return golden::fixture("checkpoints/" + name); }
 
 std::vector<std::byte> stored(const TensorSource& source, std::size_t index) {
     const Tensor& tensor = source.tensors()[index];

@@ -32,7 +32,8 @@ struct KvSide {
 
 KvSide make_kv(KvType type, int n, int head_dim, std::uint64_t seed) {
     KvSide side;
-    const std::size_t n_blocks = static_cast<std::size_t>((n + 63) / 64), dim = static_cast<std::size_t>(head_dim);
+    const std::size_t n_blocks = static_cast<std::size_t>((n + 63) / 64),
+                      dim = static_cast<std::size_t>(head_dim);
     const auto tile_bytes = static_cast<std::size_t>(kv_tile_bytes(type, head_dim));
     side.values = random_values(std::int64_t{n} * head_dim, 1.5f, seed);
     side.memory.assign(n_blocks * tile_bytes, std::byte{0xff});  // NaN where nothing was written
@@ -42,7 +43,8 @@ KvSide make_kv(KvType type, int n, int head_dim, std::uint64_t seed) {
         scalar().store_kv(type, row, head_dim, tile, position % 64);
         scalar().load_kv(type, tile, position % 64, head_dim, row);
     }
-    for (std::size_t block = 0; block < n_blocks; ++block) side.blocks.push_back(side.memory.data() + block * tile_bytes);
+    for (std::size_t block = 0; block < n_blocks; ++block)
+        side.blocks.push_back(side.memory.data() + block * tile_bytes);
     return side;
 }
 
@@ -59,9 +61,11 @@ TEST(kernels_kv_rows_of_f16) {
     for (const float value : values) expected.push_back(f32_to_f16(value));
     for (const Kernels* kernels : supported_kernels()) {
         std::vector<float> wide(halves.size());
-        kernels->load_kv(KvType::f16, reinterpret_cast<const std::byte*>(halves.data()), 0, 65536, wide.data());
+        kernels->load_kv(KvType::f16, reinterpret_cast<const std::byte*>(halves.data()), 0, 65536,
+                         wide.data());
         for (std::size_t i = 0; i < halves.size(); ++i)
-            CHECK_EQ(std::bit_cast<std::uint32_t>(wide[i]), std::bit_cast<std::uint32_t>(f16_to_f32(halves[i])));
+            CHECK_EQ(std::bit_cast<std::uint32_t>(wide[i]),
+                     std::bit_cast<std::uint32_t>(f16_to_f32(halves[i])));
         std::vector<std::uint16_t> narrow(values.size());
         kernels->store_kv(KvType::f16, values.data(), 5003, reinterpret_cast<std::byte*>(narrow.data()), 0);
         CHECK(narrow == expected);
@@ -103,8 +107,10 @@ TEST(kernels_kv_rows_have_the_same_bits_and_leave_others_alone) {
     for (const KvType type : kKvTypes)
         for (const int head_dim : kHeadDims) {
             const auto dim = static_cast<std::size_t>(head_dim);
-            const std::vector<std::byte> empty(static_cast<std::size_t>(kv_tile_bytes(type, head_dim)), std::byte{0x5a});
-            const std::vector<float> first = random_values(head_dim, 2.0f, 50), second = random_values(head_dim, 900.0f, 51);
+            const std::vector<std::byte> empty(static_cast<std::size_t>(kv_tile_bytes(type, head_dim)),
+                                               std::byte{0x5a});
+            const std::vector<float> first = random_values(head_dim, 2.0f, 50),
+                                     second = random_values(head_dim, 900.0f, 51);
             for (const int position : {0, 1, 17, 63}) {
                 std::vector<std::byte> expected = empty;
                 scalar().store_kv(type, first.data(), head_dim, expected.data(), position);
@@ -115,7 +121,8 @@ TEST(kernels_kv_rows_have_the_same_bits_and_leave_others_alone) {
                     std::vector<float> read(dim), kept(dim);
                     kernels->load_kv(type, tile.data(), position, head_dim, kept.data());
                     for (int other = 0; other < 64; ++other)
-                        if (other != position) kernels->store_kv(type, second.data(), head_dim, tile.data(), other);
+                        if (other != position)
+                            kernels->store_kv(type, second.data(), head_dim, tile.data(), other);
                     kernels->load_kv(type, tile.data(), position, head_dim, read.data());
                     CHECK(same_bits(read, kept));
                     scalar().load_kv(type, expected.data(), position, head_dim, kept.data());

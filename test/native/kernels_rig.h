@@ -88,7 +88,8 @@ inline Matrix make_matrix(DType dtype, std::int64_t n_rows, std::int64_t n_cols,
         m.rows = random_blocks::rows(dtype, n_rows, n_cols, 1.0f, seed);
     } else {
         const std::vector<float> source = random_rows(n_rows, n_cols, seed);
-        m.rows.resize(row_bytes(dtype, static_cast<std::uint64_t>(n_cols)) * static_cast<std::size_t>(n_rows));
+        m.rows.resize(row_bytes(dtype, static_cast<std::uint64_t>(n_cols)) *
+                      static_cast<std::size_t>(n_rows));
         quantize_row(dtype, source.data(), n_rows * n_cols, m.rows.data());
     }
     lay_out(m);
@@ -108,8 +109,9 @@ template <class Byte> void fill_blocks(Matrix& m, Byte&& byte) {
 }
 
 // [n_tokens][n_rows]
-inline std::vector<float> product(int n_threads, const Kernels& kernels, const ResidentMatrix& w, Arithmetic arithmetic,
-                                  const float* x, int n_tokens, const Epilogue& epilogue = {}) {
+inline std::vector<float> product(int n_threads, const Kernels& kernels, const ResidentMatrix& w,
+                                  Arithmetic arithmetic, const float* x, int n_tokens,
+                                  const Epilogue& epilogue = {}) {
     ThreadPool pool(n_threads);
     ActivationBuffer buffer;
     const std::int64_t stride = w.n_panels() * 16 + 16;
@@ -127,8 +129,8 @@ inline std::vector<float> product(int n_threads, const Kernels& kernels, const R
 }
 
 // What the quantized activations stand for.
-inline std::vector<double> read_activations(const Kernels& kernels, Arithmetic arithmetic, const std::vector<float>& x,
-                                            int n_tokens, std::int64_t n_cols) {
+inline std::vector<double> read_activations(const Kernels& kernels, Arithmetic arithmetic,
+                                            const std::vector<float>& x, int n_tokens, std::int64_t n_cols) {
     if (arithmetic == Arithmetic::f32) return {x.begin(), x.end()};
     ThreadPool pool(1);
     ActivationBuffer buffer;

@@ -16,7 +16,8 @@ using namespace kernels_rig;
 
 TEST(kernels_matmul_token_counts) {
     each_pair([](DType dtype, Arithmetic arithmetic) {
-        const Matrix m = make_matrix(dtype, 33, columns(dtype, dtype_info(dtype).block_length == 256 ? 1 : 3), 1);
+        const Matrix m =
+            make_matrix(dtype, 33, columns(dtype, dtype_info(dtype).block_length == 256 ? 1 : 3), 1);
         for (int n_tokens = 1; n_tokens <= 9; ++n_tokens)
             check_matrix(m, arithmetic, n_tokens, 100 + static_cast<std::uint64_t>(n_tokens));
         for (const int n_tokens : {17, 33}) check_matrix(m, arithmetic, n_tokens, 200);
@@ -102,7 +103,8 @@ TEST(kernels_matmul_f32_equals_the_dequantized_matrix) {
 TEST(kernels_matmul_same_bits_however_cut) {
     each_pair([](DType dtype, Arithmetic arithmetic) {
         constexpr int kRows = 97, kTokens = 14;
-        const std::int64_t n_cols = columns(dtype, 1792 / columns(dtype, 1));  // more than one chunk of blocks
+        const std::int64_t n_cols =
+            columns(dtype, 1792 / columns(dtype, 1));  // more than one chunk of blocks
         const Matrix m = make_matrix(dtype, kRows, n_cols, 9);
         const std::vector<float> x = random_rows(kTokens, n_cols, 10);
         for (const Kernels* kernels : supported_kernels()) {
@@ -197,7 +199,8 @@ TEST(kernels_layout_keeps_every_row) {
 // The file's bytes, but for scales of 6 bits that take a byte each.
 TEST(kernels_layout_is_as_small_as_the_file) {
     const auto check_type = [](DType dtype, std::int64_t n_cols) {
-        const double in_file = 16.0 * static_cast<double>(row_bytes(dtype, static_cast<std::uint64_t>(n_cols)));
+        const double in_file =
+            16.0 * static_cast<double>(row_bytes(dtype, static_cast<std::uint64_t>(n_cols)));
         const auto resident = static_cast<double>(resident_panel_bytes(dtype, n_cols));
         const bool has_6_bit_scales = dtype == DType::Q3_K || dtype == DType::Q4_K || dtype == DType::Q5_K;
         CHECK(has_6_bit_scales ? resident > in_file && resident < 1.04 * in_file : resident == in_file);

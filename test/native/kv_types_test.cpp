@@ -98,7 +98,8 @@ TEST(kv_types_copy_the_first_positions_of_a_block) {
             for (std::size_t tile = 0; tile < n_tiles; ++tile)
                 for (int position = 0; position < kKvBlock; ++position) {
                     for (float& value : row) value = static_cast<float>(random() % 2000) / 100.0f - 10.0f;
-                    active_kernels().store_kv(kv, row.data(), c.head_dim(), source.data() + tile * tile_bytes, position);
+                    active_kernels().store_kv(kv, row.data(), c.head_dim(), source.data() + tile * tile_bytes,
+                                              position);
                 }
             check(backend.kv_write(backend.self, 1, source.data()));
             check(backend.kv_copy(backend.self, 1, 2, 37));
@@ -107,7 +108,8 @@ TEST(kv_types_copy_the_first_positions_of_a_block) {
             for (std::size_t tile = 0; tile < n_tiles; ++tile)
                 for (int position = 0; position < 37; ++position) {
                     const auto read = [&](const std::vector<std::byte>& from, std::vector<float>& to) {
-                        active_kernels().load_kv(kv, from.data() + tile * tile_bytes, position, c.head_dim(), to.data());
+                        active_kernels().load_kv(kv, from.data() + tile * tile_bytes, position, c.head_dim(),
+                                                 to.data());
                     };
                     read(source, row);
                     read(target, copied);

@@ -158,7 +158,8 @@ TEST(a_weight_beyond_the_type_asked_for_is_an_error_that_names_it) {
     for (const FileType type : {FileType::F16, FileType::Q4_K_M}) {
         set(65520.0f);
         const std::string while_loading = error_of([&] { load(type); });
-        CHECK(while_loading.starts_with("ERR_NEOX_FORMAT_VALUE Tensor 'blk.1.ffn_up.weight', from row 0 on: "));
+        CHECK(
+            while_loading.starts_with("ERR_NEOX_FORMAT_VALUE Tensor 'blk.1.ffn_up.weight', from row 0 on: "));
         CHECK_EQ(while_loading, error_of([&] { quantize({path, folder / "q.gguf", {type}}); }));
         set(65503.0f);
         load(type);

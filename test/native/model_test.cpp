@@ -285,7 +285,8 @@ TEST(model_kv_blocks_can_be_read_and_written) {
         check(backend.kv_copy(backend.self, 1, 3, 64));
         check(backend.kv_read(backend.self, 3, out.data()));
         CHECK(in == out);
-        CHECK_EQ(backend.kv_read(backend.self, 4, out.data()).code, static_cast<std::int32_t>(ErrorCode::internal));
+        CHECK_EQ(backend.kv_read(backend.self, 4, out.data()).code,
+                 static_cast<std::int32_t>(ErrorCode::internal));
         backend.destroy(backend.self);
     }
 }

@@ -63,14 +63,17 @@ std::string search(Net& net, int n, std::int32_t n_blocks = 8, std::atomic<std::
     return error.what();
 }
 
-bool says(const std::string& message, const std::string& part) { return message.find(part) != std::string::npos; }
+bool says(const std::string& message, const std::string& part) {
+    return message.find(part) != std::string::npos;
+}
 
 }  // namespace
 
 TEST(nan_search_names_the_first_layer_and_position) {
     Net net;
     net.planted = {{3, 7, kNan}, {4, 2, kNan}, {3, 9, kNan}};
-    CHECK(search(net, 20) == "The output at position 19 holds a NaN. It first shows at position 7 in layer 2 (of 5, counted from 0).");
+    CHECK(search(net, 20) == "The output at position 19 holds a NaN. It first shows at position 7 in layer 2 "
+                             "(of 5, counted from 0).");
     net = {};
     net.planted = {{0, 4, kNan}};
     CHECK(says(search(net, 20), "It first shows at position 4 in the embedding."));
@@ -80,7 +83,9 @@ TEST(nan_search_names_the_first_layer_and_position) {
 TEST(nan_search_names_an_infinity_that_came_before) {
     Net net;
     net.planted = {{2, 5, -kInf}, {2, 6, kInf}, {4, 6, kNan}};
-    CHECK(says(search(net, 20), "at position 6 in layer 3 (of 5, counted from 0), after an infinity at position 5 in layer 1 (of 5"));
+    CHECK(says(
+        search(net, 20),
+        "at position 6 in layer 3 (of 5, counted from 0), after an infinity at position 5 in layer 1 (of 5"));
     net.planted = {{4, 5, kInf}, {4, 6, kNan}};
     CHECK(!says(search(net, 20), "infinity"));
 }
@@ -99,7 +104,8 @@ TEST(nan_search_goes_through_long_prompts_in_batches) {
     net.planted = {{1, 150, kNan}};
     CHECK(says(search(net, 200), "at position 150 in layer 0"));
     CHECK(net.positions.size() == 192);
-    for (std::size_t i = 0; i < net.positions.size(); ++i) CHECK(net.positions[i] == static_cast<std::int32_t>(i));
+    for (std::size_t i = 0; i < net.positions.size(); ++i)
+        CHECK(net.positions[i] == static_cast<std::int32_t>(i));
     net = {};
     net.planted = {{1, 3, kNan}};
     CHECK(says(search(net, 200), "at position 3 in layer 0"));

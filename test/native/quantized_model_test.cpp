@@ -73,7 +73,8 @@ void write_model(const std::string& path, DType dtype, const Variant& variant) {
 // [ids.size()][n_vocab], all rows of one phase in one pass.
 std::vector<float> logits(const Model& model, const std::vector<std::int32_t>& ids, RowPhase phase,
                           Precision precision) {
-    const BackendOptions options{precision, precision == Precision::exact ? KvType::f32 : KvType::f16, 2, 4, 64, 64};
+    const BackendOptions options{
+        precision, precision == Precision::exact ? KvType::f32 : KvType::f16, 2, 4, 64, 64};
     Backend backend{};
     check(cpu_device().create_backend(model.weights->handle(), &options, &backend));
     const std::int32_t block = 0;

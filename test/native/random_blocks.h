@@ -28,10 +28,10 @@ struct Random {
 // Where a block's fields lie, in bytes (quant/blocks.h).
 struct Block {
     DType dtype;
-    int d, min;                  // f16; min: -1 when there is none
+    int d, min;  // f16; min: -1 when there is none
     int codes_begin, codes_end;
-    float spread;                // standard deviation of the values at d = 1
-    float min_per_d;             // the min beside d = 1 that makes the mean zero
+    float spread;     // standard deviation of the values at d = 1
+    float min_per_d;  // the min beside d = 1 that makes the mean zero
 };
 inline constexpr Block kBlocks[] = {
     {DType::Q8_0, 0, -1, 2, 34, 74, 0},       {DType::Q4_0, 0, -1, 2, 18, 4.6f, 0},
@@ -63,7 +63,8 @@ inline std::vector<std::byte> rows(DType dtype, std::int64_t n_rows, std::int64_
         std::vector<float> values(static_cast<std::size_t>(n_cols));
         for (std::int64_t row = 0; row < n_rows; ++row) {
             for (float& value : values) value = 1.7320508f * size * random.uniform();
-            neox::quantize_row(dtype, values.data(), n_cols, bytes.data() + static_cast<std::size_t>(row) * stride);
+            neox::quantize_row(dtype, values.data(), n_cols,
+                               bytes.data() + static_cast<std::size_t>(row) * stride);
         }
         return bytes;
     }
@@ -79,7 +80,8 @@ inline std::vector<std::byte> rows(DType dtype, std::int64_t n_rows, std::int64_
 }
 
 // Values of the same rows with every code 0: what a minimum adds to each weight; zeros in types without one.
-inline std::vector<float> minima(DType dtype, std::vector<std::byte> bytes, std::int64_t n_rows, std::int64_t n_cols) {
+inline std::vector<float> minima(DType dtype, std::vector<std::byte> bytes, std::int64_t n_rows,
+                                 std::int64_t n_cols) {
     std::vector<float> values(static_cast<std::size_t>(n_rows * n_cols));
     const Block* block = find(dtype);
     if (!block || block->min < 0) return values;

@@ -30,7 +30,8 @@ public:
         for (const Tensor& tensor : gguf.tensors) {
             std::vector<std::byte> bytes(tensor.n_bytes);
             file.read_at(gguf.data_offset + tensor.offset, bytes);
-            const auto n = static_cast<std::int64_t>(tensor.shape[0] * (tensor.n_dims > 1 ? tensor.shape[1] : 1));
+            const auto n =
+                static_cast<std::int64_t>(tensor.shape[0] * (tensor.n_dims > 1 ? tensor.shape[1] : 1));
             std::vector<float> values(static_cast<std::size_t>(n));
             dequantize_row(tensor.dtype, bytes.data(), n, values.data());
             weights_[tensor.name] = Vector(values.begin(), values.end());
@@ -46,11 +47,9 @@ public:
             const double* row = at("token_embd.weight").data() + static_cast<std::size_t>(id) * n_embd;
             x.emplace_back(row, row + n_embd);
         }
-        for (std::int32_t layer = 0; layer < config.n_layer; ++layer)
-            run_layer(text("blk.", layer, "."), x);
+        for (std::int32_t layer = 0; layer < config.n_layer; ++layer) run_layer(text("blk.", layer, "."), x);
         std::vector<Vector> out;
-        for (const Vector& row : x)
-            out.push_back(product("output.weight", norm("output_norm", row)));
+        for (const Vector& row : x) out.push_back(product("output.weight", norm("output_norm", row)));
         return out;
     }
 
@@ -103,7 +102,8 @@ private:
     }
     // softmax(q K^T / sqrt(head_dim)) V of one head over positions 0 to pos; a row of qkv is q, k, v, head by head.
     void attend(const std::vector<Vector>& qkv, std::size_t pos, std::size_t head, double* out) const {
-        const auto dim = static_cast<std::size_t>(config.head_dim()), n_embd = static_cast<std::size_t>(config.n_embd);
+        const auto dim = static_cast<std::size_t>(config.head_dim()),
+                   n_embd = static_cast<std::size_t>(config.n_embd);
         Vector weights(pos + 1);
         double largest = -INFINITY, total = 0;
         for (std::size_t p = 0; p <= pos; ++p) {
@@ -115,12 +115,14 @@ private:
         for (double& weight : weights) total += weight = std::exp(weight - largest);
         for (std::size_t i = 0; i < dim; ++i) {
             out[i] = 0;
-            for (std::size_t p = 0; p <= pos; ++p) out[i] += weights[p] / total * qkv[p][2 * n_embd + head * dim + i];
+            for (std::size_t p = 0; p <= pos; ++p)
+                out[i] += weights[p] / total * qkv[p][2 * n_embd + head * dim + i];
         }
     }
 
     void run_layer(const std::string& prefix, std::vector<Vector>& x) const {
-        const auto n_embd = static_cast<std::size_t>(config.n_embd), n_head = static_cast<std::size_t>(config.n_head);
+        const auto n_embd = static_cast<std::size_t>(config.n_embd),
+                   n_head = static_cast<std::size_t>(config.n_head);
         const std::size_t dim = n_embd / n_head;
         std::vector<Vector> qkv;
         for (std::size_t pos = 0; pos < x.size(); ++pos) {
@@ -129,7 +131,8 @@ private:
         }
         for (std::size_t pos = 0; pos < x.size(); ++pos) {
             Vector heads(n_embd);
-            for (std::size_t head = 0; head < n_head; ++head) attend(qkv, pos, head, heads.data() + head * dim);
+            for (std::size_t head = 0; head < n_head; ++head)
+                attend(qkv, pos, head, heads.data() + head * dim);
             const Vector attn = linear(prefix + "attn_output", heads);
             Vector mid = x[pos];
             for (std::size_t i = 0; i < n_embd; ++i) mid[i] += attn[i];

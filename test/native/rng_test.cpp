@@ -106,7 +106,8 @@ TEST(log_sum_exp_over_floats) {
     const float infinity = std::numeric_limits<float>::infinity();
     CHECK_NEAR(neox::log_sum_exp(std::vector<float>{0.0f, 0.0f, 0.0f, 0.0f}).total(), std::log(4.0), 1e-15);
     CHECK_NEAR(neox::log_sum_exp(std::vector<float>{-infinity, 3.0f, -infinity}).total(), 3.0, 0.0);
-    CHECK_NEAR(neox::log_sum_exp(std::vector<float>{1000.0f, 1000.0f}).total(), 1000.0 + std::log(2.0), 1e-12);
+    CHECK_NEAR(neox::log_sum_exp(std::vector<float>{1000.0f, 1000.0f}).total(), 1000.0 + std::log(2.0),
+               1e-12);
     CHECK_EQ(neox::log_sum_exp(std::vector<float>{-infinity}).total(), -static_cast<double>(infinity));
     const float huge = 1e30f;
     CHECK_NEAR(neox::log_sum_exp(std::vector<float>{huge, huge}).log_share(huge), -std::log(2.0), 1e-15);

@@ -28,7 +28,8 @@ RopeTable::Row rotation(RopeTable& table, std::int32_t pos, std::int32_t rope_le
 }
 
 bool same(RopeTable::Row a, RopeTable::Row b) {
-    return std::memcmp(a.cos, b.cos, 8 * sizeof(float)) == 0 && std::memcmp(a.sin, b.sin, 8 * sizeof(float)) == 0;
+    return std::memcmp(a.cos, b.cos, 8 * sizeof(float)) == 0 &&
+           std::memcmp(a.sin, b.sin, 8 * sizeof(float)) == 0;
 }
 
 Config config_of(RopeScaling scaling) {
@@ -63,7 +64,8 @@ TEST(rope_scales_with_the_length_only_beyond_the_trained_context) {
     const Row rows[] = {row_at(99, 100), row_at(120, 300), row_at(120, 121), row_at(121, 300)};
     dynamic.prepare({rows, 4, nullptr, 0});
     RopeTable alone(config_of(RopeScaling::dynamic), 1000);
-    for (int i = 0; i < 4; ++i) CHECK(same(dynamic.row(i), rotation(alone, rows[i].pos, rows[i].rope_length)));
+    for (int i = 0; i < 4; ++i)
+        CHECK(same(dynamic.row(i), rotation(alone, rows[i].pos, rows[i].rope_length)));
     CHECK(!same(dynamic.row(1), dynamic.row(2)));
 }
 
@@ -94,7 +96,8 @@ TEST(rope_of_a_prompt_follows_its_whole_length_however_it_is_cut) {
 TEST(rope_of_an_evicted_session_is_that_of_its_first_run) {
     const auto run = [&](bool evict) {
         Rig rig(kCheckpoint);
-        const auto feed = [&](std::shared_ptr<Sequence> sequence, std::vector<Token> ids, std::int64_t n_new) {
+        const auto feed = [&](std::shared_ptr<Sequence> sequence, std::vector<Token> ids,
+                              std::int64_t n_new) {
             CallRequest r = rig.request(std::move(ids), n_new);
             if (sequence) r.sequence = sequence;
             if (n_new == 0) r.logits_at = {0};

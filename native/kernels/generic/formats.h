@@ -32,7 +32,9 @@ struct Codes4 {
 };
 struct CodesIq4 {
     static constexpr int kBytes = Codes4::kBytes, kVectors = Codes4::kVectors;
-    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) { return lookup(kIq4Bytes.entries, Codes4::codes(p, g)); }
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) {
+        return lookup(kIq4Bytes.entries, Codes4::codes(p, g));
+    }
 };
 struct Codes5 {
     static constexpr int kBytes = 320, kVectors = 4;
@@ -71,7 +73,9 @@ struct ScaleMinF16 {
     static constexpr int kBlocks = 1, kHeadBytes = 64, kBlockBytes = 0, kSubs = 1;
     static constexpr bool kHasMin = true;
     static NEOX_INLINE F32x16 scale(const std::byte* head, const std::byte*, int) { return load_f16(head); }
-    static NEOX_INLINE F32x16 min(const std::byte* head, const std::byte*, int) { return load_f16(head + 32); }
+    static NEOX_INLINE F32x16 min(const std::byte* head, const std::byte*, int) {
+        return load_f16(head + 32);
+    }
 };
 // One scale and one minimum of 6 bits.
 struct ScaleMinInt {

@@ -30,7 +30,8 @@ NEOX_INLINE void store_kv_block(const float* src, int n, std::int8_t* codes, std
     std::uint16_t halves[16];
     store_f16(halves, div(largest, broadcast(127.0f)));
     *scale = halves[0];
-    const F32x16 half = load_f16(halves);  // zero for magnitudes below 4e-6, whose codes are then zero as well
+    const F32x16 half =
+        load_f16(halves);  // zero for magnitudes below 4e-6, whose codes are then zero as well
     const F32x16 factor = div(broadcast(1.0f), select_less(broadcast(0.0f), half, half, broadcast(1.0f)));
     const I32x16 top = broadcast(127), bottom = broadcast(-127);
     std::int8_t lanes[32];
@@ -41,18 +42,21 @@ NEOX_INLINE void store_kv_block(const float* src, int n, std::int8_t* codes, std
 
 NEOX_INLINE void store_q8_row(const float* src, int head_dim, std::byte* tile, int position) {
     std::int8_t* codes = reinterpret_cast<std::int8_t*>(tile) + std::int64_t{position} * head_dim;
-    std::uint16_t* scale = reinterpret_cast<std::uint16_t*>(tile + std::int64_t{kKvBlock} * head_dim) + position;
+    std::uint16_t* scale =
+        reinterpret_cast<std::uint16_t*>(tile + std::int64_t{kKvBlock} * head_dim) + position;
     for (int d = 0; d < head_dim; d += kQuantBlock, scale += kKvBlock)
         store_kv_block(src + d, head_dim - d < kQuantBlock ? head_dim - d : kQuantBlock, codes + d, scale);
 }
 
 NEOX_INLINE void load_q8_row(const std::byte* tile, int position, int head_dim, float* dst) {
     const std::int8_t* codes = reinterpret_cast<const std::int8_t*>(tile) + std::int64_t{position} * head_dim;
-    const std::uint16_t* scale = reinterpret_cast<const std::uint16_t*>(tile + std::int64_t{kKvBlock} * head_dim) + position;
+    const std::uint16_t* scale =
+        reinterpret_cast<const std::uint16_t*>(tile + std::int64_t{kKvBlock} * head_dim) + position;
     for (int d = 0; d < head_dim; d += kQuantBlock, scale += kKvBlock) {
         float scales[16];
         store(scales, load_f16_first(scale, 1));
-        for (int i = d; i < head_dim && i < d + kQuantBlock; ++i) dst[i] = scales[0] * static_cast<float>(codes[i]);
+        for (int i = d; i < head_dim && i < d + kQuantBlock; ++i)
+            dst[i] = scales[0] * static_cast<float>(codes[i]);
     }
 }
 

@@ -18,7 +18,9 @@ template <> struct KvElement<float> {
 };
 template <> struct KvElement<std::uint16_t> {
     static NEOX_INLINE F32x16 read(const std::uint16_t* p) { return load_f16(p); }
-    static NEOX_INLINE F32x16 read_first(const std::uint16_t* p, std::int64_t n) { return load_f16_first(p, n); }
+    static NEOX_INLINE F32x16 read_first(const std::uint16_t* p, std::int64_t n) {
+        return load_f16_first(p, n);
+    }
 };
 template <> struct KvElement<std::int8_t> {
     static NEOX_INLINE F32x16 read(const std::int8_t* p) { return to_f32(load_i8(p)); }
@@ -87,7 +89,8 @@ private:
         const int rest = head_dim_ - d;
         F32x16 sum = mul(load_first(out, rest), factor);
         const Element* v = rows_ + d;
-        for (int j = 0; j < n; ++j, v += head_dim_) sum = fma(Read::read_first(v, rest), broadcast(p[j]), sum);
+        for (int j = 0; j < n; ++j, v += head_dim_)
+            sum = fma(Read::read_first(v, rest), broadcast(p[j]), sum);
         store_first(out, rest, sum);
     }
 
@@ -144,7 +147,8 @@ public:
         }
     }
 
-    NEOX_INLINE void add_values(const float* p, int n, F32x16 factor, float* out, const std::byte* next) const {
+    NEOX_INLINE void add_values(const float* p, int n, F32x16 factor, float* out,
+                                const std::byte* next) const {
         int d = 0;
         for (; d + 128 <= head_dim_; d += 128, next = nullptr) add_blocks<4>(p, n, d, factor, out + d, next);
         for (; d + 64 <= head_dim_; d += 64, next = nullptr) add_blocks<2>(p, n, d, factor, out + d, next);
@@ -178,7 +182,8 @@ private:
     }
 
     template <int kBlocks>
-    NEOX_INLINE void add_blocks(const float* p, int n, int d, F32x16 factor, float* out, const std::byte* next) const {
+    NEOX_INLINE void add_blocks(const float* p, int n, int d, F32x16 factor, float* out,
+                                const std::byte* next) const {
         float weights[kBlocks][kKvBlock];
         F32x16 sum[2 * kBlocks];
         NEOX_UNROLL
@@ -203,7 +208,8 @@ private:
             const int rest = head_dim_ - d < 16 ? head_dim_ - d : 16;
             F32x16 sum = mul(load_first(out, rest), factor);
             const std::int8_t* v = codes_ + d;
-            for (int j = 0; j < n; ++j, v += head_dim_) sum = fma(Read::read_first(v, rest), broadcast(weights[j]), sum);
+            for (int j = 0; j < n; ++j, v += head_dim_)
+                sum = fma(Read::read_first(v, rest), broadcast(weights[j]), sum);
             store_first(out, rest, sum);
         }
     }

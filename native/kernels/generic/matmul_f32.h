@@ -64,7 +64,8 @@ template <class Format> struct ReadQuantized {
         const F32x16 scale = Scales::scale(head, own, s);
         const I32x16 byte = broadcast(255), offset = broadcast(Format::kOffset);
         const I32x16 codes = as_i32(Format::codes(own, g));
-        const I32x16 columns[4] = {codes, shift_right<8>(codes), shift_right<16>(codes), shift_right<24>(codes)};
+        const I32x16 columns[4] = {codes, shift_right<8>(codes), shift_right<16>(codes),
+                                   shift_right<24>(codes)};
         NEOX_UNROLL
         for (int j = 0; j < 4; ++j) {
             w[j] = mul(scale, to_f32(sub(bit_and(columns[j], byte), offset)));
@@ -178,7 +179,8 @@ template <class Format> void matmul_f32_quantized(const MatmulArgs& args) {
         for (std::int64_t begin = 0; begin < x.n_cols; begin += kUnpackedChunk) {
             const std::int64_t n = x.n_cols - begin < kUnpackedChunk ? x.n_cols - begin : kUnpackedChunk;
             unpack_f32<Format>(from + begin / (32 * Format::kBlocks) * Format::kBytes, n, weights);
-            f32_tiles(ReadUnpacked{weights}, n, x.f32 + begin, x.n_cols, x.n_tokens, y, args.y_stride, begin == 0);
+            f32_tiles(ReadUnpacked{weights}, n, x.f32 + begin, x.n_cols, x.n_tokens, y, args.y_stride,
+                      begin == 0);
         }
     }
 }
@@ -189,7 +191,8 @@ MatmulFn find_matmul_f32(DType weights) {
         case DType::F16: return matmul_f32<ReadF16>;
         case DType::BF16: return matmul_f32<ReadBf16>;
         default:
-            return for_format(weights, [](auto format) -> MatmulFn { return matmul_f32_quantized<decltype(format)>; });
+            return for_format(weights,
+                              [](auto format) -> MatmulFn { return matmul_f32_quantized<decltype(format)>; });
     }
 }
 

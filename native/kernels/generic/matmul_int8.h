@@ -72,7 +72,8 @@ void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
                 if (g / (8 / kSubs) != s) continue;
                 typename Dot::Weights w[kPanels];
                 NEOX_UNROLL
-                for (int p = 0; p < kPanels; ++p) w[p] = Dot::prepare(Format::codes(own + p * panel_bytes, g));
+                for (int p = 0; p < kPanels; ++p)
+                    w[p] = Dot::prepare(Format::codes(own + p * panel_bytes, g));
                 NEOX_UNROLL
                 for (int t = 0; t < kTokens; ++t) {
                     const std::int64_t at = t * x.stride + 32 * b + 4 * g;
@@ -96,7 +97,8 @@ void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
                 NEOX_UNROLL
                 for (int t = 0; t < kTokens; ++t) {
                     I32x16 result = Dot::finish(sum[p][t], start[t][kSubs * b + s]);
-                    if constexpr (kTwoPlanes) result = add(result, shift_left<7>(Dot::finish(sum_high[p][t], 0)));
+                    if constexpr (kTwoPlanes)
+                        result = add(result, shift_left<7>(Dot::finish(sum_high[p][t], 0)));
                     const F32x16 scale = mul(weight_scale, broadcast(x.scale[t * x.block_stride + b]));
                     total[p][t] = fma(to_f32(result), scale, total[p][t]);
                 }
@@ -138,9 +140,12 @@ void int8_tiles(const std::byte* panel, std::size_t panel_bytes, std::int64_t bl
     for (std::int64_t n_tiles = (x.n_tokens + kTokens - 1) / kTokens; n_tiles > 0; --n_tiles) {
         const std::int64_t n = (x.n_tokens - token + n_tiles - 1) / n_tiles;
         const std::int64_t at = token * x.n_cols + 32 * block, scale_at = token * block_stride + block;
-        const Int8Tokens tokens{x.high + at,          kTwoPlanes ? x.low + at : nullptr,
-                                x.n_cols,             x.scale + scale_at,
-                                x.sum + 2 * scale_at, block_stride};
+        const Int8Tokens tokens{x.high + at,
+                                kTwoPlanes ? x.low + at : nullptr,
+                                x.n_cols,
+                                x.scale + scale_at,
+                                x.sum + 2 * scale_at,
+                                block_stride};
         int8_tile_of<Format, kTwoPlanes, kPanels, kTokens>(n, panel, panel_bytes, n_blocks, tokens,
                                                            y + token * y_stride, y_stride, block == 0);
         token += n;
@@ -208,7 +213,8 @@ template <class Format, bool kTwoPlanes> void matmul_int8(const MatmulArgs& args
     std::int64_t panel = args.panel_begin;
     if (kTwoPlanes || args.x->n_tokens <= 2 * kInt8Tokens) {
         if (args.x->n_tokens == 1 && args.x->n_cols >= kLongRow)
-            for (; panel + 2 <= args.panel_end; panel += 2) int8_panels<Format, kTwoPlanes, 2, 1>(args, panel);
+            for (; panel + 2 <= args.panel_end; panel += 2)
+                int8_panels<Format, kTwoPlanes, 2, 1>(args, panel);
         if constexpr (kTwoPlanes && kStepPanels > 1) {
             if (args.x->n_tokens > 1)
                 for (; panel + kStepPanels <= args.panel_end; panel += kStepPanels)
