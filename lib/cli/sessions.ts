@@ -13,7 +13,7 @@ export const sessionOption: OptionSpec = {
   defaultText: 'a new one, not saved',
 };
 
-/** The session that `path` holds, else an empty one. */
+/** The session that `path` holds, computed again where precision or KV type are others now, else an empty one. */
 export async function openSession(
   model: Model,
   path: string | undefined,
@@ -27,7 +27,7 @@ export async function openSession(
   }
   return io.interrupts.during((signal) =>
     withProgress(io, 'restoring the session', (onProgress) =>
-      model.restoreSession(path, { ...overflow, onProgress, signal }),
+      model.restoreSession(path, { ...overflow, recompute: true, onProgress, signal }),
     ),
   );
 }

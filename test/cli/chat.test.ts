@@ -80,6 +80,10 @@ describe('chat over a pipe', () => {
       // One prompt is no more than another turn.
       const third = await neox(['run', ...settings, '--session', join(folder.path, 'talk'), 'ありがとう']);
       expect(third.status).toBe(0);
+      // Other settings of the same model are no obstacle.
+      const fourth = await neox([...args, '--kv-cache-type', 'q8_0'], { input: 'こんにちは\n' });
+      expect(fourth.status).toBe(0);
+      expect(fourth.stdout.trim()).not.toBe('');
     } finally {
       folder.remove();
     }
