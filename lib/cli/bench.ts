@@ -105,8 +105,8 @@ async function measureAll(
   const ceilings: Ceilings | undefined = noCeilings ? undefined : await measureCeilings(given);
   const { threads: _, ...flags } = options;
   const maxSequences = Math.max(...tests.map(({ sequences }) => sequences));
-  const room = { contextLength: positionsNeeded(tests), maxSequences };
-  const model = await loadModel({ ...flags, ...given, ...room }, io);
+  const contextLength = positionsNeeded(tests);
+  const model = await loadModel({ ...flags, ...given, contextLength }, io, { maxSequences });
   try {
     const records: BenchRecord[] = [];
     const singles = new Map<string, number[]>();

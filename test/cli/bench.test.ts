@@ -59,11 +59,13 @@ describe('bench', () => {
 
   test('several sequences step together, at a cost beside that of one', async () => {
     // Of an odd number of samples the median speed is that of the median time.
-    const args = [...quick, '--no-ceilings', '-r', '3', '-p', '0', '-n', '8', '-b', '1,3'];
+    const args = [...quick, '--no-ceilings', '-r', '3', '-p', '0', '-n', '8', '-b', '1,3,32'];
     const { stdout } = await neox(['bench', ...args, '--json']);
-    const [one, three] = JSON.parse(stdout) as Record<string, number>[];
+    const [one, three, many] = JSON.parse(stdout) as Record<string, number>[];
     expect(one).toMatchObject({ n_sequences: 1, step_cost: 1 });
     expect(three).toMatchObject({ n_gen: 8, n_sequences: 3, step_cost: expect.any(Number) });
+    // Were they to run one after the other, each of their steps would cost what one costs.
+    expect(many?.step_cost).toBeGreaterThan(2);
     // Both are of the same samples: t/s of three sequences are three tokens a step.
     const steps = (record: Record<string, number> | undefined): number =>
       (record?.median_ts ?? 0) / (record?.n_sequences ?? 1);
