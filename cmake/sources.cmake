@@ -72,6 +72,7 @@ set(NEOX_CORE_SOURCES
   native/model/rope_table.cpp
   native/model/source.cpp
   native/model/type_mix.cpp
+  native/engine/absorb.cpp
   native/engine/admission.cpp
   native/engine/beam_search.cpp
   native/engine/beams.cpp

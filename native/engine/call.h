@@ -84,6 +84,12 @@ struct CallRequest {
     std::shared_ptr<Waker> waker;  // may be null
 };
 
+using Clock = std::chrono::steady_clock;
+
+inline double ms_between(Clock::time_point a, Clock::time_point b) {
+    return std::chrono::duration<double, std::milli>(b - a).count();
+}
+
 struct CallTimings {
     double queue_ms = 0.0;                       // until the engine took it
     double prefill_ms = 0.0;                     // until the first token, or the end of a query
@@ -144,8 +150,10 @@ struct Call {
     DraftOutputs draft_outputs;
     enum class Draw { none, token, beams, awaits_scores, failed } draw = Draw::none;  // how sampling went
     std::optional<Error> draw_error;  // why it failed; the sampling thread's, unlike `error`
-    std::chrono::steady_clock::time_point submitted, admitted, first_token;
+    Clock::time_point submitted, admitted, first_token;
 };
+
+inline bool is_cancelled(const Call& call) { return call.cancel_flag.load(std::memory_order_relaxed) != 0; }
 
 // Whether the call ends with this token.
 inline bool is_eos(const Call& call, Token id) {

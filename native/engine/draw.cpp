@@ -83,8 +83,7 @@ void draw_tokens(const Plan& plan, Plan::Part& part) noexcept {
     Call& call = *part.call;
     call.drawn.clear();
     call.draw = Call::Draw::none;
-    const bool is_cancelled = call.cancel_flag.load(std::memory_order_relaxed) != 0;
-    if (!part.is_due || call.request.max_new_tokens == 0 || is_cancelled) return;
+    if (!part.is_due || call.request.max_new_tokens == 0 || is_cancelled(call)) return;
     if (plan.statuses[part.first_row + static_cast<std::size_t>(part.n_counted) - 1] != RowStatus::done)
         return;
     for (std::size_t i = 0;; ++i) {

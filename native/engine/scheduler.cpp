@@ -193,4 +193,12 @@ void build_rows(const Config& config, Plan& plan) {
     for (std::size_t i = 0; i < plan.rows.size(); ++i) plan.rows[i].status = &plan.statuses[i];
 }
 
+std::optional<std::int64_t> nan_position(const Plan& plan, const Plan::Part& part) {
+    const auto first = plan.statuses.begin() + static_cast<std::ptrdiff_t>(part.first_row);
+    const auto end = first + part.n_counted;
+    const auto nan = std::find(first, end, RowStatus::nan);
+    if (nan == end) return std::nullopt;
+    return part.begin + (nan - first);
+}
+
 }  // namespace neox

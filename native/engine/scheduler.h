@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -43,5 +44,8 @@ void choose_parts(std::span<const std::shared_ptr<Call>> running, std::int32_t m
 
 // Fills rows and sequences from the parts, whose KV blocks are reserved. Outputs point into the calls.
 void build_rows(const Config& config, Plan& plan);
+
+// The first position of a part, of those that count, whose outputs hold a NaN.
+std::optional<std::int64_t> nan_position(const Plan& plan, const Plan::Part& part);
 
 }  // namespace neox

@@ -32,6 +32,24 @@ struct SessionHeader {
 static_assert(sizeof(SessionHeader) == 128 && std::is_trivially_copyable_v<SessionHeader>);
 static_assert(sizeof(PromptRun) == 16 && sizeof(Token) == 4);
 
+// What the header keeps of the model's hyperparameters, for reading and for writing.
+template <class Header, class Parameters, class Pair>
+void pair_hyperparameters(Header& h, Parameters& c, Pair pair) {
+    pair(h.n_layer, c.n_layer);
+    pair(h.n_embd, c.n_embd);
+    pair(h.n_head, c.n_head);
+    pair(h.n_ff, c.n_ff);
+    pair(h.n_vocab, c.n_vocab);
+    pair(h.n_rot, c.n_rot);
+    pair(h.n_ctx_train, c.n_ctx_train);
+    pair(h.rope_scaling, c.rope_scaling);
+    pair(h.hidden_act, c.hidden_act);
+    pair(h.parallel_residual, c.parallel_residual);
+    pair(h.rope_base, c.rope_base);
+    pair(h.rope_factor, c.rope_factor);
+    pair(h.norm_eps, c.norm_eps);
+}
+
 template <class T> void check_range(const char* what, T value, T low, T high) {
     if (value < low || value > high)
         fail(ErrorCode::format_value, "The session's ", what, " is ", value, ", outside [", low, ", ", high,
@@ -86,20 +104,9 @@ SessionBinding read_binding(const SessionHeader& h) {
         if (!std::isfinite(value))
             fail(ErrorCode::format_value, "A real of the session's model is ", value, ".");
     SessionBinding binding;
-    Config& c = binding.config;
-    c.n_layer = h.n_layer;
-    c.n_embd = h.n_embd;
-    c.n_head = h.n_head;
-    c.n_ff = h.n_ff;
-    c.n_vocab = h.n_vocab;
-    c.n_rot = h.n_rot;
-    c.n_ctx_train = h.n_ctx_train;
-    c.rope_scaling = static_cast<RopeScaling>(h.rope_scaling);
-    c.hidden_act = static_cast<HiddenAct>(h.hidden_act);
-    c.parallel_residual = h.parallel_residual;
-    c.rope_base = h.rope_base;
-    c.rope_factor = h.rope_factor;
-    c.norm_eps = h.norm_eps;
+    pair_hyperparameters(h, binding.config, [](const auto& stored, auto& value) {
+        value = static_cast<std::remove_reference_t<decltype(value)>>(stored);
+    });
     binding.weights = h.weights;
     binding.precision = static_cast<Precision>(h.precision);
     binding.kv_type = static_cast<KvType>(h.kv_type);
@@ -195,25 +202,14 @@ SessionFile parse_session(const ByteSource& source) {
 
 std::vector<std::byte> write_session_head(const SessionBinding& binding, const SequenceRows& rows,
                                           std::uint64_t n_blocks, std::uint64_t block_bytes) {
-    const Config& c = binding.config;
     SessionHeader h{};
     std::memcpy(h.magic, kMagic, sizeof kMagic);
     h.version = kVersion;
     h.precision = static_cast<std::int32_t>(binding.precision);
     h.kv_type = static_cast<std::int32_t>(binding.kv_type);
-    h.n_layer = c.n_layer;
-    h.n_embd = c.n_embd;
-    h.n_head = c.n_head;
-    h.n_ff = c.n_ff;
-    h.n_vocab = c.n_vocab;
-    h.n_rot = c.n_rot;
-    h.n_ctx_train = c.n_ctx_train;
-    h.rope_scaling = static_cast<std::int32_t>(c.rope_scaling);
-    h.hidden_act = static_cast<std::int32_t>(c.hidden_act);
-    h.parallel_residual = c.parallel_residual;
-    h.rope_base = c.rope_base;
-    h.rope_factor = c.rope_factor;
-    h.norm_eps = c.norm_eps;
+    pair_hyperparameters(h, binding.config, [](auto& stored, const auto& value) {
+        stored = static_cast<std::remove_reference_t<decltype(stored)>>(value);
+    });
     h.weights = binding.weights;
     h.n_positions = rows.tokens.size();
     h.n_prompts = rows.prompts.size();

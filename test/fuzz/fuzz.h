@@ -50,6 +50,16 @@ bool is_exact_product(const Shape& shape, std::uint64_t factor, std::uint64_t cl
     return product == claimed;
 }
 
+// What holds for an accepted tensor of any file: neither its element count nor its size has wrapped.
+template <class Tensor> void require_exact_size(const Tensor& tensor) {
+    std::uint64_t n_elements = 1;
+    for (const std::uint64_t dim : tensor.shape) n_elements *= dim;
+    require(is_exact_product(tensor.shape, 1, n_elements) || tensor.n_bytes == 0,
+            "the element count of an accepted tensor is exact");
+    require(n_elements == 0 || tensor.n_bytes % n_elements == 0,
+            "the size of an accepted tensor is a multiple of its elements");
+}
+
 }  // namespace fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);

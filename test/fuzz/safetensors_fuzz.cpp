@@ -14,12 +14,7 @@ void check(std::string_view header, std::uint64_t file_size) {
         fuzz::require(tensor.offset == end, "accepted tensors lie side by side");
         fuzz::require(tensor.n_bytes <= file_size - end, "an accepted tensor lies inside the file");
         end += tensor.n_bytes;
-        std::uint64_t n_elements = 1;
-        for (const std::uint64_t dim : tensor.shape) n_elements *= dim;
-        fuzz::require(fuzz::is_exact_product(tensor.shape, 1, n_elements) || tensor.n_bytes == 0,
-                      "the element count of an accepted tensor is exact");
-        fuzz::require(n_elements == 0 || tensor.n_bytes % n_elements == 0,
-                      "the size of an accepted tensor is a multiple of its elements");
+        fuzz::require_exact_size(tensor);
     }
     fuzz::require(end == file_size, "accepted tensors fill the file");
 }

@@ -9,12 +9,7 @@ using namespace neox;
 
 void parse(fuzz::Bytes bytes) {
     for (const StoredTensor& tensor : parse_torch(MemoryBytes(bytes))) {
-        std::uint64_t n_elements = 1;
-        for (const std::uint64_t dim : tensor.shape) n_elements *= dim;
-        fuzz::require(fuzz::is_exact_product(tensor.shape, 1, n_elements) || tensor.n_bytes == 0,
-                      "the element count of an accepted tensor is exact");
-        fuzz::require(n_elements == 0 || tensor.n_bytes % n_elements == 0,
-                      "the size of an accepted tensor is a multiple of its elements");
+        fuzz::require_exact_size(tensor);
         if (tensor.is_contiguous)
             fuzz::require(tensor.offset <= bytes.size() && tensor.n_bytes <= bytes.size() - tensor.offset,
                           "an accepted tensor lies inside the file");

@@ -54,13 +54,15 @@ describe.each(checkpointNames)('%s', (name) => {
     expect(Array.from(all.data.subarray(19 * size))).toEqual(Array.from(last.data));
   });
 
-  (golden.beam_ids ? test : test.skip)('four beams are those of the reference, best first', async () => {
-    const options = { ...greedy, maxNewTokens: 12, numBeams: 4, numReturnSequences: 4 };
-    const { sequences } = await model.generate(idsOf('greedy_prompt_ids'), options).result();
-    expect(sequences.flatMap(({ tokenIds }) => tokenIds)).toEqual(Array.from(values('beam_ids')));
-    const scores = Float32Array.from(sequences, ({ score = Number.NaN }) => score);
-    expect(relativeError(scores, values('beam_scores'))).toBeLessThan(TOLERANCE);
-  });
+  if (golden.beam_ids) {
+    test('four beams are those of the reference, best first', async () => {
+      const options = { ...greedy, maxNewTokens: 12, numBeams: 4, numReturnSequences: 4 };
+      const { sequences } = await model.generate(idsOf('greedy_prompt_ids'), options).result();
+      expect(sequences.flatMap(({ tokenIds }) => tokenIds)).toEqual(Array.from(values('beam_ids')));
+      const scores = Float32Array.from(sequences, ({ score = Number.NaN }) => score);
+      expect(relativeError(scores, values('beam_scores'))).toBeLessThan(TOLERANCE);
+    });
+  }
 
   test('the last hidden state is within 1e-4 of the largest', async () => {
     const hidden = await model.embed(idsOf('prompt_ids'), { pooling: 'last', normalize: false });

@@ -1,36 +1,22 @@
 // The types that our quantizer gives the tensors of a model, against those that llama.cpp gives it. Runs where a Python with
 // the packages gguf and llama-cpp-python is at hand (NEOX_PYTHON names one; python3 otherwise).
 
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FILE_TYPES, type FileType, Model, quantize } from '../../lib/index.js';
 import { FILE_TYPE_NUMBERS } from './llama-ftype.js';
+import { run, testWhere } from './python.js';
 
-const python = process.env.NEOX_PYTHON ?? 'python3';
-const canRun = spawnSync(python, ['-c', 'import llama_cpp, gguf']).status === 0;
-if (!canRun) {
-  console.warn(`Skipped: ${python} lacks llama_cpp or gguf (set NEOX_PYTHON to one that has them).`);
-}
 const folder = mkdtempSync(join(tmpdir(), 'neox-types-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 type Types = Record<string, string>;
 
 function typesOfLlamaCpp(layers: number, embd: number, ff: number, mode: string): Record<FileType, Types> {
-  const script = join('test', 'python', 'llama_types.py');
   const sizes = [layers, embd, ff].map(String);
-  const args = [
-    script,
-    folder,
-    ...sizes,
-    mode,
-    ...Object.entries(FILE_TYPE_NUMBERS).map((pair) => pair.join('=')),
-  ];
-  const done = spawnSync(python, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
-  if (done.status !== 0) throw new Error(done.stderr);
-  return JSON.parse(done.stdout) as Record<FileType, Types>;
+  const numbers = Object.entries(FILE_TYPE_NUMBERS).map((pair) => pair.join('='));
+  return JSON.parse(run('llama_types.py', [folder, ...sizes, mode, ...numbers])) as Record<FileType, Types>;
 }
 
 async function ownTypes(type: FileType, pure: boolean): Promise<Types> {
@@ -42,7 +28,7 @@ async function ownTypes(type: FileType, pure: boolean): Promise<Types> {
 }
 
 // Layers, hidden, feed-forward: every rule of the mixes, then rows that K blocks do not fit, then rows that none fits.
-(canRun ? test : test.skip).each([
+testWhere('llama_cpp, gguf').each([
   [4, 256, 256, 'plain'],
   [8, 256, 256, 'plain'],
   [16, 256, 256, 'plain'],

@@ -5,26 +5,16 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { run, testWhere } from './python.js';
 
-const python = process.env.NEOX_PYTHON ?? 'python3';
 const program = join('build-cmake', 'bin', process.platform === 'win32' ? 'neox_test.exe' : 'neox_test');
 const folder = mkdtempSync(join(tmpdir(), 'neox-torch-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const hasTorch = spawnSync(python, ['-c', 'import torch, safetensors']).status === 0;
-if (!hasTorch)
-  console.warn(
-    `Skipped: ${python} has no modules torch and safetensors (set NEOX_PYTHON to one that has them).`,
-  );
-
-(hasTorch ? test : test.skip)(
+testWhere('torch, safetensors')(
   '300 random checkpoints and 300 damaged copies are read as torch reads them',
   () => {
-    const made = spawnSync(python, [join('test', 'python', 'torch_pairs.py'), folder, '300', '1'], {
-      encoding: 'utf8',
-    });
-    expect(made.stderr).toBe('');
-    expect(Number(made.stdout)).toBeGreaterThan(0);
+    expect(Number(run('torch_pairs.py', [folder, '300', '1']))).toBeGreaterThan(0);
     const read = spawnSync(program, ['torch_pairs'], {
       encoding: 'utf8',
       env: { ...process.env, NEOX_TORCH_PAIRS: folder },
