@@ -40,6 +40,9 @@ export async function* lines(script: string, args: readonly string[]): AsyncGene
 /** `test`, where a Python with this module is at hand; NEOX_PYTHON names one, python3 otherwise. */
 export function testWhere(module: string): jest.It {
   if (spawnSync(python, ['-c', `import ${module}`]).status === 0) return test;
-  console.warn(`Skipped: ${python} has no module ${module} (set NEOX_PYTHON to one that has it).`);
+  // Not by console.warn: what a file says in which every test is skipped, Jest keeps to itself.
+  process.stderr.write(
+    `Skipped: ${python} lacks a module of ${module} (NEOX_PYTHON names another Python).\n`,
+  );
   return test.skip;
 }
