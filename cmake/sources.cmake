@@ -39,14 +39,17 @@ set(NEOX_CORE_SOURCES
   native/kernels/quantize_rows.cpp
   native/kernels/avx2/matmul_f32.cpp
   native/kernels/avx2/matmul_int8.cpp
+  native/kernels/avx2/matmul_step.cpp
   native/kernels/avx2/search_codes.cpp
   native/kernels/avx2/table.cpp
   native/kernels/avx512vnni/matmul_f32.cpp
   native/kernels/avx512vnni/matmul_int8.cpp
+  native/kernels/avx512vnni/matmul_step.cpp
   native/kernels/avx512vnni/search_codes.cpp
   native/kernels/avx512vnni/table.cpp
   native/kernels/scalar/matmul_f32.cpp
   native/kernels/scalar/matmul_int8.cpp
+  native/kernels/scalar/matmul_step.cpp
   native/kernels/scalar/search_codes.cpp
   native/kernels/scalar/table.cpp
   native/model/backend.cpp

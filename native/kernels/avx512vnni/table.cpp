@@ -22,7 +22,8 @@ namespace avx512vnni {
 
 void search_codes(const CodeSearch& search);
 MatmulFn find_matmul_f32(DType weights);
-MatmulFn find_matmul_int8(DType weights, Arithmetic activations);
+MatmulFn find_matmul_int8(DType weights);
+MatmulFn find_matmul_step(DType weights);
 
 static bool is_supported(const CpuFeatures& cpu) {
     return cpu.avx512f && cpu.avx512bw && cpu.avx512vl && cpu.avx512dq && cpu.avx512vnni && cpu.avx2 &&
@@ -30,7 +31,11 @@ static bool is_supported(const CpuFeatures& cpu) {
 }
 
 static MatmulFn find_matmul(DType weights, Arithmetic activations) {
-    return activations == Arithmetic::f32 ? find_matmul_f32(weights) : find_matmul_int8(weights, activations);
+    switch (activations) {
+        case Arithmetic::q8: return find_matmul_int8(weights);
+        case Arithmetic::q15: return find_matmul_step(weights);
+        default: return find_matmul_f32(weights);
+    }
 }
 
 }  // namespace avx512vnni

@@ -1,9 +1,9 @@
-// Matrix products of quantized weights with quantized activations. Included inside a target region; see
+// Matrix products of quantized weights with activations of one signed byte each. Included inside a target region; see
 // README.md.
 //
 // The order for one output element: blocks of 32 columns one after the other, and within them the columns that share a
 // scale (all 32, or 16 and 16). Their sum is an exact int32 that starts from -offset * (sum of the activations),
-// because a code is value + offset; with two planes it is 128 * high + low. Then
+// because a code is value + offset. Then
 //   total = fma(float(sum), weight scale * activation scale, total)
 //   total = fma(weight minimum, activation scale * float(sum of the activations), total)    in types with a minimum.
 #pragma once
@@ -13,13 +13,10 @@ namespace neox::NEOX_ISA {
 // Blocks that are unpacked at once, a multiple of the 8 that share a head in the K types: half a row of 2816 columns,
 // about 28 KiB a panel.
 inline constexpr std::int64_t kInt8Chunk = 48;
-// Columns from which one token's activations crowd the first-level cache.
-inline constexpr std::int64_t kLongRow = 8192;
 
 // Up to kInt8Chunk blocks of the activations of a few tokens.
 struct Int8Tokens {
-    const std::int8_t* high;
-    const std::int8_t* low;
+    const std::int8_t* values;
     std::int64_t stride;
     const float* scale;
     const std::int32_t* sum;  // two of each block
@@ -28,7 +25,7 @@ struct Int8Tokens {
 
 // kPanels panels times kTokens tokens over n_blocks; `y` belongs to the first panel and token. The totals
 // start from 0 when is_first, else from y.
-template <class Format, bool kTwoPlanes, int kPanels, int kTokens>
+template <class Format, int kPanels, int kTokens>
 void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_blocks, const Int8Tokens& x,
                float* y, std::int64_t y_stride, bool is_first) {
     using Dot = typename Format::Dot;
@@ -57,14 +54,11 @@ void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
         const std::byte* own = head + Format::kHeadBytes + b % Format::kBlocks * Format::kBlockBytes;
         NEOX_UNROLL
         for (int s = 0; s < kSubs; ++s) {
-            typename Dot::Sum sum[kPanels][kTokens], sum_high[kPanels][kTokens];
+            typename Dot::Sum sum[kPanels][kTokens];
             NEOX_UNROLL
             for (int t = 0; t < kTokens; ++t) {
                 NEOX_UNROLL
-                for (int p = 0; p < kPanels; ++p) {
-                    sum[p][t] = Dot::start(start[t][kSubs * b + s]);
-                    if constexpr (kTwoPlanes) sum_high[p][t] = Dot::start(0);
-                }
+                for (int p = 0; p < kPanels; ++p) sum[p][t] = Dot::start(start[t][kSubs * b + s]);
             }
             NEOX_UNROLL
             for (int i = 0; i < 8; ++i) {
@@ -76,19 +70,9 @@ void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
                     w[p] = Dot::prepare(Format::codes(own + p * panel_bytes, g));
                 NEOX_UNROLL
                 for (int t = 0; t < kTokens; ++t) {
-                    const std::int64_t at = t * x.stride + 32 * b + 4 * g;
-                    if constexpr (kTwoPlanes) {
-                        const X4 low = broadcast_x4(x.low + at), high = broadcast_x4(x.high + at);
-                        NEOX_UNROLL
-                        for (int p = 0; p < kPanels; ++p) {
-                            sum[p][t] = Dot::add(sum[p][t], w[p], low);
-                            sum_high[p][t] = Dot::add(sum_high[p][t], w[p], high);
-                        }
-                    } else {
-                        const X4 value = broadcast_x4(x.high + at);
-                        NEOX_UNROLL
-                        for (int p = 0; p < kPanels; ++p) sum[p][t] = Dot::add(sum[p][t], w[p], value);
-                    }
+                    const X4 value = broadcast_x4(x.values + t * x.stride + 32 * b + 4 * g);
+                    NEOX_UNROLL
+                    for (int p = 0; p < kPanels; ++p) sum[p][t] = Dot::add(sum[p][t], w[p], value);
                 }
             }
             NEOX_UNROLL
@@ -96,9 +80,7 @@ void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
                 const F32x16 weight_scale = Scales::scale(head + p * panel_bytes, own + p * panel_bytes, s);
                 NEOX_UNROLL
                 for (int t = 0; t < kTokens; ++t) {
-                    I32x16 result = Dot::finish(sum[p][t], start[t][kSubs * b + s]);
-                    if constexpr (kTwoPlanes)
-                        result = add(result, shift_left<7>(Dot::finish(sum_high[p][t], 0)));
+                    const I32x16 result = Dot::finish(sum[p][t], start[t][kSubs * b + s]);
                     const F32x16 scale = mul(weight_scale, broadcast(x.scale[t * x.block_stride + b]));
                     total[p][t] = fma(to_f32(result), scale, total[p][t]);
                 }
@@ -118,21 +100,20 @@ void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
     }
 }
 
-template <class Format, bool kTwoPlanes, int kPanels, int kTokens>
+template <class Format, int kPanels, int kTokens>
 NEOX_INLINE void int8_tile_of(std::int64_t n_tokens, const std::byte* panel, std::size_t panel_bytes,
                               std::int64_t n_blocks, const Int8Tokens& x, float* y, std::int64_t y_stride,
                               bool is_first) {
     if (n_tokens == kTokens) {
-        int8_tile<Format, kTwoPlanes, kPanels, kTokens>(panel, panel_bytes, n_blocks, x, y, y_stride,
-                                                        is_first);
+        int8_tile<Format, kPanels, kTokens>(panel, panel_bytes, n_blocks, x, y, y_stride, is_first);
     } else if constexpr (kTokens > 1) {
-        int8_tile_of<Format, kTwoPlanes, kPanels, kTokens - 1>(n_tokens, panel, panel_bytes, n_blocks, x, y,
-                                                               y_stride, is_first);
+        int8_tile_of<Format, kPanels, kTokens - 1>(n_tokens, panel, panel_bytes, n_blocks, x, y, y_stride,
+                                                   is_first);
     }
 }
 
 // All tokens for the blocks from `block` on: as few tiles as possible, as even as possible, of up to kTokens.
-template <class Format, bool kTwoPlanes, int kPanels, int kTokens>
+template <class Format, int kPanels, int kTokens>
 void int8_tiles(const std::byte* panel, std::size_t panel_bytes, std::int64_t block, std::int64_t n_blocks,
                 const Activations& x, float* y, std::int64_t y_stride) {
     const std::int64_t block_stride = x.n_cols / 32;
@@ -140,14 +121,10 @@ void int8_tiles(const std::byte* panel, std::size_t panel_bytes, std::int64_t bl
     for (std::int64_t n_tiles = (x.n_tokens + kTokens - 1) / kTokens; n_tiles > 0; --n_tiles) {
         const std::int64_t n = (x.n_tokens - token + n_tiles - 1) / n_tiles;
         const std::int64_t at = token * x.n_cols + 32 * block, scale_at = token * block_stride + block;
-        const Int8Tokens tokens{x.high + at,
-                                kTwoPlanes ? x.low + at : nullptr,
-                                x.n_cols,
-                                x.scale + scale_at,
-                                x.sum + 2 * scale_at,
+        const Int8Tokens tokens{x.high + at, x.n_cols, x.scale + scale_at, x.sum + 2 * scale_at,
                                 block_stride};
-        int8_tile_of<Format, kTwoPlanes, kPanels, kTokens>(n, panel, panel_bytes, n_blocks, tokens,
-                                                           y + token * y_stride, y_stride, block == 0);
+        int8_tile_of<Format, kPanels, kTokens>(n, panel, panel_bytes, n_blocks, tokens, y + token * y_stride,
+                                               y_stride, block == 0);
         token += n;
     }
 }
@@ -187,40 +164,29 @@ template <class From, int kPanels> void int8_unpacked_panels(const MatmulArgs& a
             unpack_int8<From>(from + block / From::kBlocks * From::kBytes, n,
                               chunk + static_cast<std::size_t>(p) * kChunkBytes);
         }
-        int8_tiles<Unpacked<From>, false, kPanels, kInt8Tokens>(chunk, kChunkBytes, block, n, *args.x,
-                                                                args.y + 16 * panel, args.y_stride);
+        int8_tiles<Unpacked<From>, kPanels, kInt8Tokens>(chunk, kChunkBytes, block, n, *args.x,
+                                                         args.y + 16 * panel, args.y_stride);
     }
 }
 
 // kPanels panels, their weights split in registers.
-template <class Format, bool kTwoPlanes, int kPanels, int kTokens>
+template <class Format, int kPanels, int kTokens>
 void int8_panels(const MatmulArgs& args, std::int64_t panel) {
     const std::byte* weights = args.weights + static_cast<std::size_t>(panel) * args.panel_bytes;
     const std::int64_t n_blocks = args.x->n_cols / 32;
     for (std::int64_t block = 0; block < n_blocks; block += kInt8Chunk) {
         const std::int64_t n = n_blocks - block < kInt8Chunk ? n_blocks - block : kInt8Chunk;
-        int8_tiles<Format, kTwoPlanes, kPanels, kTokens>(weights + block / Format::kBlocks * Format::kBytes,
-                                                         args.panel_bytes, block, n, *args.x,
-                                                         args.y + 16 * panel, args.y_stride);
+        int8_tiles<Format, kPanels, kTokens>(weights + block / Format::kBlocks * Format::kBytes,
+                                             args.panel_bytes, block, n, *args.x, args.y + 16 * panel,
+                                             args.y_stride);
     }
 }
 
-// Weights are split in registers where up to two tiles cover all tokens and for two planes, else unpacked
-// once. A step of one token reads panels one by one, a single stream, except for long rows: their activations
-// do not stay in the first-level cache beside the stream, and two panels at a time read them half as often.
-// A step of several takes kStepPanels at a time where there are registers for them.
-template <class Format, bool kTwoPlanes> void matmul_int8(const MatmulArgs& args) {
+// Weights are split in registers where up to two tiles cover all tokens, else unpacked once.
+template <class Format> void matmul_int8(const MatmulArgs& args) {
     std::int64_t panel = args.panel_begin;
-    if (kTwoPlanes || args.x->n_tokens <= 2 * kInt8Tokens) {
-        if (args.x->n_tokens == 1 && args.x->n_cols >= kLongRow)
-            for (; panel + 2 <= args.panel_end; panel += 2)
-                int8_panels<Format, kTwoPlanes, 2, 1>(args, panel);
-        if constexpr (kTwoPlanes && kStepPanels > 1) {
-            if (args.x->n_tokens > 1)
-                for (; panel + kStepPanels <= args.panel_end; panel += kStepPanels)
-                    int8_panels<Format, true, kStepPanels, kStepTokens>(args, panel);
-        }
-        for (; panel < args.panel_end; ++panel) int8_panels<Format, kTwoPlanes, 1, kInt8Tokens>(args, panel);
+    if (args.x->n_tokens <= 2 * kInt8Tokens) {
+        for (; panel < args.panel_end; ++panel) int8_panels<Format, 1, kInt8Tokens>(args, panel);
         return;
     }
     for (; panel + kTilePanels <= args.panel_end; panel += kTilePanels)
@@ -228,12 +194,8 @@ template <class Format, bool kTwoPlanes> void matmul_int8(const MatmulArgs& args
     for (; panel < args.panel_end; ++panel) int8_unpacked_panels<Format, 1>(args, panel);
 }
 
-MatmulFn find_matmul_int8(DType weights, Arithmetic activations) {
-    const bool two_planes = activations == Arithmetic::q15;
-    return for_format(weights, [two_planes](auto format) -> MatmulFn {
-        using F = decltype(format);
-        return two_planes ? matmul_int8<F, true> : matmul_int8<F, false>;
-    });
+MatmulFn find_matmul_int8(DType weights) {
+    return for_format(weights, [](auto format) -> MatmulFn { return matmul_int8<decltype(format)>; });
 }
 
 }  // namespace neox::NEOX_ISA

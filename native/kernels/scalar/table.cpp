@@ -16,12 +16,17 @@ namespace scalar {
 
 void search_codes(const CodeSearch& search);
 MatmulFn find_matmul_f32(DType weights);
-MatmulFn find_matmul_int8(DType weights, Arithmetic activations);
+MatmulFn find_matmul_int8(DType weights);
+MatmulFn find_matmul_step(DType weights);
 
 static bool is_supported(const CpuFeatures&) { return true; }
 
 static MatmulFn find_matmul(DType weights, Arithmetic activations) {
-    return activations == Arithmetic::f32 ? find_matmul_f32(weights) : find_matmul_int8(weights, activations);
+    switch (activations) {
+        case Arithmetic::q8: return find_matmul_int8(weights);
+        case Arithmetic::q15: return find_matmul_step(weights);
+        default: return find_matmul_f32(weights);
+    }
 }
 
 }  // namespace scalar
