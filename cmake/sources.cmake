@@ -52,6 +52,7 @@ set(NEOX_CORE_SOURCES
   native/kernels/scalar/matmul_step.cpp
   native/kernels/scalar/search_codes.cpp
   native/kernels/scalar/table.cpp
+  native/model/attention.cpp
   native/model/backend.cpp
   native/model/config.cpp
   native/model/config_gguf.cpp
