@@ -183,4 +183,5 @@ set(NEOX_TOKENIZER_TEST_SOURCES
 set(NEOX_BENCH_SOURCES
   test/bench/columns_bench.cpp
   test/bench/kernels_bench.cpp
+  test/bench/load_bench.cpp
   test/bench/quantize_bench.cpp)

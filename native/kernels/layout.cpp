@@ -2,25 +2,60 @@
 
 #include <cstring>
 #include <limits>
+#include <vector>
 
 #include "base/checked.h"
 #include "base/half.h"
 #include "kernels/kernels.h"
 #include "kernels/layout_blocks.h"
+#include "kernels/words.h"
 
 namespace neox {
 namespace {
 
+// Columns that four rows' words do not fill whole.
 template <class T>
-void interleave(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, int n_rows,
-                std::byte* panel) {
-    constexpr std::int64_t kStep = kPanelRows * sizeof(T);
-    for (int row = 0; row < n_rows; ++row) {
-        const std::byte* src = rows + static_cast<std::size_t>(row) * row_stride;
-        std::byte* dst = panel + static_cast<std::size_t>(row) * sizeof(T);
-        for (std::int64_t k = 0; k < n_cols; ++k, src += sizeof(T), dst += kStep)
-            std::memcpy(dst, src, sizeof(T));
-    }
+void interleave_rest(std::int64_t begin, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
+                     std::byte* panel) {
+    for (std::int64_t k = begin; k < n_cols; ++k)
+        for (int row = 0; row < kPanelRows; ++row)
+            std::memcpy(panel + static_cast<std::size_t>(k * kPanelRows + row) * sizeof(T),
+                        rows + static_cast<std::size_t>(row) * row_stride +
+                            static_cast<std::size_t>(k) * sizeof(T),
+                        sizeof(T));
+}
+
+void interleave_words(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, std::byte* panel) {
+    const std::int64_t whole = n_cols / 4 * 4;
+    for (std::int64_t k = 0; k < whole; k += 4)
+        for (int row = 0; row < kPanelRows; row += 4) {
+            Words words[4];
+            const FourRows four{rows + static_cast<std::size_t>(row) * row_stride, row_stride};
+            four.words<4>(static_cast<std::size_t>(k) * 4, words);
+            for (int i = 0; i < 4; ++i)
+                std::memcpy(panel + static_cast<std::size_t>((k + i) * kPanelRows + row) * 4, &words[i], 16);
+        }
+    interleave_rest<std::uint32_t>(whole, n_cols, rows, row_stride, panel);
+}
+
+// Of 8 rows, the even ones give the lower and the odd ones the upper halves of words.
+void interleave_halves(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, std::byte* panel) {
+    const std::int64_t whole = n_cols / 8 * 8;
+    for (std::int64_t k = 0; k < whole; k += 8)
+        for (int row = 0; row < kPanelRows; row += 8) {
+            Words even[4], odd[4];
+            const std::byte* first = rows + static_cast<std::size_t>(row) * row_stride;
+            FourRows{first, 2 * row_stride}.words<4>(static_cast<std::size_t>(k) * 2, even);
+            FourRows{first + row_stride, 2 * row_stride}.words<4>(static_cast<std::size_t>(k) * 2, odd);
+            for (int i = 0; i < 4; ++i) {
+                const Words columns[2] = {(even[i] & 0xffffu) | odd[i] << 16,
+                                          even[i] >> 16 | (odd[i] & 0xffff0000u)};
+                for (int j = 0; j < 2; ++j)
+                    std::memcpy(panel + static_cast<std::size_t>((k + 2 * i + j) * kPanelRows + row) * 2,
+                                &columns[j], 16);
+            }
+        }
+    interleave_rest<std::uint16_t>(whole, n_cols, rows, row_stride, panel);
 }
 
 }  // namespace
@@ -50,17 +85,23 @@ std::size_t resident_panel_bytes(DType dtype, std::int64_t n_cols) {
 
 void layout_panel(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, int n_rows,
                   std::byte* panel) {
-    const std::size_t panel_bytes = resident_panel_bytes(dtype, n_cols);
     if (n_rows < 1 || n_rows > kPanelRows)
         fail(ErrorCode::invalid_argument, "A panel takes 1 to 16 rows, not ", n_rows, ".");
-    // Zero scales are enough to make the missing rows zero, whatever their codes.
-    if (n_rows < kPanelRows) std::memset(panel, 0, panel_bytes);
+    resident_panel_bytes(dtype, n_cols);  // refuses what has no layout
+    std::vector<std::byte> padded;
+    if (n_rows < kPanelRows) {
+        // Zero scales are enough to make the missing rows zero, whatever their codes.
+        padded.resize(kPanelRows * row_stride);
+        const std::uint64_t row = row_bytes(dtype, static_cast<std::uint64_t>(n_cols));
+        std::memcpy(padded.data(), rows, static_cast<std::size_t>(n_rows - 1) * row_stride + row);
+        rows = padded.data();
+    }
     if (find_block_layout(dtype)) {
-        lay_out_blocks(dtype, n_cols, rows, row_stride, n_rows, panel);
+        lay_out_blocks(dtype, n_cols, rows, row_stride, panel);
     } else if (dtype == DType::F32) {
-        interleave<std::uint32_t>(n_cols, rows, row_stride, n_rows, panel);
+        interleave_words(n_cols, rows, row_stride, panel);
     } else {
-        interleave<std::uint16_t>(n_cols, rows, row_stride, n_rows, panel);
+        interleave_halves(n_cols, rows, row_stride, panel);
     }
 }
 

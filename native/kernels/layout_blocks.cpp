@@ -5,6 +5,7 @@
 
 #include "base/half.h"
 #include "kernels/kernels.h"
+#include "kernels/words.h"
 #include "quant/blocks.h"
 #include "quant/k_scales.h"
 
@@ -28,127 +29,137 @@ constexpr BlockLayout layout_of(DType dtype) {
     return {};
 }
 
-// One row's share of a group of blocks. The codes of columns 4 g to 4 g + 3 are the bytes of codes[g].
-struct RowGroup {
-    std::uint16_t heads[2] = {};
-    std::uint8_t scales[16] = {};  // as they stand in the resident blocks, two a block
-    std::uint32_t codes[64];
-};
-
-// Blocks are read in place, from bytes: they need not be aligned, and a copy would be read while it is still being
-// written, which costs more than the rest.
 template <class T> T load(const std::byte* p) {
     T value;
     std::memcpy(&value, p, sizeof(T));
     return value;
 }
-// Field `mask` of each of four bytes. Bits that come in from a neighbour must be outside the mask.
-std::uint32_t four(const std::byte* p, int shift, std::uint32_t mask) {
-    return load<std::uint32_t>(p) >> shift & mask * 0x01010101u;
-}
-// Bits i to i + 3 as one byte each.
-std::uint32_t spread(std::uint32_t bits, int i) { return (bits >> i & 15) * 0x00204081u & 0x01010101u; }
+
+// A super-block's scales as they stand in the resident blocks, two a block, as bytes of four rows: [16][4 rows].
+using ScaleBytes = Words[4];
+
+// A block of four rows. It is read in place: blocks need not be aligned, and a copy would be read while it is still
+// being written, which costs more than the rest.
+template <DType kType> struct Block;
 
 // Blocks of 32: the low nibbles are the first half of the columns.
-void read_nibbles(const std::byte* qs, RowGroup& row) {
-    for (int g = 0; g < 4; ++g) {
-        row.codes[g] = four(qs + 4 * g, 0, 15);
-        row.codes[g + 4] = four(qs + 4 * g, 4, 15);
-    }
+inline Words nibbles(const Words* qs, int g) { return qs[g % 4] >> (g / 4 * 4) & 0x0f0f0f0fu; }
+// Bits 4 g to 4 g + 3 of each word as one byte each.
+inline Words spread(Words bits, int g) {
+    const Words four = bits >> (4 * g) & 15u;
+    return (four | four << 7 | four << 14 | four << 21) & 0x01010101u;
 }
-void read_fifth_bits(const std::byte* qh, RowGroup& row) {
-    const auto bits = load<std::uint32_t>(qh);
-    for (int g = 0; g < 8; ++g) row.codes[g] |= spread(bits, 4 * g) << 4;
+
+// What the types share: where d and the codes lie, and n words of codes.
+template <int kAt, int kWords> struct Codes {
+    Words qs[kWords];
+    explicit Codes(const FourRows& rows) { rows.words<kWords>(kAt, qs); }
+};
+
+template <> struct Block<DType::Q8_0> : Codes<offsetof(BlockQ8_0, qs), 8> {
+    static constexpr std::size_t kHeads[] = {offsetof(BlockQ8_0, d)};
+    using Codes::Codes;
+    Words code(int, int g) const { return qs[g] ^ 0x80808080u; }
+};
+template <> struct Block<DType::Q4_0> : Codes<offsetof(BlockQ4_0, qs), 4> {
+    static constexpr std::size_t kHeads[] = {offsetof(BlockQ4_0, d)};
+    using Codes::Codes;
+    Words code(int, int g) const { return nibbles(qs, g); }
+};
+template <> struct Block<DType::IQ4_NL> : Block<DType::Q4_0> { using Block<DType::Q4_0>::Block; };
+template <> struct Block<DType::Q4_1> : Codes<offsetof(BlockQ4_1, qs), 4> {
+    static constexpr std::size_t kHeads[] = {offsetof(BlockQ4_1, d), offsetof(BlockQ4_1, m)};
+    using Codes::Codes;
+    Words code(int, int g) const { return nibbles(qs, g); }
+};
+template <> struct Block<DType::Q5_0> : Codes<offsetof(BlockQ5_0, qs), 4> {
+    static constexpr std::size_t kHeads[] = {offsetof(BlockQ5_0, d)};
+    Words qh;
+    explicit Block(const FourRows& rows) : Codes(rows), qh(rows.word(offsetof(BlockQ5_0, qh))) {}
+    Words code(int, int g) const { return nibbles(qs, g) | spread(qh, g) << 4; }
+};
+template <> struct Block<DType::Q5_1> : Codes<offsetof(BlockQ5_1, qs), 4> {
+    static constexpr std::size_t kHeads[] = {offsetof(BlockQ5_1, d), offsetof(BlockQ5_1, m)};
+    Words qh;
+    explicit Block(const FourRows& rows) : Codes(rows), qh(rows.word(offsetof(BlockQ5_1, qh))) {}
+    Words code(int, int g) const { return nibbles(qs, g) | spread(qh, g) << 4; }
+};
+
+// 256 columns: pairs of bits, of block b in bits 2 (b % 4) on of the 8 words that 4 blocks share.
+inline Words pairs(const Words* qs, int b, int g) {
+    return qs[8 * (b / 4) + g] >> (2 * (b % 4)) & 0x03030303u;
 }
-// 256 columns: pairs of bits, of block b in bits 2 (b % 4) on of the 32 bytes that 4 blocks share.
-void read_pairs(const std::byte* qs, RowGroup& row) {
-    for (int b = 0; b < 8; ++b)
-        for (int g = 0; g < 8; ++g) row.codes[8 * b + g] = four(qs + 32 * (b / 4) + 4 * g, 2 * (b % 4), 3);
+// A bit each, of block b in bit b of 8 words.
+inline Words bits(const Words* words, int b, int g) { return words[g] >> b & 0x01010101u; }
+// Nibbles, of block b in half b % 2 of the 8 words that 2 blocks share.
+inline Words k_nibbles(const Words* qs, int b, int g) {
+    return qs[8 * (b / 2) + g] >> (4 * (b % 2)) & 0x0f0f0f0fu;
 }
-// 256 columns: a bit each, of block b in bit b of 32 bytes.
-void read_bits(const std::byte* bits, int to, RowGroup& row) {
-    for (int b = 0; b < 8; ++b)
-        for (int g = 0; g < 8; ++g) row.codes[8 * b + g] |= four(bits + 4 * g, b, 1) << to;
-}
-void read_k_nibbles(const std::byte* packed, const std::byte* qs, RowGroup& row) {
-    std::uint8_t scales[8], mins[8], bytes[12];
-    std::memcpy(bytes, packed, sizeof(bytes));
-    unpack_q4_scales(bytes, scales, mins);
-    for (int b = 0; b < 8; ++b) {
-        row.scales[2 * b] = scales[b];
-        row.scales[2 * b + 1] = mins[b];
-        for (int g = 0; g < 8; ++g) row.codes[8 * b + g] = four(qs + 32 * (b / 2) + 4 * g, 4 * (b % 2), 15);
+// The 8 scales and minima that Q4_K and Q5_K pack: scale, minimum of each block.
+inline void k_scales(const FourRows& rows, std::size_t at, ScaleBytes& bytes) {
+    Words packed[3], scales[2], mins[2];
+    rows.words<3>(at, packed);
+    unpack_q4_scale_words(packed, scales, mins);
+    for (int i = 0; i < 2; ++i) {
+        const Words s = transpose_bytes(scales[i]), m = transpose_bytes(mins[i]);
+        bytes[2 * i] = low_halves(s, m);
+        bytes[2 * i + 1] = high_halves(s, m);
     }
 }
 
-// The block at `p`.
-template <DType kType> void read(const std::byte* p, RowGroup& row);
-template <> void read<DType::Q8_0>(const std::byte* p, RowGroup& row) {
-    row.heads[0] = load<std::uint16_t>(p);
-    for (int g = 0; g < 8; ++g)
-        row.codes[g] = load<std::uint32_t>(p + offsetof(BlockQ8_0, qs) + 4 * g) ^ 0x80808080u;
-}
-template <> void read<DType::Q4_0>(const std::byte* p, RowGroup& row) {
-    row.heads[0] = load<std::uint16_t>(p);
-    read_nibbles(p + offsetof(BlockQ4_0, qs), row);
-}
-template <> void read<DType::IQ4_NL>(const std::byte* p, RowGroup& row) {
-    row.heads[0] = load<std::uint16_t>(p);
-    read_nibbles(p + offsetof(BlockIQ4_NL, qs), row);
-}
-template <> void read<DType::Q4_1>(const std::byte* p, RowGroup& row) {
-    row.heads[0] = load<std::uint16_t>(p);
-    row.heads[1] = load<std::uint16_t>(p + offsetof(BlockQ4_1, m));
-    read_nibbles(p + offsetof(BlockQ4_1, qs), row);
-}
-template <> void read<DType::Q5_0>(const std::byte* p, RowGroup& row) {
-    row.heads[0] = load<std::uint16_t>(p);
-    read_nibbles(p + offsetof(BlockQ5_0, qs), row);
-    read_fifth_bits(p + offsetof(BlockQ5_0, qh), row);
-}
-template <> void read<DType::Q5_1>(const std::byte* p, RowGroup& row) {
-    row.heads[0] = load<std::uint16_t>(p);
-    row.heads[1] = load<std::uint16_t>(p + offsetof(BlockQ5_1, m));
-    read_nibbles(p + offsetof(BlockQ5_1, qs), row);
-    read_fifth_bits(p + offsetof(BlockQ5_1, qh), row);
-}
-template <> void read<DType::Q2_K>(const std::byte* p, RowGroup& row) {
-    row.heads[0] = load<std::uint16_t>(p + offsetof(BlockQ2_K, d));
-    row.heads[1] = load<std::uint16_t>(p + offsetof(BlockQ2_K, dmin));
-    std::memcpy(row.scales, p, sizeof(row.scales));
-    read_pairs(p + offsetof(BlockQ2_K, qs), row);
-}
-template <> void read<DType::Q3_K>(const std::byte* p, RowGroup& row) {
-    row.heads[0] = load<std::uint16_t>(p + offsetof(BlockQ3_K, d));
-    std::uint8_t bytes[12];
-    std::memcpy(bytes, p + offsetof(BlockQ3_K, scales), sizeof(bytes));
-    unpack_q3_scales(bytes, row.scales);
-    for (std::uint8_t& scale : row.scales) scale = static_cast<std::uint8_t>(scale - 32);
-    read_pairs(p + offsetof(BlockQ3_K, qs), row);
-    read_bits(p, 2, row);
-}
-template <> void read<DType::Q4_K>(const std::byte* p, RowGroup& row) {
-    row.heads[0] = load<std::uint16_t>(p);
-    row.heads[1] = load<std::uint16_t>(p + offsetof(BlockQ4_K, dmin));
-    read_k_nibbles(p + offsetof(BlockQ4_K, scales), p + offsetof(BlockQ4_K, qs), row);
-}
-template <> void read<DType::Q5_K>(const std::byte* p, RowGroup& row) {
-    row.heads[0] = load<std::uint16_t>(p);
-    row.heads[1] = load<std::uint16_t>(p + offsetof(BlockQ5_K, dmin));
-    read_k_nibbles(p + offsetof(BlockQ5_K, scales), p + offsetof(BlockQ5_K, qs), row);
-    read_bits(p + offsetof(BlockQ5_K, qh), 4, row);
-}
-template <> void read<DType::Q6_K>(const std::byte* p, RowGroup& row) {
-    row.heads[0] = load<std::uint16_t>(p + offsetof(BlockQ6_K, d));
-    std::memcpy(row.scales, p + offsetof(BlockQ6_K, scales), sizeof(row.scales));
-    const std::byte *ql = p + offsetof(BlockQ6_K, ql), *qh = p + offsetof(BlockQ6_K, qh);
-    for (int b = 0; b < 8; ++b) {
-        const int half = b / 4, part = b % 4;
-        for (int g = 0; g < 8; ++g)
-            row.codes[8 * b + g] = four(ql + 64 * half + 32 * (part % 2) + 4 * g, 4 * (part / 2), 15) |
-                                   four(qh + 32 * half + 4 * g, 2 * part, 3) << 4;
+template <> struct Block<DType::Q2_K> : Codes<offsetof(BlockQ2_K, qs), 16> {
+    static constexpr std::size_t kHeads[] = {offsetof(BlockQ2_K, d), offsetof(BlockQ2_K, dmin)};
+    using Codes::Codes;
+    Words code(int b, int g) const { return pairs(qs, b, g); }
+    static void scales(const FourRows& rows, ScaleBytes& bytes) {
+        rows.words<4>(offsetof(BlockQ2_K, scales), bytes);
+        for (Words& four : bytes) four = transpose_bytes(four);
     }
-}
+};
+template <> struct Block<DType::Q3_K> : Codes<offsetof(BlockQ3_K, hmask), 24> {
+    static_assert(offsetof(BlockQ3_K, qs) == offsetof(BlockQ3_K, hmask) + 32);
+    static constexpr std::size_t kHeads[] = {offsetof(BlockQ3_K, d)};
+    using Codes::Codes;
+    Words code(int b, int g) const { return pairs(qs + 8, b, g) | bits(qs, b, g) << 2; }
+    static void scales(const FourRows& rows, ScaleBytes& bytes) {
+        Words packed[3];
+        rows.words<3>(offsetof(BlockQ3_K, scales), packed);
+        unpack_q3_scale_words(packed, bytes);
+        // Less 32, byte by byte: bit 7 keeps each from borrowing of the next.
+        for (Words& four : bytes) four = transpose_bytes(((four | 0x80808080u) - 0x20202020u) ^ 0x80808080u);
+    }
+};
+template <> struct Block<DType::Q4_K> : Codes<offsetof(BlockQ4_K, qs), 32> {
+    static constexpr std::size_t kHeads[] = {offsetof(BlockQ4_K, d), offsetof(BlockQ4_K, dmin)};
+    using Codes::Codes;
+    Words code(int b, int g) const { return k_nibbles(qs, b, g); }
+    static void scales(const FourRows& rows, ScaleBytes& bytes) {
+        k_scales(rows, offsetof(BlockQ4_K, scales), bytes);
+    }
+};
+template <> struct Block<DType::Q5_K> : Codes<offsetof(BlockQ5_K, qh), 40> {
+    static_assert(offsetof(BlockQ5_K, qs) == offsetof(BlockQ5_K, qh) + 32);
+    static constexpr std::size_t kHeads[] = {offsetof(BlockQ5_K, d), offsetof(BlockQ5_K, dmin)};
+    using Codes::Codes;
+    Words code(int b, int g) const { return k_nibbles(qs + 8, b, g) | bits(qs, b, g) << 4; }
+    static void scales(const FourRows& rows, ScaleBytes& bytes) {
+        k_scales(rows, offsetof(BlockQ5_K, scales), bytes);
+    }
+};
+template <> struct Block<DType::Q6_K> : Codes<offsetof(BlockQ6_K, ql), 48> {
+    static_assert(offsetof(BlockQ6_K, qh) == offsetof(BlockQ6_K, ql) + 128);
+    static constexpr std::size_t kHeads[] = {offsetof(BlockQ6_K, d)};
+    using Codes::Codes;
+    Words code(int b, int g) const {
+        const int half = b / 4, part = b % 4;
+        return (qs[16 * half + 8 * (part % 2) + g] >> (4 * (part / 2)) & 0x0f0f0f0fu) |
+               (qs[32 + 8 * half + g] >> (2 * part) & 0x03030303u) << 4;
+    }
+    static void scales(const FourRows& rows, ScaleBytes& bytes) {
+        rows.words<4>(offsetof(BlockQ6_K, scales), bytes);
+        for (Words& four : bytes) four = transpose_bytes(four);
+    }
+};
 
 // Where the planes of a block's codes lie: which bits of a code, and in which byte from which bit on.
 struct Plane {
@@ -184,20 +195,20 @@ constexpr Place place_of(const Plane& plane, int g) {
     }
 }
 
-// The codes of one row's block. Templates, so that every place and shift is a constant.
-template <Plane kPlane> void store_plane(const std::uint32_t* codes, int lane, std::byte* to) {
+// The codes of a block of four rows. Templates, so that every place and shift is a constant.
+template <Plane kPlane> void store_plane(const Words* codes, std::byte* to) {
     constexpr std::uint32_t kMask = ((1u << kPlane.bits) - 1) * 0x01010101u;
-    std::uint32_t vectors[kPlane.bits] = {};
+    Words vectors[kPlane.bits] = {};
     for (int g = 0; g < 8; ++g) {
         const Place place = place_of(kPlane, g);
         vectors[place.vector] |= (codes[g] >> kPlane.from & kMask) << place.shift;
     }
-    for (int v = 0; v < kPlane.bits; ++v) std::memcpy(to + kPlane.begin + 64 * v + 4 * lane, &vectors[v], 4);
+    for (int v = 0; v < kPlane.bits; ++v) std::memcpy(to + kPlane.begin + 64 * v, &vectors[v], 16);
 }
-template <int kBits> void store_codes(const std::uint32_t* codes, int lane, std::byte* to) {
+template <int kBits> void store_codes(const Words* codes, std::byte* to) {
     constexpr Planes kPlanes = planes_of(kBits);
-    store_plane<kPlanes.planes[0]>(codes, lane, to);
-    if constexpr (kPlanes.n == 2) store_plane<kPlanes.planes[1]>(codes, lane, to);
+    store_plane<kPlanes.planes[0]>(codes, to);
+    if constexpr (kPlanes.n == 2) store_plane<kPlanes.planes[1]>(codes, to);
 }
 
 int read_code(const BlockLayout& layout, const std::byte* codes, int lane, int column) {
@@ -214,25 +225,30 @@ int read_code(const BlockLayout& layout, const std::byte* codes, int lane, int c
 
 // Group by group, so that all rows write to the same lines.
 template <DType kType>
-void lay_out(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, int n_rows,
-             std::byte* panel) {
+void lay_out(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, std::byte* panel) {
     constexpr BlockLayout kLayout = layout_of(kType);
-    constexpr int kCodes = kLayout.scale_bytes();
-    RowGroup group;
     const std::int64_t n_groups = n_cols / (32 * kLayout.n_blocks());
     const int in_file = dtype_info(kType).block_bytes;
     for (std::int64_t i = 0; i < n_groups; ++i, rows += in_file, panel += kLayout.group_bytes()) {
-        for (int lane = 0; lane < n_rows; ++lane) {
-            read<kType>(rows + static_cast<std::size_t>(lane) * row_stride, group);
-            for (int h = 0; h < kLayout.n_heads(); ++h)
-                std::memcpy(panel + 32 * h + 2 * lane, &group.heads[h], 2);
+        for (int lane = 0; lane < kPanelRows; lane += 4) {
+            const FourRows four{rows + static_cast<std::size_t>(lane) * row_stride, row_stride};
+            const Block<kType> group(four);
+            for (int h = 0; h < kLayout.n_heads(); ++h) {
+                const std::uint64_t heads = four.halves(group.kHeads[h]);
+                std::memcpy(panel + 32 * h + 2 * lane, &heads, sizeof(heads));
+            }
+            [[maybe_unused]] ScaleBytes scales;
+            if constexpr (kLayout.scale_bytes() != 0) group.scales(four, scales);
             for (int b = 0; b < kLayout.n_blocks(); ++b) {
                 std::byte* block = panel + kLayout.head_bytes() + b * kLayout.block_bytes();
-                if constexpr (kCodes != 0) {
-                    block[lane] = static_cast<std::byte>(group.scales[2 * b]);
-                    block[16 + lane] = static_cast<std::byte>(group.scales[2 * b + 1]);
-                }
-                store_codes<kLayout.bits>(group.codes + 8 * b, lane, block + kCodes);
+                if constexpr (kLayout.scale_bytes() != 0)
+                    for (int side = 0; side < 2; ++side) {
+                        const std::uint32_t own = scales[b / 2][b % 2 * 2 + side];
+                        std::memcpy(block + 16 * side + lane, &own, sizeof(own));
+                    }
+                Words codes[8];
+                for (int g = 0; g < 8; ++g) codes[g] = group.code(b, g);
+                store_codes<kLayout.bits>(codes, block + kLayout.scale_bytes() + 4 * lane);
             }
         }
     }
@@ -247,19 +263,19 @@ const BlockLayout* find_block_layout(DType dtype) {
 }
 
 void lay_out_blocks(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
-                    int n_rows, std::byte* panel) {
+                    std::byte* panel) {
     switch (dtype) {
-        case DType::Q8_0: return lay_out<DType::Q8_0>(n_cols, rows, row_stride, n_rows, panel);
-        case DType::Q4_0: return lay_out<DType::Q4_0>(n_cols, rows, row_stride, n_rows, panel);
-        case DType::Q4_1: return lay_out<DType::Q4_1>(n_cols, rows, row_stride, n_rows, panel);
-        case DType::Q5_0: return lay_out<DType::Q5_0>(n_cols, rows, row_stride, n_rows, panel);
-        case DType::Q5_1: return lay_out<DType::Q5_1>(n_cols, rows, row_stride, n_rows, panel);
-        case DType::IQ4_NL: return lay_out<DType::IQ4_NL>(n_cols, rows, row_stride, n_rows, panel);
-        case DType::Q2_K: return lay_out<DType::Q2_K>(n_cols, rows, row_stride, n_rows, panel);
-        case DType::Q3_K: return lay_out<DType::Q3_K>(n_cols, rows, row_stride, n_rows, panel);
-        case DType::Q4_K: return lay_out<DType::Q4_K>(n_cols, rows, row_stride, n_rows, panel);
-        case DType::Q5_K: return lay_out<DType::Q5_K>(n_cols, rows, row_stride, n_rows, panel);
-        case DType::Q6_K: return lay_out<DType::Q6_K>(n_cols, rows, row_stride, n_rows, panel);
+        case DType::Q8_0: return lay_out<DType::Q8_0>(n_cols, rows, row_stride, panel);
+        case DType::Q4_0: return lay_out<DType::Q4_0>(n_cols, rows, row_stride, panel);
+        case DType::Q4_1: return lay_out<DType::Q4_1>(n_cols, rows, row_stride, panel);
+        case DType::Q5_0: return lay_out<DType::Q5_0>(n_cols, rows, row_stride, panel);
+        case DType::Q5_1: return lay_out<DType::Q5_1>(n_cols, rows, row_stride, panel);
+        case DType::IQ4_NL: return lay_out<DType::IQ4_NL>(n_cols, rows, row_stride, panel);
+        case DType::Q2_K: return lay_out<DType::Q2_K>(n_cols, rows, row_stride, panel);
+        case DType::Q3_K: return lay_out<DType::Q3_K>(n_cols, rows, row_stride, panel);
+        case DType::Q4_K: return lay_out<DType::Q4_K>(n_cols, rows, row_stride, panel);
+        case DType::Q5_K: return lay_out<DType::Q5_K>(n_cols, rows, row_stride, panel);
+        case DType::Q6_K: return lay_out<DType::Q6_K>(n_cols, rows, row_stride, panel);
         default: return;  // no other type has a layout
     }
 }

@@ -37,9 +37,9 @@ struct BlockLayout {
 // nullptr for types that are not quantized.
 const BlockLayout* find_block_layout(DType dtype);
 
-// layout_panel for a type that has a BlockLayout; nothing is written for rows that are not there.
+// layout_panel of 16 rows for a type that has a BlockLayout.
 void lay_out_blocks(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
-                    int n_rows, std::byte* panel);
+                    std::byte* panel);
 
 // Column `column` of row `lane`: dequantize_row's value, bit for bit.
 float read_resident_value(const BlockLayout& layout, const std::byte* panel, int lane, std::int64_t column);

@@ -1,6 +1,7 @@
 // neox_bench quantize [seconds per case, 0.05] [path of libggml-base]: see quantize_bench.h; ends with 1 where ggml's
 // error is lower.
 // neox_bench columns [seconds per case, 0.4]: a step of several tokens against a step of one.
+// neox_bench load FILE [rounds, 3]: see load_bench.h.
 // neox_bench [seconds per case, 0.4]: the matrix products of a 3.6B layer, one token and many, per weight type,
 // beside what the machine can do at best in the same process.
 //   step:    GB/s of weights read by one token (q15 where the type has it), share of the read ceiling
@@ -19,6 +20,7 @@
 #include "kernels/ceiling.h"
 #include "kernels/dispatch.h"
 #include "kernels/matmul.h"
+#include "load_bench.h"
 #include "quantize_bench.h"
 #include "random_blocks.h"
 
@@ -145,6 +147,10 @@ int main(int argc, char** argv) {
             return bench_quantize(argc > 2 ? std::atof(argv[2]) : 0.05, argc > 3 ? argv[3] : nullptr) > 0;
         if (argc > 1 && std::strcmp(argv[1], "columns") == 0) {
             bench_columns(argc > 2 ? std::atof(argv[2]) : 0.4);
+            return 0;
+        }
+        if (argc > 2 && std::strcmp(argv[1], "load") == 0) {
+            bench_load(argv[2], argc > 3 ? std::clamp(std::atoi(argv[3]), 1, 100) : 3);
             return 0;
         }
         const double seconds = argc > 1 ? std::atof(argv[1]) : 0.4;
