@@ -1,5 +1,7 @@
 // This machine: what runs on it, and what it can do at best.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fromNative } from './errors.js';
 import { native } from './native.js';
 import { assertInteger, assertKnownOptions, assertNumber } from './validate.js';
@@ -7,6 +9,9 @@ import { assertInteger, assertKnownOptions, assertNumber } from './validate.js';
 export interface SystemInfo {
   /** Of this package. */
   version: string;
+  /** The commit that it was built from, shortened, and how many led to it; absent in a build without a checkout. */
+  commit?: string;
+  commitNumber?: number;
   /** The instruction set in use; `NEOX_FORCE_ISA` names another. */
   isa: string;
   /** Those that this machine has, best first. */
@@ -18,9 +23,18 @@ export interface SystemInfo {
 /** @throws `ERR_NEOX_ISA` when NEOX_FORCE_ISA names no instruction set of this machine. */
 export function systemInfo(): SystemInfo {
   try {
-    return native().systemInfo();
+    return { ...native().systemInfo(), ...builtFrom() };
   } catch (error) {
     throw fromNative(error);
+  }
+}
+
+// scripts/build.mjs writes it beside the compiled files.
+function builtFrom(): Pick<SystemInfo, 'commit' | 'commitNumber'> {
+  try {
+    return JSON.parse(readFileSync(join(__dirname, 'commit.json'), 'utf8'));
+  } catch {
+    return {};
   }
 }
 

@@ -5,6 +5,7 @@
 // Without --native or --ts both are built. --tests adds the C++ test and bench programs. --out names the folder that
 // gets neox.node, build/Release by default; binding.gyp asks for another.
 
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
@@ -74,8 +75,25 @@ export function buildTs() {
   for (const name of ['index.mjs', 'index.d.mts']) {
     writeFileSync(join(dist, name), "export * from './index.js';\n");
   }
+  writeFileSync(join(dist, 'commit.json'), `${JSON.stringify(builtFrom())}\n`);
   bundleVendor(dist);
   chmodSync(cliPath, 0o755);
+}
+
+// For the records of `neox bench`: changes that are not committed show as a `+`.
+function builtFrom() {
+  const git = (...args) => {
+    const { status, stdout } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
+    return status === 0 ? stdout.trim() : null;
+  };
+  // Elsewhere than at the top, the repository is that of somebody who uses this package.
+  const commit = git('rev-parse', '--show-prefix') === '' ? git('rev-parse', '--short=9', 'HEAD') : null;
+  if (commit === null) return {};
+  const changed = git('status', '--porcelain', '--untracked-files=no') !== '';
+  return {
+    commit: changed ? `${commit}+` : commit,
+    commitNumber: Number(git('rev-list', '--count', 'HEAD')),
+  };
 }
 
 // The commands load lazily, one file each, so they are not bundled: only what they take from node_modules is.

@@ -26,7 +26,7 @@ export function parse(spec: CommandSpec, argv: readonly string[]): Parsed {
   });
   program.exitOverride();
   try {
-    program.parse(argv, { from: 'user' });
+    program.parse(longFlags(spec, argv), { from: 'user' });
   } catch (error) {
     if (!(error instanceof commander().CommanderError)) throw error;
     if (error.exitCode === 0) return { args: [], options: {}, help };
@@ -54,7 +54,8 @@ function build(spec: CommandSpec, values: Record<string, unknown>): Program {
   for (const { syntax, help } of spec.arguments ?? []) program.argument(syntax, help);
   for (const each of [...spec.options, ...common]) {
     const name = optionName(each.flags);
-    const option = new Option(each.flags, describe(each));
+    const option = new Option(each.flags.replace(/^-\w\w+, /, ''), describe(each));
+    option.flags = each.flags;
     // `--no-repeat-ngram-size` is a name, not a negation: what a flag means is for the command to say.
     option.negate = false;
     option.attributeName = () => name;
@@ -69,7 +70,21 @@ function build(spec: CommandSpec, values: Record<string, unknown>): Program {
   }
   const examples = spec.examples.map(({ command, note }) => `  ${note ? `# ${note}\n  ` : ''}${command}\n`);
   const notes = spec.notes === undefined ? '' : `\n${spec.notes}\n`;
-  return program.addHelpText('after', `\nExamples:\n${examples.join('')}${notes}`);
+  const within = Object.keys(spec.commands ?? {}).map((name) => `  neox ${spec.name} ${name} --help\n`);
+  const commands = within.length === 0 ? '' : `\nCommands within:\n${within.join('')}`;
+  return program.addHelpText('after', `${commands}\nExamples:\n${examples.join('')}${notes}`);
+}
+
+// A short flag of several letters, as llama.cpp has them, becomes the long one: others read `-pg` as `-p g`.
+function longFlags(spec: CommandSpec, argv: readonly string[]): string[] {
+  const long = new Map(
+    spec.options.flatMap(({ flags }) => {
+      const [, short, name] = /^(-\w\w+), (--[\w-]+)/.exec(flags) ?? [];
+      return short === undefined || name === undefined ? [] : [[short, name] as const];
+    }),
+  );
+  const end = argv.indexOf('--');
+  return argv.map((word, index) => (end >= 0 && index > end ? word : (long.get(word) ?? word)));
 }
 
 /** `--max-new-tokens <n>` is `maxNewTokens`. */

@@ -1,137 +1,110 @@
 // `neox bench`: speed of prompts (pp) and of generation (tg), as llama-bench names them, beside what the machine can do.
 
-import { type Ceilings, Model, type ModelInspection, measureCeilings } from '../index.js';
-import { type BenchTest, listTests, measure, positionsNeeded, testName } from './bench-measure.js';
-import { type BenchRecord, FORMATS, formatRecords, makeRecord } from './bench-report.js';
+import { readFile } from 'node:fs/promises';
+import { Model, Tokenizer } from '../index.js';
+import { type BenchOptions, benchFlags } from './bench/flags.js';
+import { csv, json, jsonl, sql } from './bench/formats.js';
+import { markdown } from './bench/markdown.js';
+import { type Setup, sweep } from './bench/sweep.js';
+import { type BenchTest, listTests } from './bench/tests.js';
 import type { CommandSpec } from './command.js';
 import { UsageError } from './exit-codes.js';
-import type { Io } from './io.js';
-import { type LoadFlags, loadFlags, loadModel, modelPath } from './model-options.js';
-import { integer, integers, rate } from './values.js';
+import { modelPath } from './model-options.js';
 
-interface Options extends Omit<LoadFlags, 'threads' | 'contextLength'> {
-  threads?: number[];
-  nPrompt?: number[];
-  nGen?: number[];
-  depth?: number[];
-  sequences?: number[];
-  repetitions?: number;
-  noWarmup?: boolean;
-  noCeilings?: boolean;
-  output?: keyof typeof FORMATS;
-  json?: boolean;
-}
+const WRITERS = { md: markdown, csv, json, jsonl, sql };
 
-const own = ['--threads', '--context-length'];
-
-export const bench: CommandSpec<Options> = {
+export const bench: CommandSpec<BenchOptions> = {
   name: 'bench',
-  summary: 'measure the speed of prompts and of generation',
-  options: [
-    ...loadFlags.filter(({ flags }) => !own.some((name) => flags.includes(name))),
-    { flags: '-t, --threads <list>', help: 'threads', parse: integers(1), defaultText: 'the physical cores' },
-    {
-      flags: '-p, --n-prompt <list>',
-      help: 'lengths of prompts; 0: none',
-      parse: integers(0),
-      defaultText: '512',
-    },
-    {
-      flags: '-n, --n-gen <list>',
-      help: 'tokens to generate; 0: none',
-      parse: integers(0),
-      defaultText: '128',
-    },
-    {
-      flags: '-d, --depth <list>',
-      help: 'tokens before the measured ones',
-      parse: integers(0),
-      defaultText: '0',
-    },
-    {
-      flags: '-b, --sequences <list>',
-      help: 'sequences that generate at once: the cost of a step of several rows',
-      parse: integers(1),
-      defaultText: '1',
-    },
-    {
-      flags: '-r, --repetitions <n>',
-      help: 'runs of each test',
-      parse: integer(1, 10_000),
-      defaultText: '5',
-    },
-    { flags: '--no-warmup', help: 'no unmeasured first run' },
-    { flags: '--no-ceilings', help: 'do not measure what the machine can do' },
-    {
-      flags: '-o, --output <format>',
-      help: 'form of the results',
-      choices: Object.keys(FORMATS),
-      defaultText: 'md',
-    },
-    { flags: '--json', help: 'the same as -o json' },
-  ],
+  summary: 'measure the speed of prompts and of generation, or compare two measurements',
+  options: benchFlags,
+  commands: { compare: async () => (await import('./bench/compare.js')).compare },
   examples: [
-    { command: 'neox bench -m model.gguf -p 512 -n 128' },
-    { command: 'neox bench -m model.gguf -p 0 -n 32 -b 1,2,4,8', note: 'the cost of verifying drafts' },
-    { command: 'neox bench -m model.gguf -p 128,512 -n 32 -d 0,1024 -t 1,2 -r 3 -o json' },
+    { command: 'neox bench -m model.gguf', note: 'a prompt of 512 tokens, and 128 generated ones' },
+    { command: 'neox bench -m a.gguf -m b.gguf -p 128-1024*2 -n 32 -t 1,2', note: 'ranges and lists' },
+    { command: 'neox bench -m model.gguf -p 0 -n 32 -d 0,512,1536', note: 'deep in a context' },
+    { command: 'neox bench -m model.gguf -p 0 -n 32 -npl 1,2,4,8', note: 'the cost of verifying drafts' },
+    { command: 'neox bench -m model.gguf --text -p 0 -n 0', note: 'what a reader of the answer sees' },
+    { command: 'neox bench -m model.gguf -o json > before.json', note: 'then change something, and:' },
+    { command: 'neox bench compare before.json after.json --fail-if-slower 3%' },
   ],
+  notes: [
+    'Lists are 128,512 or ranges: 1-4, 1-8+2 (steps of 2), 1-8*2 (1,2,4,8).',
+    'A test runs -r times, and more often (--max-repetitions) while its runs scatter by more than 5 %, other processes',
+    'take the cores or the host takes CPU time. What is still in doubt then is marked, with a ? in the table.',
+    '"Reached" is bytes read per second while generating and operations of the matrix products of a prompt, beside the',
+    'best of what this machine reads and computes at all, measured before and after the tests of a model.',
+    "Of llama-bench's flags, -ctk and -ctv are --kv-cache-type; -b, -ub, -ngl, -fa and the like have nothing to set here.",
+  ].join('\n'),
 
   async run(_args, options, io) {
-    const { nPrompt = [512], nGen = [128], depth = [0], sequences = [1] } = options;
-    const tests = listTests(nPrompt, nGen, depth, sequences);
-    if (tests.length === 0) throw new UsageError('Nothing to measure: -p and -n are both 0.');
-    const found = await Model.inspect(
-      modelPath(options),
-      options.type === undefined ? {} : { type: options.type },
+    const { repetitions = 5, maxRepetitions = 2 * repetitions } = options;
+    if (maxRepetitions < repetitions) throw new UsageError('--max-repetitions is less than --repetitions.');
+    const { records, interrupted } = await sweep(
+      await listSetups(options),
+      {
+        ...options,
+        repetitions,
+        maxRepetitions,
+        warmup: !options.noWarmup,
+        ceilings: !options.noCeilings,
+      },
+      io,
     );
-    const records: BenchRecord[] = [];
-    for (const threads of options.threads ?? [undefined]) {
-      records.push(...(await measureAll(tests, threads, options, found, io)));
-    }
-    await io.out.write(formatRecords(records, options.json ? 'json' : (options.output ?? 'md')));
-    return undefined;
+    if (interrupted) await io.err.line(`neox: ${interrupted.message}; what follows is what was measured`);
+    await io.out.write(WRITERS[options.json ? 'json' : (options.output ?? 'md')](records));
+    return interrupted?.exitCode;
   },
 };
 
-async function measureAll(
-  tests: readonly BenchTest[],
-  threads: number | undefined,
-  options: Options,
-  found: ModelInspection,
-  io: Io,
-): Promise<BenchRecord[]> {
-  const { repetitions = 5, noWarmup = false, noCeilings = false } = options;
-  const given = threads === undefined ? {} : { threads };
-  const ceilings: Ceilings | undefined = noCeilings ? undefined : await measureCeilings(given);
-  const { threads: _, ...flags } = options;
-  const maxSequences = Math.max(...tests.map(({ sequences }) => sequences));
-  const contextLength = positionsNeeded(tests);
-  const model = await loadModel({ ...flags, ...given, contextLength }, io, { maxSequences });
-  try {
-    const records: BenchRecord[] = [];
-    const singles = new Map<string, number[]>();
-    for (const test of tests) {
-      const time = new Date();
-      const samples = await io.interrupts.during((signal) =>
-        measure(model, test, { repetitions, warmup: !noWarmup, signal }),
-      );
-      const single = testName({ ...test, sequences: 1 });
-      if (test.sequences === 1) singles.set(single, samples);
-      const record = makeRecord({
-        model,
-        found,
-        path: modelPath(options),
-        test,
-        time,
-        samples,
-        single: singles.get(single),
-        ceilings,
-      });
-      await io.err.line(`neox: ${testName(test)}: ${record.samples_ts.map(rate).join(' ')} tokens/s`, 'dim');
-      records.push(record);
+/** Models outermost, then types, precisions, KV types and threads. All headers are read now: what is wrong is told at once. */
+async function listSetups(options: BenchOptions): Promise<Setup[]> {
+  const setups: Setup[] = [];
+  for (const path of options.model ?? [modelPath({})]) {
+    const text = await readText(options, path);
+    const tests = [...testsOf(options), ...text];
+    if (tests.length === 0) throw new UsageError('Nothing to measure: -p and -n are both 0.');
+    for (const type of options.type?.flat() ?? [undefined]) {
+      const found = await Model.inspect(path, type === undefined ? {} : { type });
+      for (const precision of options.precision?.flat() ?? [undefined]) {
+        for (const kvCacheType of options.kvCacheType?.flat() ?? [undefined]) {
+          for (const threads of options.threads?.flat() ?? [undefined]) {
+            const load = {
+              ...(type === undefined ? {} : { type }),
+              ...(precision === undefined ? {} : { precision }),
+              ...(kvCacheType === undefined ? {} : { kvCacheType }),
+              ...(threads === undefined ? {} : { threads }),
+            };
+            setups.push({ path, load, found, tests });
+          }
+        }
+      }
     }
-    return records;
-  } finally {
-    await model.dispose();
   }
+  return setups;
+}
+
+function testsOf({ nPrompt, nGen, promptGen, nDepth, sequences }: BenchOptions): BenchTest[] {
+  return listTests({
+    prompts: nPrompt?.flat() ?? [512],
+    gens: nGen?.flat() ?? [128],
+    pairs: promptGen ?? [],
+    depths: nDepth?.flat() ?? [0],
+    sequences: sequences?.flat() ?? [1],
+  });
+}
+
+const DEFAULT_TEXT_TOKENS = 128;
+
+const TEXT =
+  '富士山は、静岡県と山梨県にまたがる活火山である。標高は3776メートルで、日本でいちばん高い。' +
+  '古くから信仰の対象とされ、多くの絵や歌に描かれてきた。夏には、頂上で日の出を見ようと大勢の人が登る。' +
+  '山小屋で一夜を明かした人々は、まだ暗いうちに';
+
+async function readText({ text, nGen }: BenchOptions, path: string): Promise<BenchTest[]> {
+  if (text === undefined) return [];
+  const prompt = text === true ? TEXT : await readFile(text, 'utf8');
+  const ids = (await Tokenizer.load(path)).encode(prompt, { addSpecialTokens: false });
+  if (ids.length === 0) throw new UsageError('The file of --text is empty.');
+  const count = nGen?.flat().find((each) => each > 0) ?? DEFAULT_TEXT_TOKENS;
+  return [{ nPrompt: ids.length, nGen: count, depth: 0, sequences: 1, ids }];
 }

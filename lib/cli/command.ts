@@ -9,7 +9,7 @@ export interface ArgumentSpec {
 }
 
 export interface OptionSpec {
-  /** `-n, --max-new-tokens <n>`; the option's name is the long flag in camelCase. */
+  /** `-n, --max-new-tokens <n>`; the option's name is the long flag in camelCase. The short one may have several letters. */
   flags: string;
   help: string;
   /** Throws {@link UsageError} for text that it does not take. */
@@ -33,6 +33,8 @@ export interface CommandSpec<Options = unknown> {
   arguments?: readonly ArgumentSpec[];
   options: readonly OptionSpec[];
   examples: readonly Example[];
+  /** Commands within this one, by the word that names them as its first argument. */
+  commands?: Readonly<Record<string, () => Promise<CommandSpec>>>;
   /** What help says after the examples. */
   notes?: string;
   /** Resolves with the exit code; 0 where it resolves with nothing. Never ends the process. */

@@ -8,6 +8,7 @@ export const EXIT = {
   capacity: 4,
   machine: 5,
   network: 6,
+  slower: 7,
   interrupted: 130,
 } as const;
 
@@ -20,6 +21,7 @@ export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [EXIT.capacity, 'does not fit: memory, the context length or the KV cache'],
   [EXIT.machine, 'this machine cannot do it: no addon, instruction set or device'],
   [EXIT.network, 'a hub cannot be reached, refuses, or sends something else than it says'],
+  [EXIT.slower, 'bench compare: a test is slower than --fail-if-slower allows'],
   [EXIT.interrupted, 'interrupted by Ctrl-C (129 by a hang-up, 143 by SIGTERM)'],
 ];
 

@@ -63,8 +63,11 @@ async function start(io: Io): Promise<number> {
 }
 
 async function call(name: string, argv: readonly string[], io: Io): Promise<number> {
-  const spec = await (commands[name] as () => Promise<CommandSpec>)();
-  const { args, options, help } = parse(spec, argv);
+  const outer = await (commands[name] as () => Promise<CommandSpec>)();
+  const [word = ''] = argv;
+  const inner = Object.hasOwn(outer.commands ?? {}, word) ? outer.commands?.[word] : undefined;
+  const spec = inner === undefined ? outer : await inner();
+  const { args, options, help } = parse(spec, inner === undefined ? argv : argv.slice(1));
   if (help !== undefined) return print(io, help);
   return (await spec.run(args, options, io)) ?? EXIT.ok;
 }

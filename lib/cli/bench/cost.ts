@@ -1,7 +1,7 @@
 // What a test of `neox bench` must read and compute at least, to compare it with the machine's ceilings.
 
-import type { KvCacheType, ModelInspection } from '../index.js';
-import type { BenchTest } from './bench-measure.js';
+import type { KvCacheType, ModelInspection } from '../../index.js';
+import type { BenchTest } from './tests.js';
 
 export interface ModelCost {
   nParams: number;
@@ -36,8 +36,8 @@ export function modelCost(found: ModelInspection, kvCacheType: KvCacheType): Mod
 }
 
 /** Bytes read for one generated token, at the test's mean depth; sequences share the weights. */
-export function bytesPerToken(cost: ModelCost, { nGen, depth, sequences }: BenchTest): number {
-  return cost.stepBytes / sequences + cost.kvBytes * (Math.max(1, depth) + nGen / 2);
+export function bytesPerToken(cost: ModelCost, { nPrompt, nGen, depth, sequences }: BenchTest): number {
+  return cost.stepBytes / sequences + cost.kvBytes * (Math.max(1, depth + nPrompt) + nGen / 2);
 }
 
 /** Operations of the matrix products of a prompt, two for a multiplication with its addition; attention is not counted. */

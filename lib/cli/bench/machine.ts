@@ -1,0 +1,58 @@
+// What is recorded of the machine and of the build beside each result.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, totalmem } from 'node:os';
+import { type Ceilings, systemInfo } from '../../index.js';
+
+/** Ceilings, and when they were measured. */
+export interface MeasuredCeilings extends Ceilings {
+  time: string;
+}
+
+export function machineFields() {
+  const { version, isa, commit, commitNumber } = systemInfo();
+  return {
+    build_commit: commit ?? `gpt-neox ${version}`,
+    build_number: commitNumber ?? 0,
+    version,
+    cpu_info: cpus()[0]?.model ?? '',
+    cpu_count: cpus().length,
+    isa,
+    os: `${process.platform} ${process.arch}`,
+    node: process.version,
+    memory_total_bytes: totalmem(),
+    load_average: loadavg()[0] ?? 0,
+  };
+}
+
+/** From now on {@link peakMemory} counts anew, where the system can do that (Linux). */
+export function resetPeakMemory(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    writeFileSync('/proc/self/clear_refs', '5');
+  } catch {
+    // Then it is the peak since the process began.
+  }
+}
+
+/** Most bytes that the process had in memory. */
+export function peakMemory(): number {
+  try {
+    const [, kib] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
+    if (kib !== undefined) return 1024 * Number(kib);
+  } catch {
+    // Not Linux.
+  }
+  return 1024 * process.resourceUsage().maxRSS;
+}
+
+/** The better of what was measured before and after: the host changes, and a ceiling is what it can do at best. */
+export function bestCeilings(measured: readonly MeasuredCeilings[]): Ceilings | undefined {
+  if (measured.length === 0) return undefined;
+  const best = (value: (each: Ceilings) => number): number => Math.max(...measured.map(value));
+  return {
+    readGbPerS: best((each) => each.readGbPerS),
+    int8GopPerS: best((each) => each.int8GopPerS),
+    f32GflopPerS: best((each) => each.f32GflopPerS),
+  };
+}

@@ -1,0 +1,93 @@
+// The table of `neox bench` for people: llama-bench's columns, and how near the machine's ceilings each test came.
+
+import { basename } from 'node:path';
+import { escapeControls } from '../io.js';
+import { bytes, count, milliseconds, rate } from '../values.js';
+import type { BenchRecord } from './record.js';
+import { type TestKind, testName } from './tests.js';
+
+type Column = readonly [head: string, isNumber: boolean, cell: (record: BenchRecord) => string];
+
+const columns: readonly Column[] = [
+  ['model', false, ({ model_filename, model_type }) => `${basename(model_filename)} (${model_type})`],
+  ['size', false, ({ model_size }) => bytes(model_size)],
+  ['params', false, ({ model_n_params }) => count(model_n_params)],
+  ['isa', false, ({ isa }) => isa],
+  ['precision', false, ({ precision }) => precision],
+  ['kv', false, ({ type_k }) => type_k],
+  ['threads', true, ({ n_threads }) => String(n_threads)],
+  ['test', true, recordName],
+  ['t/s', true, ({ avg_ts, stddev_ts }) => `${rate(avg_ts)} ± ${rate(stddev_ts)}`],
+  ['median', true, ({ median_ts, reliable }) => `${rate(median_ts)}${reliable ? '' : ' ?'}`],
+  ['first', true, ({ ttft_ms }) => (ttft_ms === null ? '-' : milliseconds(ttft_ms))],
+  [
+    'between',
+    true,
+    ({ itl_p50_ms: p50, itl_p99_ms: p99 }) =>
+      p50 === null || p99 === null ? '-' : `${rate(p50)} / ${rate(p99)} ms`,
+  ],
+  ['step', true, ({ step_cost }) => (step_cost === null ? '-' : `${step_cost.toFixed(2)} x`)],
+  ['reached', true, (record) => reached(record).value],
+  ['of ceiling', true, (record) => reached(record).share],
+];
+
+export function markdown(records: readonly BenchRecord[]): string {
+  const rows = records.map((record) => columns.map(([, , cell]) => escapeCell(cell(record))));
+  const lines = [
+    columns.map(([head]) => head),
+    columns.map(([, isNumber]) => (isNumber ? '---:' : '---')),
+    ...rows,
+  ];
+  const table = lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('');
+  return [table, ceilingLines(records), doubtLines(records)].filter((part) => part !== '').join('\n');
+}
+
+export function recordName(record: BenchRecord): string {
+  const { n_prompt: nPrompt, n_gen: nGen, n_depth: depth, n_sequences: sequences, test_kind } = record;
+  return testName({ nPrompt, nGen, depth, sequences }, test_kind as TestKind);
+}
+
+/** The yardstick of a generation is reading; that of a prompt is the arithmetic of its precision. */
+export function reached(record: BenchRecord): { value: string; share: string; ratio: number | null } {
+  const { read_gb_per_s: read, matmul_gop_per_s: products } = record;
+  const ceiling = read !== null ? record.ceiling_read_gb_per_s : productCeiling(record);
+  const value = read ?? products ?? 0;
+  const ratio = ceiling ? value / ceiling : null;
+  return {
+    value: `${rate(value)} ${read !== null ? 'GB/s' : 'Gop/s'}`,
+    share: ratio === null ? '-' : `${(100 * ratio).toFixed(0)} %`,
+    ratio,
+  };
+}
+
+export function productCeiling(record: BenchRecord): number | null {
+  return record.precision === 'fast' ? record.ceiling_int8_gop_per_s : record.ceiling_f32_gflop_per_s;
+}
+
+function ceilingLines(records: readonly BenchRecord[]): string {
+  const lines = records.map((record) => {
+    const {
+      ceiling_read_gb_per_s: read,
+      ceiling_int8_gop_per_s: int8,
+      ceiling_f32_gflop_per_s: f32,
+    } = record;
+    if (read === null) return '';
+    const reads = record.ceilings.map((each) => rate(each.read_gb_per_s)).join(' before, ');
+    const products = `int8 ${rate(int8 ?? 0)} Gop/s, f32 ${rate(f32 ?? 0)} Gflop/s`;
+    const after = record.ceilings.length > 1 ? ` (${reads} after)` : '';
+    return `ceilings of this machine, ${record.n_threads} threads: reads ${rate(read)} GB/s${after}, ${products}\n`;
+  });
+  return [...new Set(lines)].join('');
+}
+
+function doubtLines(records: readonly BenchRecord[]): string {
+  return records
+    .filter(({ reliable }) => !reliable)
+    .map((record) => `? ${recordName(record)}: not to be relied on: ${record.unreliable_because}\n`)
+    .join('');
+}
+
+// A file may have any name.
+function escapeCell(text: string): string {
+  return escapeControls(text.replaceAll('\n', ' ').replaceAll('\t', ' ')).replaceAll('|', '\\|');
+}

@@ -1,0 +1,80 @@
+import { spawnSync } from 'node:child_process';
+import { csv, json, jsonl, sql } from '../../../lib/cli/bench/formats.js';
+import { markdown } from '../../../lib/cli/bench/markdown.js';
+import { benchRecord } from './records.js';
+
+// llama-bench's columns in their order, and what its script compare-llama-bench.py wants beside them.
+const LLAMA_BENCH = (
+  'build_commit build_number cpu_info gpu_info backends model_filename model_type model_size model_n_params n_batch n_ubatch ' +
+  'n_threads cpu_mask cpu_strict poll type_k type_v n_gpu_layers n_cpu_moe split_mode main_gpu no_kv_offload flash_attn devices ' +
+  'tensor_split tensor_buft_overrides load_mode embeddings no_op_offload no_host fit_target fit_min_ctx n_prompt n_gen n_depth ' +
+  'test_time avg_ns stddev_ns avg_ts stddev_ts'
+).split(' ');
+
+const hostile = benchRecord({
+  model_filename: `a'b"c|d\u001b[31m\n${'`'}.gguf`,
+  test_kind: 'tg',
+  n_prompt: 0,
+  n_gen: 32,
+});
+const records = [
+  benchRecord({ reliable: false, unreliable_because: 'the repetitions scatter by 12 %' }),
+  hostile,
+];
+
+test("every column of llama-bench is there, in llama-bench's order", () => {
+  const names = csv(records).split('\n', 1)[0]?.split(',') ?? [];
+  expect(names.filter((name) => LLAMA_BENCH.includes(name))).toEqual(LLAMA_BENCH);
+  expect(names).toContain('use_mmap');
+  expect(names).not.toContain('samples_ns');
+  const [first] = JSON.parse(json(records)) as Record<string, unknown>[];
+  expect(Object.keys(first ?? {})).toEqual(
+    expect.arrayContaining([...LLAMA_BENCH, 'samples_ns', 'samples_ts']),
+  );
+});
+
+test('csv quotes every value, writes booleans as llama-bench does and nothing as an empty cell', () => {
+  const [, line = ''] = csv([benchRecord({ model_filename: 'a "b", c' })]).split('\n');
+  expect(line).toMatch(/^"0123abcde","7","A processor","","CPU","a ""b"", c",/);
+  expect(line).toContain('"0x0","0","0","f16","f16"');
+  expect(line).toContain('"5121.5","","","","","","0.01"');
+});
+
+test('jsonl is one record a line', () => {
+  const lines = jsonl(records).trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line))).toEqual(JSON.parse(json(records)));
+});
+
+test('sqlite takes the sql, whatever a file is called', () => {
+  const script = [
+    'import json, sqlite3, sys',
+    'db = sqlite3.connect(":memory:")',
+    'db.executescript(sys.stdin.read())',
+    'rows = db.execute("SELECT model_filename, typeof(n_gen), typeof(avg_ts), typeof(read_gb_per_s), reliable FROM llama_bench")',
+    'print(json.dumps(rows.fetchall()))',
+  ].join('\n');
+  const run = spawnSync('python3', ['-c', script], { input: sql(records), encoding: 'utf8' });
+  expect(run.stderr).toBe('');
+  expect(JSON.parse(run.stdout)).toEqual([
+    ['models/m.gguf', 'integer', 'real', 'null', 0],
+    [hostile.model_filename, 'integer', 'real', 'null', 1],
+  ]);
+});
+
+test('the table escapes what a file may be called, and tells what is in doubt', () => {
+  const text = markdown(records);
+  const [head = '', rule = '', first = '', second = ''] = text.split('\n');
+  expect(rule.match(/\|/g)).toHaveLength((head.match(/\|/g) ?? []).length);
+  expect(first).toBe(
+    '| m.gguf (gptneox 3.61 B Q4_0) | 2.00 GiB | 3.61 B | avx512vnni | fast | f16 | 2 | pp512 | 100 ± 1.00 | 100 ? | 5.12 s | - | - | 700 Gop/s | 76 % |',
+  );
+  expect(second).toContain('| a\'b"c\\|d\\x1b[31m `.gguf (gptneox 3.61 B Q4_0) |');
+  expect(text).toContain(
+    'ceilings of this machine, 2 threads: reads 37.0 GB/s, int8 920 Gop/s, f32 230 Gflop/s\n',
+  );
+  expect(text).toContain('? pp512: not to be relied on: the repetitions scatter by 12 %\n');
+});
+
+test('nothing measured is nothing written', () => {
+  expect([csv([]), sql([]), jsonl([]), json([])]).toEqual(['', '', '', '[]\n']);
+});
