@@ -16,7 +16,7 @@
 
 namespace neox {
 
-PageBuffer::PageBuffer(std::size_t bytes, [[maybe_unused]] PageUse use) {
+PageBuffer::PageBuffer(std::size_t bytes, const char* what, [[maybe_unused]] PageUse use) {
     if (bytes == 0) return;
 #if defined(_WIN32)
     // Committed at once for either use: Windows counts it against the page file, yet touches nothing.
@@ -30,7 +30,7 @@ PageBuffer::PageBuffer(std::size_t bytes, [[maybe_unused]] PageUse use) {
     void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
     const bool failed = data == MAP_FAILED;
 #endif
-    if (failed) fail(ErrorCode::out_of_memory, "Cannot allocate ", bytes, " bytes.");
+    if (failed) fail(ErrorCode::out_of_memory, "Cannot allocate ", bytes, " bytes for ", what, ".");
 #if defined(__linux__)
     // Best effort: fewer page faults while loading and 1-3 % more read bandwidth; no harm where it is refused.
     constexpr std::size_t kWorthHuge = std::size_t{4} << 20;

@@ -13,8 +13,8 @@ enum class PageUse {
 class PageBuffer {
 public:
     PageBuffer() = default;
-    // Throws ERR_NEOX_OUT_OF_MEMORY. `bytes` may be 0.
-    explicit PageBuffer(std::size_t bytes, PageUse use = PageUse::filled);
+    // `what` it is for completes the message of ERR_NEOX_OUT_OF_MEMORY. `bytes` may be 0.
+    PageBuffer(std::size_t bytes, const char* what, PageUse use = PageUse::filled);
     PageBuffer(PageBuffer&& other) noexcept;
     PageBuffer& operator=(PageBuffer&& other) noexcept;
     PageBuffer(const PageBuffer&) = delete;

@@ -22,7 +22,7 @@ constexpr std::size_t kPieces[] = {std::size_t{128} << 10, std::size_t{1} << 20,
 
 // Bytes per second of the best pass.
 double measure_read(ThreadPool& pool, const Kernels& kernels, double seconds, std::size_t bytes) {
-    PageBuffer buffer(bytes);
+    PageBuffer buffer(bytes, "the read test");
     const std::size_t touch = std::size_t{1} << 20;
     // Written, not only mapped: untouched pages may all be one page of zeros.
     pool.parallel_for(bytes / touch, [&](std::size_t task, int) {

@@ -107,10 +107,9 @@ struct TensorSpec {
 // A kind of device. Weights are made once and shared by every backend over them.
 struct Device {
     const char* name;  // "cpu", "cuda"
-    Status (*create_weights)(const Config* config, void** weights);
-    // Announces a tensor before its first slice, so that its memory can be set up. One caller at a time.
-    Status (*declare)(void* weights, Role role, std::int32_t layer, DType dtype, std::int64_t n_rows,
-                      std::int64_t n_cols);
+    // Sets up the memory of a model's tensors, each of which is then uploaded slice by slice.
+    Status (*create_weights)(const Config* config, const TensorSpec* tensors, std::size_t n_tensors,
+                             void** weights);
     // Takes a slice into the resident layout. Different slices may come from different threads at once.
     Status (*upload)(void* weights, const Upload* slice);
     // The embedding of one token, f32 [n_embd]. Thread-safe.

@@ -39,13 +39,9 @@ std::unique_ptr<CpuState> make_state(const CpuWeights& weights, const BackendOpt
     return s;
 }
 
-Status create_weights(const Config* config, void** weights) {
-    return guarded([&] { *weights = new CpuWeights(*config); });
-}
-
-Status declare(void* weights, Role role, std::int32_t layer, DType dtype, std::int64_t n_rows,
-               std::int64_t n_cols) {
-    return guarded([&] { weights_of(weights).declare(role, layer, dtype, n_rows, n_cols); });
+Status create_weights(const Config* config, const TensorSpec* tensors, std::size_t n_tensors,
+                      void** weights) {
+    return guarded([&] { *weights = new CpuWeights(*config, {tensors, n_tensors}); });
 }
 
 Status upload(void* weights, const Upload* slice) {
@@ -112,7 +108,7 @@ Status estimate(const Config* config, const BackendOptions* options, const Tenso
 }  // namespace
 
 const Device& cpu_device() {
-    static const Device device{"cpu",         create_weights,  declare,        upload,  embed,
+    static const Device device{"cpu",         create_weights,  upload,         embed,
                                weights_bytes, destroy_weights, create_backend, estimate};
     return device;
 }

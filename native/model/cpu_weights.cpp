@@ -8,9 +8,23 @@
 
 namespace neox {
 
-CpuWeights::CpuWeights(const Config& c) : config(c), layers(static_cast<std::size_t>(c.n_layer)) {}
+namespace {
 
-OwnedMatrix* CpuWeights::matrix(Role role, std::int32_t layer) {
+// The others are vectors of f32.
+bool is_mapped(Role role) {
+    return role == Role::token_embd || role == Role::attn_qkv || role == Role::attn_output ||
+           role == Role::ffn_up || role == Role::ffn_down || role == Role::output;
+}
+
+// In the mapping, a tensor begins where a line of the cache does.
+std::uint64_t mapped_bytes(const TensorSpec& tensor) {
+    if (!is_mapped(tensor.role)) return 0;
+    return checked_add(CpuWeights::tensor_bytes(tensor), 63, "tensor") / 64 * 64;
+}
+
+}  // namespace
+
+ResidentMatrix* CpuWeights::matrix(Role role, std::int32_t layer) {
     if (role == Role::output) return &output;
     CpuLayer& l = layers.at(static_cast<std::size_t>(std::max(layer, 0)));
     switch (role) {
@@ -39,25 +53,31 @@ AlignedBuffer<float>* CpuWeights::vector(Role role, std::int32_t layer) {
     }
 }
 
-void CpuWeights::declare(Role role, std::int32_t layer, DType dtype, std::int64_t n_rows,
-                         std::int64_t n_cols) {
-    if (role == Role::token_embd) {
-        token_embd_dtype_ = dtype;
-        token_embd_row_ = row_bytes(dtype, static_cast<std::uint64_t>(n_cols));
-        token_embd_ = PageBuffer(token_embd_row_ * static_cast<std::uint64_t>(n_rows));
-        bytes_ += token_embd_.size();
-    } else if (AlignedBuffer<float>* v = vector(role, layer)) {
-        v->reset(static_cast<std::size_t>(n_cols));
-        bytes_ += static_cast<std::uint64_t>(n_cols) * sizeof(float);
-    } else {
-        OwnedMatrix* m = matrix(role, layer);
-        if (!m)
-            fail(ErrorCode::internal, "Role ", static_cast<int>(role), " has no place in the CPU weights.");
-        const std::size_t panel_bytes = resident_panel_bytes(dtype, n_cols);
-        m->memory =
-            PageBuffer(panel_bytes * static_cast<std::size_t>((n_rows + kPanelRows - 1) / kPanelRows));
-        m->view = {dtype, n_rows, n_cols, panel_bytes, m->memory.data()};
-        bytes_ += m->memory.size();
+CpuWeights::CpuWeights(const Config& c, std::span<const TensorSpec> tensors)
+    : config(c), layers(static_cast<std::size_t>(c.n_layer)) {
+    std::uint64_t n_mapped = 0;
+    for (const TensorSpec& tensor : tensors) {
+        bytes_ = checked_add(bytes_, tensor_bytes(tensor), "weights");
+        n_mapped = checked_add(n_mapped, mapped_bytes(tensor), "weights");
+    }
+    memory_ = PageBuffer(n_mapped, "the weights");
+    std::byte* at = memory_.data();
+    for (const TensorSpec& tensor : tensors) {
+        const auto n_cols = static_cast<std::uint64_t>(tensor.n_cols);
+        if (tensor.role == Role::token_embd) {
+            token_embd_ = at;
+            token_embd_dtype_ = tensor.dtype;
+            token_embd_row_ = row_bytes(tensor.dtype, n_cols);
+        } else if (AlignedBuffer<float>* v = vector(tensor.role, tensor.layer)) {
+            v->reset(n_cols);
+        } else if (ResidentMatrix* m = matrix(tensor.role, tensor.layer)) {
+            *m = {tensor.dtype, tensor.n_rows, tensor.n_cols,
+                  resident_panel_bytes(tensor.dtype, tensor.n_cols), at};
+        } else {
+            fail(ErrorCode::internal, "Role ", static_cast<int>(tensor.role),
+                 " has no place in the CPU weights.");
+        }
+        at += mapped_bytes(tensor);
     }
 }
 
@@ -66,7 +86,7 @@ std::uint64_t CpuWeights::tensor_bytes(const TensorSpec& tensor) {
                n_cols = static_cast<std::uint64_t>(tensor.n_cols);
     if (tensor.role == Role::token_embd)
         return checked_mul(row_bytes(tensor.dtype, n_cols), n_rows, "embedding");
-    if (tensor.n_rows == 1) return checked_mul(n_cols, sizeof(float), "vector");
+    if (!is_mapped(tensor.role)) return checked_mul(n_cols, sizeof(float), "vector");
     const std::uint64_t n_panels = (n_rows + kPanelRows - 1) / kPanelRows;
     return checked_mul(resident_panel_bytes(tensor.dtype, tensor.n_cols), n_panels, "matrix");
 }
@@ -74,18 +94,18 @@ std::uint64_t CpuWeights::tensor_bytes(const TensorSpec& tensor) {
 void CpuWeights::upload(const Upload& slice) {
     const std::uint64_t stride = row_bytes(slice.dtype, static_cast<std::uint64_t>(slice.n_cols));
     if (slice.role == Role::token_embd) {
-        std::memcpy(token_embd_.data() + static_cast<std::uint64_t>(slice.row_begin) * stride, slice.rows,
+        std::memcpy(token_embd_ + static_cast<std::uint64_t>(slice.row_begin) * stride, slice.rows,
                     static_cast<std::uint64_t>(slice.row_count) * stride);
     } else if (AlignedBuffer<float>* v = vector(slice.role, slice.layer)) {
         dequantize_row(slice.dtype, slice.rows, slice.n_cols, v->data());
     } else {
-        OwnedMatrix* m = matrix(slice.role, slice.layer);
+        ResidentMatrix* m = matrix(slice.role, slice.layer);
         if (!m || slice.row_begin % kPanelRows != 0)
             fail(ErrorCode::internal, "A slice of rows from ", slice.row_begin,
                  " cannot be laid out in panels.");
-        std::byte* panel =
-            m->memory.data() + static_cast<std::size_t>(slice.row_begin / kPanelRows) * m->view.panel_bytes;
-        for (std::int64_t row = 0; row < slice.row_count; row += kPanelRows, panel += m->view.panel_bytes) {
+        std::byte* panel = memory_.data() + (m->data - memory_.data()) +
+                           static_cast<std::size_t>(slice.row_begin / kPanelRows) * m->panel_bytes;
+        for (std::int64_t row = 0; row < slice.row_count; row += kPanelRows, panel += m->panel_bytes) {
             const int n = static_cast<int>(std::min<std::int64_t>(kPanelRows, slice.row_count - row));
             layout_panel(slice.dtype, slice.n_cols, slice.rows + static_cast<std::uint64_t>(row) * stride,
                          stride, n, panel);
@@ -94,9 +114,8 @@ void CpuWeights::upload(const Upload& slice) {
 }
 
 void CpuWeights::embed(std::int32_t token, float* out) const {
-    dequantize_row(token_embd_dtype_,
-                   token_embd_.data() + static_cast<std::uint64_t>(token) * token_embd_row_, config.n_embd,
-                   out);
+    dequantize_row(token_embd_dtype_, token_embd_ + static_cast<std::uint64_t>(token) * token_embd_row_,
+                   config.n_embd, out);
 }
 
 }  // namespace neox

@@ -115,21 +115,21 @@ void run_layer(CpuState& s, const Batch& batch, std::int32_t index) {
     // qkv = W_qkv ln1(x) + b
     layer_norm(s, a.x.data(), w.attn_norm, w.attn_norm_bias);
     observe(&InputSquares::attn_qkv, a.norm.data(), c.n_embd);
-    project(s, w.attn_qkv.view, a.norm.data(), a.qkv.data(), panel_stride(3 * std::int64_t{c.n_embd}),
+    project(s, w.attn_qkv, a.norm.data(), a.qkv.data(), panel_stride(3 * std::int64_t{c.n_embd}),
             {.bias = w.attn_qkv_bias.data()});
     attention(s, batch, index);
     observe(&InputSquares::attn_output, a.attn.data(), c.n_embd);
     // mid = x + W_o attn + b
-    project(s, w.attn_output.view, a.attn.data(), a.mid.data(), stride,
+    project(s, w.attn_output, a.attn.data(), a.mid.data(), stride,
             {.bias = w.attn_output_bias.data(), .residual = a.x.data(), .residual_stride = stride});
     // x = mid + W_down gelu(W_up ln2(h) + b) + b, where h is mid, or the layer's input under the parallel residual
     layer_norm(s, c.parallel_residual ? a.x.data() : a.mid.data(), w.ffn_norm, w.ffn_norm_bias);
     observe(&InputSquares::ffn_up, a.norm.data(), c.n_embd);
-    project(s, w.ffn_up.view, a.norm.data(), a.ffn.data(), ff_stride,
+    project(s, w.ffn_up, a.norm.data(), a.ffn.data(), ff_stride,
             {.bias = w.ffn_up_bias.data(), .activation = gelu});
     close_gaps(a.ffn.data(), a.rows.size(), c.n_ff, ff_stride);
     observe(&InputSquares::ffn_down, a.ffn.data(), c.n_ff);
-    project(s, w.ffn_down.view, a.ffn.data(), a.x.data(), stride,
+    project(s, w.ffn_down, a.ffn.data(), a.x.data(), stride,
             {.bias = w.ffn_down_bias.data(), .residual = a.mid.data(), .residual_stride = stride});
 }
 

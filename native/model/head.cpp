@@ -95,7 +95,7 @@ void write_outputs(CpuState& s, const Batch& batch) {
         }
         if (squares) add_squares(s, a.norm.data(), c.n_embd, squares);
         if (!head) continue;
-        project(s, s.weights.output.view, a.norm.data(), a.logits.data(), vocab_stride, {});
+        project(s, s.weights.output, a.norm.data(), a.logits.data(), vocab_stride, {});
         s.pool.parallel_for(a.rows.size(), [&](std::size_t i, int) {
             const Row& row = *a.rows[i];
             if (wants_head(row))

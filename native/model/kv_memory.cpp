@@ -17,7 +17,7 @@ KvMemory::KvMemory(const Config& config, KvType type, std::int32_t n_blocks)
       row_bytes_(static_cast<std::size_t>(kv_row_bytes(type, config.head_dim()))),
       tile_bytes_(static_cast<std::size_t>(kv_tile_bytes(type, config.head_dim()))),
       layer_bytes_(tile_bytes_ * 2 * static_cast<std::size_t>(config.n_head)),
-      memory_(checked_mul(block_bytes(), static_cast<std::uint64_t>(n_blocks), "KV pool"), PageUse::lazy) {}
+      memory_(checked_mul(block_bytes(), static_cast<std::uint64_t>(n_blocks), "KV pool"), "the KV cache", PageUse::lazy) {}
 
 void KvMemory::check_block(std::int32_t block) const {
     if (block < 0 || block >= n_blocks_)

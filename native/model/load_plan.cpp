@@ -11,8 +11,8 @@ namespace neox {
 
 namespace {
 
-// Large enough for sequential reads, small enough that a buffer per thread does not matter beside the weights.
-constexpr std::uint64_t kSliceBytes = std::uint64_t{4} << 20;
+// Large enough that the calls of the system do not count, small enough to be laid out from the cache that it was read into.
+constexpr std::uint64_t kSliceBytes = std::uint64_t{1} << 20;
 
 struct NamedRole {
     std::string_view name;
@@ -66,6 +66,12 @@ DType resident_type(const Tensor& tensor, Role role, const TypeMix& mix) {
 
 }  // namespace
 
+std::vector<TensorSpec> LoadPlan::specs() const {
+    std::vector<TensorSpec> all;
+    for (const PlannedTensor& tensor : tensors) all.push_back(tensor.spec);
+    return all;
+}
+
 LoadPlan plan_load(const TensorSource& source, std::optional<FileType> type) {
     const TypeMix mix({.type = type}, source.config().n_layer);
     const auto known = places(source.config());
@@ -104,8 +110,7 @@ LoadPlan plan_load(const TensorSource& source, std::optional<FileType> type) {
 
 MemoryEstimate estimate_memory(const Device& device, const Config& config, const BackendOptions& options,
                                const LoadPlan& plan) {
-    std::vector<TensorSpec> specs;
-    for (const PlannedTensor& tensor : plan.tensors) specs.push_back(tensor.spec);
+    const std::vector<TensorSpec> specs = plan.specs();
     MemoryEstimate estimate{};
     check(device.estimate(&config, &options, specs.data(), specs.size(), &estimate));
     return estimate;

@@ -25,10 +25,12 @@ struct LoadSlice {
 
 struct LoadPlan {
     std::vector<PlannedTensor> tensors;
-    std::vector<LoadSlice> slices;  // a few MiB each, in file order
+    std::vector<LoadSlice> slices;  // of about 1 MiB each, in file order
     std::uint64_t n_bytes = 0;
     DType dtype = DType::F32;     // that most matrix elements will have
     bool is_requantized = false;  // a quantized tensor becomes another quantized type
+
+    std::vector<TensorSpec> specs() const;
 };
 
 // `type` quantizes while loading, by the rules of model/type_mix.h; vectors stay as they are. Throws ERR_NEOX_UNSUPPORTED

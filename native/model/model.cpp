@@ -81,10 +81,9 @@ void load_slice(const TensorSource& source, const Device& device, void* handle, 
 std::shared_ptr<const Weights> read_weights(const TensorSource& source, const LoadPlan& plan,
                                             const Device& device, const LoadOptions& options) {
     void* handle = nullptr;
-    check(device.create_weights(&source.config(), &handle));
+    const std::vector<TensorSpec> specs = plan.specs();
+    check(device.create_weights(&source.config(), specs.data(), specs.size(), &handle));
     auto weights = std::make_shared<const Weights>(device, handle);
-    for (const auto& [index, spec] : plan.tensors)
-        check(device.declare(handle, spec.role, spec.layer, spec.dtype, spec.n_rows, spec.n_cols));
     ThreadPool pool(options.n_threads > 0 ? options.n_threads : default_thread_count());
     struct Scratch {
         std::vector<std::byte> raw, converted;

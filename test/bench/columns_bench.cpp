@@ -35,7 +35,7 @@ std::array<double, kTokens.size()> measure(ThreadPool& pool, const Kernels& kern
     const std::size_t panel_bytes = resident_panel_bytes(dtype, n_cols);
     const auto n_panels = static_cast<std::size_t>(n_rows / 16);
     const std::vector<std::byte> rows = random_blocks::rows(dtype, 16, n_cols, 1.0f, 1);
-    PageBuffer memory(panel_bytes * n_panels);
+    PageBuffer memory(panel_bytes * n_panels, "panels");
     const std::size_t stride = row_bytes(dtype, static_cast<std::uint64_t>(n_cols));
     layout_panel(dtype, n_cols, rows.data(), stride, 16, memory.data());
     for (std::size_t i = 1; i < n_panels; ++i)

@@ -63,7 +63,7 @@ Layers make_layers(ThreadPool& pool, DType dtype) {
         layer_bytes +=
             resident_panel_bytes(dtype, shape.n_cols) * static_cast<std::size_t>(shape.n_rows / 16);
     const std::size_t n_layers = (kLeastBytes + layer_bytes - 1) / layer_bytes;
-    Layers layers{PageBuffer(n_layers * layer_bytes), {}};
+    Layers layers{PageBuffer(n_layers * layer_bytes, "random layers"), {}};
     std::byte* at = layers.memory.data();
     for (std::size_t layer = 0; layer < n_layers; ++layer)
         for (const auto& shape : kShapes) {

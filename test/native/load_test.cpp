@@ -33,9 +33,10 @@ std::atomic<bool> is_open{false};
 Device gated_cpu() {
     Device device = cpu_device();
     device.name = "gated";
-    device.create_weights = [](const Config* config, void** weights) {
+    device.create_weights = [](const Config* config, const TensorSpec* tensors, std::size_t n_tensors,
+                               void** weights) {
         ++n_created;
-        return cpu_device().create_weights(config, weights);
+        return cpu_device().create_weights(config, tensors, n_tensors, weights);
     };
     device.upload = [](void* weights, const Upload* slice) {
         while (!is_open) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -173,7 +174,7 @@ TEST(a_lazy_buffer_may_exceed_the_memory) {
     std::ifstream setting("/proc/sys/vm/overcommit_memory");
     if (setting.get() == '2') return;
     const long long memory = sysconf(_SC_PHYS_PAGES) * static_cast<long long>(sysconf(_SC_PAGESIZE));
-    PageBuffer buffer(static_cast<std::size_t>(memory) * 4, PageUse::lazy);
+    PageBuffer buffer(static_cast<std::size_t>(memory) * 4, "a test", PageUse::lazy);
     buffer.data()[buffer.size() / 2] = std::byte{1};
     CHECK(buffer.data()[buffer.size() - 1] == std::byte{0});
 }
