@@ -1,6 +1,6 @@
 // `neox bench`: speed of prompts (pp) and of generation (tg), as llama-bench names them, beside what the machine can do.
 
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { Model, Tokenizer } from '../index.js';
 import { type BenchOptions, benchFlags } from './bench/flags.js';
 import { csv, json, jsonl, sql } from './bench/formats.js';
@@ -24,6 +24,7 @@ export const bench: CommandSpec<BenchOptions> = {
     { command: 'neox bench -m model.gguf -p 0 -n 32 -d 0,512,1536', note: 'deep in a context' },
     { command: 'neox bench -m model.gguf -p 0 -n 32 -npl 1,2,4,8', note: 'the cost of verifying drafts' },
     { command: 'neox bench -m model.gguf --text -p 0 -n 0', note: 'what a reader of the answer sees' },
+    { command: 'neox bench -m model.gguf -p 128-1024*2 -n 32 -d 0-1024+512 --report speed.html' },
     { command: 'neox bench -m model.gguf -o json > before.json', note: 'then change something, and:' },
     { command: 'neox bench compare before.json after.json --fail-if-slower 3%' },
   ],
@@ -52,6 +53,11 @@ export const bench: CommandSpec<BenchOptions> = {
     );
     if (interrupted) await io.err.line(`neox: ${interrupted.message}; what follows is what was measured`);
     await io.out.write(WRITERS[options.json ? 'json' : (options.output ?? 'md')](records));
+    if (options.report !== undefined && records.length > 0) {
+      const { reportPage } = await import('./bench/report/page.js');
+      await writeFile(options.report, reportPage(records));
+      await io.err.line(`neox: wrote ${options.report}`);
+    }
     return interrupted?.exitCode;
   },
 };

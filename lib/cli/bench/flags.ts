@@ -31,6 +31,7 @@ export interface BenchOptions {
   noCeilings?: boolean;
   output?: (typeof FORMATS)[number];
   json?: boolean;
+  report?: string;
 }
 
 const MOST_VALUES = 10_000;
@@ -174,4 +175,8 @@ export const benchFlags: readonly OptionSpec[] = [
   { flags: '--no-ceilings', help: 'do not measure what the machine can do' },
   { flags: '-o, --output <format>', help: 'form of the results', choices: FORMATS, defaultText: 'md' },
   { flags: '--json', help: 'the same as -o json' },
+  {
+    flags: '--report <file>',
+    help: 'write the results with plots as well: one HTML file that loads nothing',
+  },
 ];

@@ -1,0 +1,88 @@
+import { reportPage } from '../../../lib/cli/bench/report/page.js';
+import { benchRecord } from './records.js';
+
+const name = `<img src=x onerror="alert(1)">'&\u202e\u001b[2J.gguf`;
+
+const records = [
+  benchRecord({ model_filename: name, model_type: '<b>gptneox</b>' }),
+  benchRecord({ model_filename: name, n_depth: 512, reliable: false, unreliable_because: '<i>noise</i>' }),
+  ...[1, 2, 4].map((n_sequences) =>
+    benchRecord({
+      ...{ n_sequences, test_kind: 'tg' as const, n_prompt: 0, n_gen: 32, median_ts: 10 * n_sequences },
+      ...{
+        ttft_ms: null,
+        itl_p50_ms: 99,
+        itl_p99_ms: 120.5,
+        gen_ts: 10,
+        read_gb_per_s: 35,
+        matmul_gop_per_s: null,
+      },
+    }),
+  ),
+  benchRecord({
+    test_kind: 'text',
+    n_gen: 64,
+    gen_ts: 10,
+    gen_chars_per_s: 17.5,
+    cpu_info: '"quoted" <cpu>',
+  }),
+];
+const page = reportPage(records);
+
+test('nothing of a file or a machine becomes markup', () => {
+  expect(page).not.toMatch(/<img|<b>|<i>|<cpu>|onerror="/);
+  for (const char of ['\u001b', '\u202e']) expect(page).not.toContain(char);
+  expect(page).toContain('&lt;img src=x onerror=&quot;alert(1)&quot;&gt;&#39;&amp;');
+  expect(page).toContain('&lt;i&gt;noise&lt;/i&gt;');
+});
+
+test('it is one well-formed page that loads nothing', () => {
+  expect(page).toContain(`content="default-src 'none'; style-src 'unsafe-inline'"`);
+  expect(page).not.toMatch(/<(script|link|iframe|object|a)\b|url\(|@import|<[a-z][^>]*\s(src|href)=/);
+  const open: string[] = [];
+  for (const [, end, tag = '', rest = ''] of page.matchAll(/<(\/?)([a-z][a-z0-9]*)((?:"[^"]*"|[^">])*)>/g)) {
+    if (rest.endsWith('/') || ['meta', 'br'].includes(tag)) continue;
+    if (end) expect([tag, open.pop()]).toEqual([tag, tag]);
+    else open.push(tag);
+  }
+  expect(open).toEqual([]);
+  expect(page).not.toMatch(/NaN|undefined|Infinity|\[object/);
+});
+
+test('every plot has a title, a description and its figures as a table', () => {
+  const figures = page.match(/<figure>.*?<\/figure>/gs) ?? [];
+  const titles = figures.map((figure) => /<figcaption>(.*?)<\/figcaption>/.exec(figure)?.[1]);
+  expect(titles).toEqual([
+    'Prompts: tokens per second',
+    'Generation: tokens per second',
+    'Prompts with what follows them: tokens per second',
+    'Generation by sequences that generate at once: tokens per second',
+    'Share of the machine&#39;s best, measured in the same process',
+  ]);
+  const ids = [...page.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]);
+  expect(new Set(ids).size).toBe(ids.length);
+  for (const figure of figures) {
+    const [, by = ''] = /role="img" aria-labelledby="([^"]+)"/.exec(figure) ?? [];
+    expect(by.split(' ').every((id) => ids.includes(id))).toBe(true);
+    expect(figure).toMatch(/<desc [^>]*>[^<]+<\/desc>/);
+    expect(figure).toMatch(
+      /<details><summary>The figures<\/summary><div [^>]*><table><thead><tr><th scope="col"/,
+    );
+  }
+});
+
+test('plots are to scale, and doubts and dots are drawn', () => {
+  const bars = [...page.matchAll(/<rect x="0" y="\d+" width="([\d.]+)" height="16"/g)].map((match) =>
+    Number(match[1]),
+  );
+  const [one = 0, two = 0, four = 0] = bars.slice(2, 5);
+  expect(two / one).toBeCloseTo(2, 2);
+  expect(four / one).toBeCloseTo(4, 2);
+  expect(page).toContain('fill-opacity="0.45"');
+  const line =
+    /<path d="M([\d.]+) ([\d.]+) L([\d.]+) ([\d.]+) L([\d.]+) ([\d.]+)"/.exec(page)?.slice(1).map(Number) ??
+    [];
+  const [x1 = 0, y1 = 0, x2 = 0, y2 = 0, x4 = 0, y4 = 0] = line;
+  expect((x4 - x2) / (x2 - x1)).toBeCloseTo(2, 1);
+  expect((y2 - y4) / (y1 - y2)).toBeCloseTo(2, 1);
+});
