@@ -1,17 +1,28 @@
 # neox_test and neox_bench. They link the core directly, so they also run where there is no Node.
 add_custom_target(neox_programs)
 
-function(neox_program name)
+function(neox_test_program name)
   add_executable(${name} EXCLUDE_FROM_ALL ${ARGN})
   neox_own_code(${name})
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/test/native)
-  target_link_libraries(${name} PRIVATE neox_core)
   # $<0:> keeps generators with several configurations from adding a folder per configuration.
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin$<0:>")
+endfunction()
+
+function(neox_program name)
+  neox_test_program(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE neox_core)
   add_dependencies(neox_programs ${name})
 endfunction()
 
 neox_program(neox_test ${NEOX_TEST_SOURCES})
+# The kernels with their tests and nothing else, for machines on which a compiler is far away or everything runs slowly
+# (scripts/check_arm.mjs); no part of neox_programs.
+set(NEOX_KERNEL_SOURCES ${NEOX_CORE_SOURCES} ${NEOX_TEST_SOURCES})
+list(FILTER NEOX_KERNEL_SOURCES INCLUDE REGEX
+  "^native/(base|tensor|quant|kernels)/|^test/native/(main|kernels_.*|quantize_rows_test)\\.cpp$")
+neox_test_program(neox_kernel_test ${NEOX_KERNEL_SOURCES})
+target_link_libraries(neox_kernel_test PRIVATE Threads::Threads)
 set_source_files_properties(test/native/fixtures.cpp PROPERTIES
   COMPILE_DEFINITIONS NEOX_FIXTURES="${CMAKE_CURRENT_SOURCE_DIR}/test/fixtures")
 if(NOT MSVC)

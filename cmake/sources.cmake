@@ -47,6 +47,17 @@ set(NEOX_CORE_SOURCES
   native/kernels/avx512vnni/matmul_step.cpp
   native/kernels/avx512vnni/search_codes.cpp
   native/kernels/avx512vnni/table.cpp
+  native/kernels/neon/matmul_f32.cpp
+  native/kernels/neon/matmul_int8.cpp
+  native/kernels/neon/matmul_step.cpp
+  native/kernels/neon/search_codes.cpp
+  native/kernels/neon/table.cpp
+  native/kernels/neondot/matmul_int8.cpp
+  native/kernels/neondot/matmul_step.cpp
+  native/kernels/neondot/table.cpp
+  native/kernels/neoni8mm/matmul_int8.cpp
+  native/kernels/neoni8mm/matmul_step.cpp
+  native/kernels/neoni8mm/table.cpp
   native/kernels/scalar/matmul_f32.cpp
   native/kernels/scalar/matmul_int8.cpp
   native/kernels/scalar/matmul_step.cpp

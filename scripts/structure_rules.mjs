@@ -23,6 +23,7 @@ export const isaIncludes = [
   'kernels/tables.h',
   'kernels/target.h',
   'kernels/generic/',
+  'kernels/neon/vectors.h', // of three sets
   'quant/blocks.h',
   'base/half.h',
 ];

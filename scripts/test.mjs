@@ -10,6 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { checkArm } from './check_arm.mjs';
 import { checkWindows } from './check_windows.mjs';
 import { buildFuzzers, runDrivers } from './fuzz.mjs';
 import { setup } from './setup.mjs';
@@ -43,7 +44,8 @@ async function main([only, ...rest]) {
   count(node([require.resolve('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings']));
   say('types');
   count(node([require.resolve('typescript/bin/tsc'), '--noEmit', '-p', join(root, 'test')]));
-  await windows();
+  await otherSystem('the compile for Windows', checkWindows);
+  await otherSystem('the kernels on ARM', checkArm);
   await fuzz();
   say('tests');
   jest(require.resolve('jest/bin/jest'));
@@ -53,12 +55,12 @@ async function main([only, ...rest]) {
   return failed === 0 && passed > 0 ? 0 : 1;
 }
 
-async function windows() {
+async function otherSystem(what, check) {
   try {
-    const reason = await checkWindows();
+    const reason = await check();
     if (reason === null) return count(true);
     total.skipped += 1;
-    return say(`skipped the compile for Windows: ${reason}`);
+    return say(`skipped ${what}: ${reason}`);
   } catch (error) {
     if (!(error instanceof StepError)) throw error;
     say(error.message);

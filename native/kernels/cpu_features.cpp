@@ -1,11 +1,18 @@
 #include "kernels/cpu_features.h"
 
+#include <cstddef>
 #include <cstdint>
 
 #if defined(_M_X64)
 #include <intrin.h>
 #elif defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(_M_ARM64)
+#include <windows.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 namespace neox {
@@ -63,6 +70,45 @@ CpuFeatures detect_cpu_features() {
     cpu.avx512bw = bit(seven.ebx, 30);
     cpu.avx512vl = bit(seven.ebx, 31);
     cpu.avx512vnni = bit(seven.ecx, 11);
+    return cpu;
+}
+
+#elif defined(_M_ARM64)
+
+// The numbers of PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE and PF_ARM_V82_I8MM_INSTRUCTIONS_AVAILABLE in winnt.h, which
+// older SDKs do not name; an older system answers no.
+CpuFeatures detect_cpu_features() {
+    CpuFeatures cpu;
+    cpu.dotprod = IsProcessorFeaturePresent(43) != 0;
+    cpu.i8mm = IsProcessorFeaturePresent(66) != 0;
+    return cpu;
+}
+
+#elif defined(__aarch64__) && defined(__APPLE__)
+namespace {
+
+bool has(const char* name) {
+    int value = 0;
+    std::size_t size = sizeof(value);
+    return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+}
+
+}  // namespace
+
+CpuFeatures detect_cpu_features() {
+    CpuFeatures cpu;
+    cpu.dotprod = has("hw.optional.arm.FEAT_DotProd");
+    cpu.i8mm = has("hw.optional.arm.FEAT_I8MM");
+    return cpu;
+}
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+// HWCAP_ASIMDDP and HWCAP2_I8MM of the kernel's interface for 64-bit ARM, which older headers do not name.
+CpuFeatures detect_cpu_features() {
+    CpuFeatures cpu;
+    cpu.dotprod = (getauxval(AT_HWCAP) >> 20 & 1) != 0;
+    cpu.i8mm = (getauxval(AT_HWCAP2) >> 13 & 1) != 0;
     return cpu;
 }
 

@@ -4,6 +4,7 @@
 namespace neox {
 
 struct CpuFeatures {
+    // x86-64
     bool avx2 = false;
     bool fma = false;
     bool f16c = false;
@@ -12,10 +13,13 @@ struct CpuFeatures {
     bool avx512vl = false;
     bool avx512dq = false;
     bool avx512vnni = false;
+    // 64-bit ARM, where every processor has NEON
+    bool dotprod = false;
+    bool i8mm = false;
 };
 
-// A vector feature is set only when the operating system also saves the registers it needs. All false where
-// the processor is no x86-64.
+// A vector feature is set only when the operating system also saves the registers it needs. Those of other processors
+// are false.
 CpuFeatures detect_cpu_features();
 
 }  // namespace neox

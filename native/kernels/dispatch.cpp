@@ -12,7 +12,7 @@
 namespace neox {
 namespace {
 
-constexpr std::size_t kMostTables = 4;
+constexpr std::size_t kMostTables = 8;
 
 struct TableList {
     const Kernels* tables[kMostTables] = {};
@@ -27,6 +27,12 @@ TableList list_all() {
 #if NEOX_X86_64
     list.add(avx512vnni_kernels());
     list.add(avx2_kernels());
+#elif NEOX_AARCH64
+#if NEOX_AARCH64_DOT
+    list.add(neoni8mm_kernels());
+    list.add(neondot_kernels());
+#endif
+    list.add(neon_kernels());
 #endif
     list.add(scalar_kernels());
     return list;

@@ -100,7 +100,7 @@ inline constexpr int code_search_blocks(DType dtype) {
 }
 
 struct Kernels {
-    const char* name;  // "scalar", "avx2", "avx512vnni"
+    const char* name;  // that of its folder
     bool (*supported)(const CpuFeatures& cpu);
 
     // nullptr where a weight type cannot be combined with that arithmetic (q8 and q15 need a quantized type).

@@ -6,7 +6,13 @@
 namespace neox {
 
 const Kernels& scalar_kernels();
-const Kernels& avx2_kernels();        // x86-64 only
-const Kernels& avx512vnni_kernels();  // x86-64 only
+// x86-64 only
+const Kernels& avx2_kernels();
+const Kernels& avx512vnni_kernels();
+
+// 64-bit ARM only
+const Kernels& neon_kernels();
+const Kernels& neondot_kernels();
+const Kernels& neoni8mm_kernels();
 
 }  // namespace neox

@@ -9,6 +9,22 @@
 #else
 #define NEOX_X86_64 0
 #endif
+#if defined(__aarch64__) || defined(_M_ARM64)
+#define NEOX_AARCH64 1
+#else
+#define NEOX_AARCH64 0
+#endif
+// Whether SDOT and USDOT can be had in a target region: a Clang of before version 16 (Apple's 15) has their intrinsics only
+// where the whole file is compiled for them.
+#if !NEOX_AARCH64
+#define NEOX_AARCH64_DOT 0
+#elif defined(__apple_build_version__)
+#define NEOX_AARCH64_DOT (__clang_major__ >= 15)
+#elif defined(__clang__)
+#define NEOX_AARCH64_DOT (__clang_major__ >= 16)
+#else
+#define NEOX_AARCH64_DOT 1
+#endif
 
 #define NEOX_PRAGMA(text) _Pragma(#text)
 

@@ -1,0 +1,13 @@
+// The search for codes for NEON.
+#include "kernels/target.h"
+
+#if NEOX_AARCH64
+
+#include "kernels/kernels.h"
+#include "kernels/neon/lanes.h"
+
+NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
+#include "kernels/generic/search_codes.h"
+NEOX_TARGET_END
+
+#endif

@@ -1,0 +1,14 @@
+// Integer products for NEON with dot products.
+#include "kernels/target.h"
+
+#if NEOX_AARCH64_DOT
+
+#include "kernels/kernels.h"
+#include "kernels/neondot/lanes.h"
+
+NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
+#include "kernels/generic/formats.h"
+#include "kernels/generic/matmul_int8.h"
+NEOX_TARGET_END
+
+#endif

@@ -1,0 +1,49 @@
+// The table of NEON with dot products: that of NEON but for what multiplies bytes.
+#include "kernels/target.h"
+
+#if NEOX_AARCH64_DOT
+
+#include "kernels/cpu_features.h"
+#include "kernels/kernels.h"
+#include "kernels/neondot/lanes.h"
+#include "kernels/tables.h"
+
+NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
+#include "kernels/generic/ceiling.h"
+NEOX_TARGET_END
+
+namespace neox {
+namespace neondot {
+
+MatmulFn find_matmul_int8(DType weights);
+MatmulFn find_matmul_step(DType weights);
+
+static bool is_supported(const CpuFeatures& cpu) { return cpu.dotprod; }
+
+static MatmulFn find_matmul(DType weights, Arithmetic activations) {
+    switch (activations) {
+        case Arithmetic::q8: return find_matmul_int8(weights);
+        case Arithmetic::q15: return find_matmul_step(weights);
+        default: return neon_kernels().matmul(weights, activations);
+    }
+}
+
+static Kernels make_table() {
+    Kernels table = neon_kernels();
+    table.name = "neondot";
+    table.supported = is_supported;
+    table.matmul = find_matmul;
+    table.peak_int8 = peak_int8;
+    return table;
+}
+
+}  // namespace neondot
+
+const Kernels& neondot_kernels() {
+    static const Kernels kTable = neondot::make_table();
+    return kTable;
+}
+
+}  // namespace neox
+
+#endif

@@ -1,0 +1,38 @@
+// Sixteen lanes on 64-bit ARM with the dot product of unsigned with signed bytes (USDOT, part of i8mm, ARMv8.6), which
+// takes codes as they are.
+#pragma once
+
+#include "kernels/target.h"
+
+#define NEOX_ISA neoni8mm
+#if defined(__clang__)
+#define NEOX_ISA_TARGET "dotprod,i8mm"
+#else
+#define NEOX_ISA_TARGET "arch=armv8.2-a+dotprod+i8mm"
+#endif
+
+#include "kernels/neon/vectors.h"
+
+NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
+namespace neox::neoni8mm {
+
+inline constexpr int kInt8Tokens = 3;
+inline constexpr int kStepPanels = 1, kStepTokens = 2;
+
+// Sums of u8 * s8 over the columns of one block, for codes of kBits bits. kOffset is what a code holds above its
+// value, minus what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends.
+template <int kBits, int kOffsetOf> struct Dot {
+    static constexpr int kOffset = kOffsetOf;
+    using Weights = U8x64;
+    using Sum = I32x16;
+    static NEOX_INLINE Weights prepare(U8x64 a) { return a; }
+    static NEOX_INLINE Sum start(std::int32_t init) { return broadcast(init); }
+    static NEOX_INLINE Sum add(Sum sum, Weights w, X4 x) {
+        return {{vusdotq_s32(sum.v[0], w.v[0], x.v), vusdotq_s32(sum.v[1], w.v[1], x.v),
+                 vusdotq_s32(sum.v[2], w.v[2], x.v), vusdotq_s32(sum.v[3], w.v[3], x.v)}};
+    }
+    static NEOX_INLINE I32x16 finish(Sum sum, std::int32_t) { return sum; }
+};
+
+}  // namespace neox::neoni8mm
+NEOX_TARGET_END
