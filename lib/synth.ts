@@ -13,6 +13,8 @@ import { assertBoolean, assertInteger, assertKnownOptions, assertOneOf, assertSt
 export const SYNTH_SHAPES = ['3.6b', '4b', 'small', 'pythia-410m', 'tiny'] as const;
 export type SynthShape = (typeof SYNTH_SHAPES)[number];
 
+const MOST_LAYERS = 2 ** 31 - 1; // a number that the addon can say is too large for the shape
+
 export interface SynthOptions extends JobOptions {
   shape: SynthShape;
   /** Of the matrices. @defaultValue `'Q4_0'` */
@@ -23,6 +25,12 @@ export interface SynthOptions extends JobOptions {
    * @defaultValue `true`
    */
   tokenizer?: boolean | string;
+  /**
+   * The first layers of the shape alone, with the very weights that they have in the whole; the types of a mix such as Q4_K_M
+   * follow the number of layers.
+   * @defaultValue all
+   */
+  numHiddenLayers?: number;
   /** Of the weights. @defaultValue `0` */
   seed?: number;
   /** Only tells what would be written. @defaultValue `false` */
@@ -35,14 +43,17 @@ export interface SynthOptions extends JobOptions {
  */
 export async function synth(output: string, options: SynthOptions): Promise<JobResult> {
   assertString('output', output);
-  assertKnownOptions('synth', options, ['shape', 'type', 'tokenizer', 'seed', 'dryRun', ...JOB_OPTIONS]);
+  const known = ['shape', 'type', 'tokenizer', 'numHiddenLayers', 'seed', 'dryRun', ...JOB_OPTIONS];
+  assertKnownOptions('synth', options, known);
   checkJobOptions(options);
-  const { shape, type = 'Q4_0', tokenizer = true, seed = 0, dryRun = false } = options;
+  const { shape, type = 'Q4_0', tokenizer = true, numHiddenLayers, seed = 0, dryRun = false } = options;
   assertOneOf('shape', shape, SYNTH_SHAPES);
+  if (numHiddenLayers !== undefined) assertInteger('numHiddenLayers', numHiddenLayers, 1, MOST_LAYERS);
   assertInteger('seed', seed, 0);
   assertBoolean('dryRun', dryRun);
   if (typeof tokenizer !== 'boolean') assertString('tokenizer', tokenizer);
   const path = tokenizer === true ? demoModelPath() : tokenizer && resolveModelPath(tokenizer);
-  const job = { shape, output, type: toFileType(type), tokenizer: path || '', seed, dryRun };
+  const layers = numHiddenLayers === undefined ? {} : { numHiddenLayers };
+  const job = { shape, output, type: toFileType(type), tokenizer: path || '', ...layers, seed, dryRun };
   return runJob((report) => native().synth(job, report), options);
 }

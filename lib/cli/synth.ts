@@ -11,6 +11,7 @@ interface Options extends OutputFlags {
   type?: FileType;
   tokenizer?: string;
   noTokenizer?: boolean;
+  layers?: number;
   seed?: number;
 }
 
@@ -27,6 +28,7 @@ export const synth: CommandSpec<Options> = {
       defaultText: "the demo model's",
     },
     { flags: '--no-tokenizer', help: 'leave the tokenizer out' },
+    { flags: '--layers <n>', help: 'its first layers alone', parse: integer(1), defaultText: 'all' },
     { flags: '-s, --seed <n>', help: 'seed of the weights', parse: integer(0), defaultText: '0' },
   ],
   examples: [
@@ -38,10 +40,11 @@ export const synth: CommandSpec<Options> = {
   notes: typeNotes,
 
   async run(_args, options, io) {
-    const { shape, type = 'Q4_0', noTokenizer = false, seed = 0 } = options;
+    const { shape, type = 'Q4_0', noTokenizer = false, layers, seed = 0 } = options;
     const tokenizer = noTokenizer ? false : (options.tokenizer ?? true);
+    const fewer = layers === undefined ? {} : { numHiddenLayers: layers };
     await writeModel('writing', options, io, (control) =>
-      synthModel(options.output, { shape, type, tokenizer, seed, ...control }),
+      synthModel(options.output, { shape, type, tokenizer, ...fewer, seed, ...control }),
     );
     return undefined;
   },

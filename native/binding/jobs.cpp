@@ -136,6 +136,7 @@ Napi::Value synth_job(const Napi::CallbackInfo& info) {
         options.type = type_member(object).value_or(options.type);
         options.tokenizer = string_member(object, "tokenizer").value_or("");
         options.dry_run = member(object, "dryRun", false);
+        options.n_layer = static_cast<std::int32_t>(member(object, "numHiddenLayers", std::int64_t{0}));
         options.seed = static_cast<std::uint64_t>(member(object, "seed", std::int64_t{0}));
         return start(info, std::move(options),
                      [](const SynthOptions& o, const JobControl& control) { return synth(o, control); });

@@ -31,10 +31,13 @@ const Shape& find_shape(const std::string& name) {
     fail(ErrorCode::invalid_argument, "There is no shape '", name, "'; known are ", known, ".");
 }
 
-ParsedConfig config_of(const Shape& shape) {
+ParsedConfig config_of(const Shape& shape, std::int32_t n_layer) {
+    if (n_layer < 0 || n_layer > shape.n_layer)
+        fail(ErrorCode::invalid_argument, "The shape '", shape.name, "' has ", shape.n_layer, " layers, not ",
+             n_layer, ".");
     ParsedConfig parsed;
     Config& config = parsed.config;
-    config.n_layer = shape.n_layer;
+    config.n_layer = n_layer == 0 ? shape.n_layer : n_layer;
     config.n_embd = shape.n_embd;
     config.n_head = shape.n_head;
     config.n_ff = shape.n_ff;
@@ -85,7 +88,7 @@ std::span<const Shape> shapes() { return kShapes; }
 
 WrittenFile synth(const SynthOptions& options, const JobControl& control) {
     const Shape& shape = find_shape(options.shape);
-    ParsedConfig parsed = config_of(shape);
+    ParsedConfig parsed = config_of(shape, options.n_layer);
     ModelText texts;
     if (!options.tokenizer.empty()) texts = padded_tokenizer(options.tokenizer, shape.n_vocab, parsed);
 

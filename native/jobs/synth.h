@@ -26,12 +26,13 @@ struct SynthOptions {
     // A GGUF file or a Hugging Face directory whose tokenizer is taken, with unused pieces "[PAD<id>]" up to
     // the shape's vocabulary; empty: no tokenizer.
     std::string tokenizer{};
+    std::int32_t n_layer = 0;  // 1 to the shape's: its first layers alone, as they are in the whole; 0: all
     std::uint64_t seed = 0;
     bool dry_run = false;  // tells the result, writes nothing
 };
 
-// Throws ERR_NEOX_INVALID_ARGUMENT for an unknown shape or a tokenizer larger than its vocabulary,
-// ERR_NEOX_NO_TOKENIZER for a base without one, and what convert() throws.
+// Throws ERR_NEOX_INVALID_ARGUMENT for an unknown shape, more layers than it has or a tokenizer larger than its
+// vocabulary, ERR_NEOX_NO_TOKENIZER for a base without one, and what convert() throws.
 WrittenFile synth(const SynthOptions& options, const JobControl& control = {});
 
 }  // namespace neox

@@ -127,6 +127,16 @@ describe('synth', () => {
     expect(first.equals(other)).toBe(false);
   });
 
+  test('--layers takes the first of them', async () => {
+    const output = at('one-layer.gguf');
+    const args = ['synth', '--shape', 'tiny', '--layers', '1', '-o', output];
+    expect((await neox(args)).status).toBe(0);
+    expect((await inspect(output)).tensors.filter(({ name }) => /attn_qkv\.weight$/.test(name))).toHaveLength(
+      1,
+    );
+    expectFailure(await neox([...args.slice(0, 4), '3', '-o', at('none.gguf')]), 2, /has 2 layers, not 3/);
+  });
+
   onPosix('Ctrl-C leaves nothing behind', async () => {
     const target = at('interrupted');
     mkdirSync(target);

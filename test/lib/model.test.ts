@@ -281,6 +281,8 @@ describe('jobs', () => {
 
   test.each([
     ['an unknown shape', () => synth('x.gguf', { shape: '7b' as never })],
+    ['no layers', () => synth('x.gguf', { shape: 'tiny', numHiddenLayers: 0 })],
+    ['more layers than the shape has', () => synth('x.gguf', { shape: 'tiny', numHiddenLayers: 3 })],
     ['an unknown type', () => quantize('a', 'b', { type: 'Q9' as never })],
     ['no options', () => quantize('a', 'b', undefined as never)],
     ['a path of another type', () => convert(1 as never, 'b')],

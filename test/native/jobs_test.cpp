@@ -272,6 +272,26 @@ TEST(synth_is_seeded_and_independent_of_threads) {
     }
 }
 
+TEST(synth_with_fewer_layers_has_the_tensors_of_the_whole) {
+    const scratch::Folder folder;
+    synth({.shape = "tiny", .output = folder / "all", .type = FileType::Q5_0});
+    synth({.shape = "tiny", .output = folder / "one", .type = FileType::Q5_0, .n_layer = 1});
+    const auto all = open_source(folder / "all"), one = open_source(folder / "one");
+    CHECK_EQ(one->config().n_layer, 1);
+    std::size_t n_same = 0;
+    for (std::size_t i = 0; i < all->tensors().size(); ++i) {
+        for (std::size_t k = 0; k < one->tensors().size(); ++k) {
+            if (all->tensors()[i].name != one->tensors()[k].name) continue;
+            CHECK(floats(*all, i) == floats(*one, k));
+            ++n_same;
+        }
+    }
+    CHECK_EQ(n_same, one->tensors().size());
+    CHECK_EQ(all->tensors().size() - n_same, 12);
+    for (const int n : {-1, 3})
+        CHECK_THROWS(synth({.shape = "tiny", .output = folder / "o", .n_layer = n}), invalid_argument);
+}
+
 TEST(synth_makes_weights_of_a_sane_scale_in_every_type) {
     const scratch::Folder folder;
     for (const FileTypeInfo& info : file_types()) {

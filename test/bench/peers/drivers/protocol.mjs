@@ -1,0 +1,9 @@
+// The protocol of the drivers that are JavaScript: the task is the last argument, the answer one line of JSON.
+
+export function readTask() {
+  return JSON.parse(process.argv.at(-1));
+}
+
+export function report(answer) {
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}

@@ -1,0 +1,74 @@
+// The machine: what it is, what is free, and how much of it others take meanwhile.
+
+import { readFileSync, statfsSync } from 'node:fs';
+import os from 'node:os';
+
+/** Model of the processor, processors, memory and system, as a page says them. */
+export function describeMachine() {
+  const [first] = os.cpus();
+  return {
+    cpu: first?.model.trim() ?? 'unknown processor',
+    processors: os.cpus().length,
+    memoryBytes: os.totalmem(),
+    system: `${os.type()} ${os.release()}, Node.js ${process.versions.node}`,
+  };
+}
+
+/** Bytes that a new process can have without swapping. */
+export function freeMemory() {
+  const available = readText('/proc/meminfo')?.match(/^MemAvailable:\s+(\d+) kB/m)?.[1];
+  return available === undefined ? os.freemem() : 1024 * Number(available);
+}
+
+export function freeDisk(folder) {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
+
+/** Seconds of all processors since the machine started, or null where the system does not tell. */
+function processorTimes() {
+  const numbers = readText('/proc/stat')
+    ?.match(/^cpu +(.*)$/m)?.[1]
+    .split(' ')
+    .map(Number);
+  if (!numbers) return null;
+  const [user, nice, system, idle, wait, irq, softirq, steal] = numbers;
+  const busy = user + nice + system + irq + softirq;
+  return { busy, steal, all: busy + steal + idle + wait };
+}
+
+/** Begins to watch; the function returned tells shares of all processors since: stolen by the host, used by other processes. */
+export function watchNoise() {
+  const before = processorTimes();
+  const load = os.loadavg()[0];
+  return (ownTicks) => {
+    const after = processorTimes();
+    if (!before || !after || after.all === before.all) return { load, steal: null, others: null };
+    const all = after.all - before.all;
+    const others = Math.max(0, after.busy - before.busy - ownTicks) / all;
+    return { load, steal: (after.steal - before.steal) / all, others };
+  };
+}
+
+/** Peaks of a process so far and the processor time it took, or null when it is gone or the system does not tell. */
+export function readProcess(pid) {
+  const status = readText(`/proc/${pid}/status`);
+  const stat = readText(`/proc/${pid}/stat`);
+  if (!status || !stat) return null;
+  const bytes = (name) => 1024 * Number(status.match(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm'))?.[1] ?? 0);
+  // Behind the name, which is in brackets and may hold anything: state, 10 more fields, then user and system ticks.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return {
+    peakBytes: bytes('VmHWM'),
+    anonymousBytes: bytes('RssAnon'),
+    ticks: Number(fields[11]) + Number(fields[12]),
+  };
+}
+
+function readText(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
