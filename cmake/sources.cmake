@@ -2,6 +2,7 @@
 # these lists with the tree.
 
 set(NEOX_CORE_SOURCES
+  native/base/cpu_limits.cpp
   native/base/exact_math.cpp
   native/base/file.cpp
   native/base/file_posix.cpp
@@ -144,6 +145,7 @@ set(NEOX_TEST_SOURCES
   test/native/beam_search_test.cpp
   test/native/bpe_test.cpp
   test/native/checkpoint_test.cpp
+  test/native/cpu_limits_test.cpp
   test/native/dequantize_test.cpp
   test/native/dry_test.cpp
   test/native/engine_beams_test.cpp

@@ -24,7 +24,7 @@ export interface LoadOptions {
   cache?: boolean | string;
   /** `auto` takes the best device that works. @defaultValue `'auto'` */
   device?: 'auto' | 'cpu' | 'cuda';
-  /** Threads of the engine, 1 to 256. @defaultValue the physical cores that this process may use */
+  /** Threads of the engine, 1 to 256. @defaultValue the physical cores of its affinity and cpuset, at most its CPU quota */
   threads?: number;
   /**
    * Positions that one sequence may hold. More than the checkpoint's maxPositionEmbeddings is a warning.

@@ -3,8 +3,8 @@
 
 namespace neox {
 
-// Physical cores among the CPUs that this process may run on, limited by its control group's quota (rounded
-// down); at least 1. What cannot be found out does not limit.
+// Physical cores among the CPUs that this process may run on (macOS: performance cores), at most the quota of its control
+// groups (Windows: of its job) rounded down; at least 1. What cannot be found out does not limit.
 int usable_physical_cores();
 
 }  // namespace neox
