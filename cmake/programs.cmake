@@ -20,7 +20,7 @@ neox_program(neox_test ${NEOX_TEST_SOURCES})
 # (scripts/check_arm.mjs); no part of neox_programs.
 set(NEOX_KERNEL_SOURCES ${NEOX_CORE_SOURCES} ${NEOX_TEST_SOURCES})
 list(FILTER NEOX_KERNEL_SOURCES INCLUDE REGEX
-  "^native/(base|tensor|quant|kernels)/|^test/native/(main|kernels_.*|quantize_rows_test)\\.cpp$")
+  "^native/(base|tensor|quant|kernels)/|^test/native/(main|break_kernel|kernels_.*|quantize_rows_test)\\.cpp$")
 neox_test_program(neox_kernel_test ${NEOX_KERNEL_SOURCES})
 target_link_libraries(neox_kernel_test PRIVATE Threads::Threads)
 set_source_files_properties(test/native/fixtures.cpp PROPERTIES

@@ -144,6 +144,7 @@ set(NEOX_BINDING_SOURCES
 set(NEOX_TEST_SOURCES
   test/native/beam_search_test.cpp
   test/native/bpe_test.cpp
+  test/native/break_kernel.cpp
   test/native/checkpoint_test.cpp
   test/native/cpu_limits_test.cpp
   test/native/dequantize_test.cpp

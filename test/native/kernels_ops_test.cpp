@@ -272,6 +272,29 @@ TEST(kernels_log_sum_exp) {
     }
 }
 
+// Every set's measuring loops do what they say: the operations that they count follow from the rounds, the result from
+// the data, and read() adds up all 32-bit words.
+TEST(kernels_measuring_loops) {
+    std::vector<std::int32_t> words(4096 / 4);
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        words[i] = static_cast<std::int32_t>(i * i * 40503u + 77u);
+        sum += static_cast<std::uint32_t>(words[i]);
+    }
+    for (const Kernels* kernels : supported_kernels()) {
+        CHECK_EQ(kernels->read(reinterpret_cast<const std::byte*>(words.data()), 4096),
+                 static_cast<std::int32_t>(sum));
+        for (const auto loop : {kernels->peak_int8, kernels->peak_f32}) {
+            if (!loop) continue;
+            float once = -1, twice = -1;
+            const std::int64_t operations = loop(3, &once);
+            CHECK(operations >= 3 * 32);
+            CHECK_EQ(loop(6, &twice), 2 * operations);
+            CHECK(std::isfinite(once) && std::isfinite(twice) && once != twice);
+        }
+    }
+}
+
 TEST(kernels_ceilings) {
     ThreadPool pool(2);
     const Ceilings ceilings =
