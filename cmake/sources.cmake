@@ -43,6 +43,8 @@ set(NEOX_CORE_SOURCES
   native/kernels/avx2/matmul_step.cpp
   native/kernels/avx2/search_codes.cpp
   native/kernels/avx2/table.cpp
+  native/kernels/avx512bf16/matmul_bf16.cpp
+  native/kernels/avx512bf16/table.cpp
   native/kernels/avx512vnni/matmul_f32.cpp
   native/kernels/avx512vnni/matmul_int8.cpp
   native/kernels/avx512vnni/matmul_step.cpp
@@ -59,6 +61,7 @@ set(NEOX_CORE_SOURCES
   native/kernels/neoni8mm/matmul_int8.cpp
   native/kernels/neoni8mm/matmul_step.cpp
   native/kernels/neoni8mm/table.cpp
+  native/kernels/scalar/matmul_bf16.cpp
   native/kernels/scalar/matmul_f32.cpp
   native/kernels/scalar/matmul_int8.cpp
   native/kernels/scalar/matmul_step.cpp
@@ -161,6 +164,7 @@ set(NEOX_TEST_SOURCES
   test/native/imatrix_test.cpp
   test/native/jobs_failures_test.cpp
   test/native/jobs_test.cpp
+  test/native/kernels_bf16_test.cpp
   test/native/kernels_kv_test.cpp
   test/native/kernels_ops_test.cpp
   test/native/kernels_test.cpp

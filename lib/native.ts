@@ -184,6 +184,7 @@ export interface NativeAddon {
   measureCeilings(options: { threads?: number; seconds?: number; readBytes?: number }): Promise<{
     readGbPerS: number;
     int8GopPerS: number;
+    bf16GflopPerS: number;
     f32GflopPerS: number;
   }>;
   convert(

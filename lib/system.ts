@@ -52,6 +52,8 @@ export interface Ceilings {
   readGbPerS: number;
   /** Multiply-adds count as two. */
   int8GopPerS: number;
+  /** 0 where the instruction set in use has no products in bf16. */
+  bf16GflopPerS: number;
   f32GflopPerS: number;
 }
 

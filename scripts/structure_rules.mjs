@@ -24,6 +24,7 @@ export const isaIncludes = [
   'kernels/target.h',
   'kernels/generic/',
   'kernels/neon/vectors.h', // of three sets
+  'kernels/avx512vnni/lanes.h', // avx512bf16 builds on it
   'quant/blocks.h',
   'base/half.h',
 ];

@@ -19,17 +19,24 @@ inline constexpr int kPanelRows = 16;   // rows interleaved in the resident layo
 inline constexpr int kQuantBlock = 32;  // activations share one scale per 32 columns
 
 // How the activations of a matrix product are represented.
-//   f32: as they are; the weights are dequantized in registers. Precision exact and high.
+//   f32: as they are; the weights are dequantized in registers. Precision exact.
+//   bf16: they and the weights' values rounded to bf16, summed in f32 (generic/matmul_bf16.h). Precision high, prompt rows.
 //   q8:  one signed byte each and a scale per 32 columns (absmax / 127). Precision fast, prompt rows.
-//   q15: two signed bytes each, value = scale * (128 * high + low), about 15 bits. Precision fast, step rows.
-enum class Arithmetic : std::uint8_t { f32, q8, q15 };
+//   q15: two signed bytes each, value = scale * (128 * high + low), about 15 bits. Precision high and fast, step
+//        rows.
+enum class Arithmetic : std::uint8_t { f32, bf16, q8, q15 };
+
+inline constexpr int kBf16Tokens = 12;  // tokens side by side in bf16 activations
 
 // n_tokens rows of activations, each n_cols long, row-major and contiguous.
 struct Activations {
     Arithmetic arithmetic = Arithmetic::f32;
     int n_tokens = 0;
     std::int64_t n_cols = 0;
-    const float* f32 = nullptr;         // [n_tokens, n_cols], when arithmetic is f32
+    const float* f32 = nullptr;  // [n_tokens, n_cols], when arithmetic is f32
+    // [ceil(n_tokens / 12), ceil(n_cols / 2), 12] when arithmetic is bf16: a pair of columns of one token, the even one in the
+    // lower half. Zeros stand for tokens and a column that are not there.
+    const std::uint32_t* bf16 = nullptr;
     const std::int8_t* high = nullptr;  // [n_tokens, n_cols], q8 and q15
     const std::int8_t* low = nullptr;   // [n_tokens, n_cols], q15 only
     const float* scale = nullptr;       // [n_tokens, n_cols / 32]
@@ -103,8 +110,13 @@ struct Kernels {
     const char* name;  // that of its folder
     bool (*supported)(const CpuFeatures& cpu);
 
-    // nullptr where a weight type cannot be combined with that arithmetic (q8 and q15 need a quantized type).
+    // nullptr where a weight type cannot be combined with that arithmetic (q8 and q15 need a quantized type, bf16 an
+    // instruction set that has such products).
     MatmulFn (*matmul)(DType weights, Arithmetic activations);
+
+    // Rounds up to 12 rows of x, contiguous, to one tile of bf16 activations. nullptr where there are no products in
+    // bf16, else bit-equal.
+    void (*pack_bf16)(const float* x, int n_tokens, std::int64_t n_cols, std::uint32_t* pairs);
 
     // Quantizes one row; n is a multiple of 32; as in Activations. Bit-equal on every instruction set.
     void (*quantize_q8)(const float* x, std::int64_t n, std::int8_t* q, float* scale, std::int32_t* sum);
@@ -142,9 +154,10 @@ struct Kernels {
 
     // What the machine can do at best (kernels/ceiling.h). The peaks run n_rounds of independent multiply-adds from the
     // first-level cache, put something that depends on all of them into *sink and return the operations done (a
-    // multiply-add is 2). peak_int8 is nullptr for scalar. read() touches every byte once and returns
-    // something that depends on all of them; bytes is a multiple of 256.
+    // multiply-add is 2). peak_int8 is nullptr for scalar, peak_bf16 where there are no products in bf16. read() touches
+    // every byte once and returns something that depends on all of them; bytes is a multiple of 256.
     std::int64_t (*peak_int8)(std::int64_t n_rounds, float* sink);
+    std::int64_t (*peak_bf16)(std::int64_t n_rounds, float* sink);
     std::int64_t (*peak_f32)(std::int64_t n_rounds, float* sink);
     std::int32_t (*read)(const std::byte* p, std::size_t bytes);
 };

@@ -15,8 +15,8 @@ constexpr std::size_t kTaskBytes = std::size_t{256} << 10;
 // Tokens quantized by one task.
 constexpr int kQuantizeTokens = 8;
 
-std::int64_t panels_per_task(const ResidentMatrix& w, int n_tokens) {
-    if (n_tokens >= kManyTokens) return 2;
+std::int64_t panels_per_task(const ResidentMatrix& w, const Activations& x) {
+    if (x.n_tokens >= kManyTokens || x.arithmetic == Arithmetic::bf16) return 2;
     return std::clamp<std::int64_t>(static_cast<std::int64_t>(kTaskBytes / w.panel_bytes), 1, 4);
 }
 
@@ -55,7 +55,7 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, c
         fail(ErrorCode::internal, "Product of [", w.n_rows, ", ", w.n_cols, "] with ", x.n_cols,
              " columns into rows of ", y_stride, ".");
     if (x.n_tokens <= 0) return;
-    const std::int64_t step = panels_per_task(w, x.n_tokens);
+    const std::int64_t step = panels_per_task(w, x);
     const bool has_epilogue = epilogue.bias || epilogue.residual || epilogue.activation != Activation::none;
     pool.parallel_for(static_cast<std::size_t>((n_panels + step - 1) / step), [&](std::size_t task, int) {
         const std::int64_t begin = static_cast<std::int64_t>(task) * step;
@@ -68,9 +68,24 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, c
 
 Activations ActivationBuffer::prepare(ThreadPool& pool, const Kernels& kernels, Arithmetic arithmetic,
                                       const float* x, int n_tokens, std::int64_t n_cols) {
-    Activations view{arithmetic, n_tokens, n_cols, nullptr, nullptr, nullptr, nullptr, nullptr};
+    Activations view;
+    view.arithmetic = arithmetic;
+    view.n_tokens = n_tokens;
+    view.n_cols = n_cols;
     if (arithmetic == Arithmetic::f32) {
         view.f32 = x;
+        return view;
+    }
+    if (arithmetic == Arithmetic::bf16) {
+        const auto n_tiles = static_cast<std::size_t>((n_tokens + kBf16Tokens - 1) / kBf16Tokens);
+        const auto tile_size = static_cast<std::size_t>((n_cols + 1) / 2 * kBf16Tokens);
+        bf16_.grow(n_tiles * tile_size);
+        pool.parallel_for(n_tiles, [&](std::size_t tile, int) {
+            const int token = static_cast<int>(tile) * kBf16Tokens;
+            kernels.pack_bf16(x + token * n_cols, std::min(kBf16Tokens, n_tokens - token), n_cols,
+                              bf16_.data() + tile * tile_size);
+        });
+        view.bf16 = bf16_.data();
         return view;
     }
     if (n_cols % kQuantBlock != 0)
@@ -102,8 +117,12 @@ Activations ActivationBuffer::prepare(ThreadPool& pool, const Kernels& kernels, 
 }
 
 Arithmetic usable_arithmetic(const Kernels& kernels, DType weights, std::int64_t n_cols, Arithmetic wanted) {
-    const bool is_usable = n_cols % kQuantBlock == 0 && kernels.matmul(weights, wanted) != nullptr;
-    return is_usable ? wanted : Arithmetic::f32;
+    const auto is_usable = [&](Arithmetic arithmetic) {
+        const bool has_blocks = arithmetic == Arithmetic::q8 || arithmetic == Arithmetic::q15;
+        return !(has_blocks && n_cols % kQuantBlock != 0) && kernels.matmul(weights, arithmetic) != nullptr;
+    };
+    if (wanted == Arithmetic::q8 && !is_usable(wanted)) wanted = Arithmetic::bf16;
+    return is_usable(wanted) ? wanted : Arithmetic::f32;
 }
 
 }  // namespace neox

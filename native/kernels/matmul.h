@@ -25,7 +25,7 @@ struct Epilogue {
 void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, const Activations& x, float* y,
             std::int64_t y_stride, const Epilogue& epilogue);
 
-// Owns quantized activations; prepare() fills it from f32 rows and returns a view (valid until the next prepare).
+// Owns rounded activations; prepare() fills it from f32 rows and returns a view (valid until the next prepare).
 class ActivationBuffer {
 public:
     // x: [n_tokens, n_cols] contiguous. f32 returns a view of x itself. Parallel over tokens.
@@ -33,14 +33,15 @@ public:
                         int n_tokens, std::int64_t n_cols);
 
 private:
+    AlignedBuffer<std::uint32_t> bf16_;
     AlignedBuffer<std::int8_t> high_;
     AlignedBuffer<std::int8_t> low_;
     AlignedBuffer<float> scale_;
     AlignedBuffer<std::int32_t> sum_;
 };
 
-// The arithmetic that a weight of this type can really run when `wanted` is asked for: f32 for unquantized types and for
-// rows whose n_cols is no multiple of 32, else `wanted`.
+// The arithmetic that a weight of this type can really run when `wanted` is asked for. q8 and q15 need quantized weights and
+// whole blocks of 32 columns; without them q8 becomes bf16, and q15 f32. Without products in bf16 that becomes f32.
 Arithmetic usable_arithmetic(const Kernels& kernels, DType weights, std::int64_t n_cols, Arithmetic wanted);
 
 }  // namespace neox

@@ -9,6 +9,7 @@ const Kernels& scalar_kernels();
 // x86-64 only
 const Kernels& avx2_kernels();
 const Kernels& avx512vnni_kernels();
+const Kernels& avx512bf16_kernels();
 
 // 64-bit ARM only
 const Kernels& neon_kernels();

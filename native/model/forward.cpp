@@ -142,11 +142,13 @@ bool is_cancelled(const Batch& batch, const Row& row) {
 
 void project(CpuState& s, const ResidentMatrix& w, const float* x, float* y, std::int64_t y_stride,
              const Epilogue& epilogue) {
-    const bool is_fast = s.options.precision == Precision::fast;
+    const Precision precision = s.options.precision;
     const auto arithmetic = [&](Arithmetic wanted) {
-        return usable_arithmetic(s.kernels, w.dtype, w.n_cols, is_fast ? wanted : Arithmetic::f32);
+        return usable_arithmetic(s.kernels, w.dtype, w.n_cols,
+                                 precision == Precision::exact ? Arithmetic::f32 : wanted);
     };
-    const Arithmetic prompt = arithmetic(Arithmetic::q8), step = arithmetic(Arithmetic::q15);
+    const Arithmetic prompt = arithmetic(precision == Precision::high ? Arithmetic::bf16 : Arithmetic::q8),
+                     step = arithmetic(Arithmetic::q15);
     const auto run = [&](Arithmetic how, int first, int n) {
         if (n == 0) return;
         const Activations in = s.quantized.prepare(s.pool, s.kernels, how, x + first * w.n_cols, n, w.n_cols);

@@ -2,16 +2,17 @@
 // error is lower.
 // neox_bench columns [seconds per case, 0.4]: a step of several tokens against a step of one.
 // neox_bench load FILE [rounds, 3]: see load_bench.h.
-// neox_bench [seconds per case, 0.4]: the matrix products of a 3.6B layer, one token and many, per weight type,
+// neox_bench [seconds per case, 0.4] [types, all]: the matrix products of a 3.6B layer, one token and many, per weight type,
 // beside what the machine can do at best in the same process.
 //   step:    GB/s of weights read by one token (q15 where the type has it), share of the read ceiling
-//   prefill: GOP/s over 512 tokens, share of the int8 (or f32) peak
+//   prefill: GOP/s over 512 tokens, share of the peak of the arithmetic: int8, or bf16 for unquantized weights
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <string>
 #include <vector>
 
 #include "base/page_buffer.h"
@@ -110,32 +111,38 @@ Speed measure(ThreadPool& pool, const Kernels& kernels, const Layers& layers, Ar
     return {bytes / median / 1e9, operations / median / 1e9};
 }
 
-void run(double seconds) {
+void run(double seconds, char** types, int n_types) {
     ThreadPool pool(default_thread_count());
     const Kernels& kernels = active_kernels();
     std::printf("isa %s, %d threads\n", kernels.name, pool.size());
     const Ceilings best =
         measure_ceilings(pool, kernels, std::clamp(4 * seconds, 0.1, 10.0), std::size_t{512} << 20);
-    std::printf("ceilings: read %.1f GB/s, int8 %.0f GOP/s, f32 %.0f GFLOP/s\n\n", best.read_gb_per_s,
-                best.int8_gop_per_s, best.f32_gflop_per_s);
+    std::printf("ceilings: read %.1f GB/s, int8 %.0f GOP/s, bf16 %.0f, f32 %.0f GFLOP/s\n\n",
+                best.read_gb_per_s, best.int8_gop_per_s, best.bf16_gflop_per_s, best.f32_gflop_per_s);
     std::printf("%-6s  %-28s %-28s %s\n", "type", "step, 1 token", "step, 4 tokens", "prefill, 512 tokens");
     constexpr DType kTypes[] = {DType::Q4_0,   DType::Q8_0, DType::Q2_K, DType::Q3_K, DType::Q4_K,
                                 DType::Q5_K,   DType::Q6_K, DType::Q4_1, DType::Q5_0, DType::Q5_1,
                                 DType::IQ4_NL, DType::F16,  DType::BF16, DType::F32};
     for (const DType dtype : kTypes) {
+        const auto is_named = [dtype](const char* name) {
+            return dtype_info(dtype).name == std::string(name);
+        };
+        if (n_types > 0 && std::none_of(types, types + n_types, is_named)) continue;
         const Layers layers = make_layers(pool, dtype);
         const Arithmetic step = usable_arithmetic(kernels, dtype, 2816, Arithmetic::q15);
         const Arithmetic prefill = usable_arithmetic(kernels, dtype, 2816, Arithmetic::q8);
         const Speed one = measure(pool, kernels, layers, step, 1, seconds);
         const Speed four = measure(pool, kernels, layers, step, 4, seconds);
         const Speed many = measure(pool, kernels, layers, prefill, 512, seconds);
-        const double peak = prefill == Arithmetic::f32 || best.int8_gop_per_s == 0 ? best.f32_gflop_per_s
-                                                                                   : best.int8_gop_per_s;
+        const double peak = prefill == Arithmetic::q8     ? best.int8_gop_per_s
+                            : prefill == Arithmetic::bf16 ? best.bf16_gflop_per_s
+                                                          : best.f32_gflop_per_s;
+        const char* name = prefill == Arithmetic::q8 ? "int8" : prefill == Arithmetic::bf16 ? "bf16" : "f32";
         std::printf("%-6s  %6.1f GB/s = %5.1f %% of read  %6.1f GB/s, %.2f x the time  %7.1f GOP/s = %5.1f "
                     "%% of %s peak\n",
                     dtype_info(dtype).name, one.gb_per_s, 100 * one.gb_per_s / best.read_gb_per_s,
-                    four.gb_per_s, one.gb_per_s / four.gb_per_s, many.gop_per_s, 100 * many.gop_per_s / peak,
-                    prefill == Arithmetic::f32 ? "f32" : "int8");
+                    four.gb_per_s, one.gb_per_s / four.gb_per_s, many.gop_per_s,
+                    peak > 0 ? 100 * many.gop_per_s / peak : 0, name);
     }
 }
 
@@ -154,7 +161,7 @@ int main(int argc, char** argv) {
             return 0;
         }
         const double seconds = argc > 1 ? std::atof(argv[1]) : 0.4;
-        run(std::clamp(seconds, 0.05, 10.0));
+        run(std::clamp(seconds, 0.05, 10.0), argv + 2, argc - 2);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 1;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/half.h"
 #include "base/thread_pool.h"
 #include "check.h"
 #include "kernels/dispatch.h"
@@ -21,7 +22,8 @@ inline constexpr DType kPlainTypes[] = {DType::F32, DType::F16, DType::BF16};
 inline constexpr DType kQuantizedTypes[] = {DType::Q8_0, DType::Q4_0,   DType::Q4_1, DType::Q5_0,
                                             DType::Q5_1, DType::IQ4_NL, DType::Q2_K, DType::Q3_K,
                                             DType::Q4_K, DType::Q5_K,   DType::Q6_K};
-inline constexpr Arithmetic kArithmetics[] = {Arithmetic::f32, Arithmetic::q8, Arithmetic::q15};
+inline constexpr Arithmetic kArithmetics[] = {Arithmetic::f32, Arithmetic::bf16, Arithmetic::q8,
+                                              Arithmetic::q15};
 
 inline const Kernels& scalar() { return *all_kernels().back(); }
 
@@ -29,6 +31,15 @@ inline const Kernels& scalar() { return *all_kernels().back(); }
 inline std::int64_t columns(DType dtype, std::int64_t n) {
     const std::int64_t length = dtype_info(dtype).block_length;
     return n * (length == 1 ? 32 : length);
+}
+
+// Those that this machine can run and that have such a product: all but for bf16.
+inline std::vector<const Kernels*> kernels_with(DType dtype, Arithmetic arithmetic) {
+    std::vector<const Kernels*> found;
+    for (const Kernels* kernels : supported_kernels())
+        if (kernels->matmul(dtype, arithmetic)) found.push_back(kernels);
+    CHECK(arithmetic == Arithmetic::bf16 || found.size() == supported_kernels().size());
+    return found;
 }
 
 // Every type with every arithmetic that it can be multiplied in.
@@ -128,10 +139,17 @@ inline std::vector<float> product(int n_threads, const Kernels& kernels, const R
     return rows;
 }
 
-// What the quantized activations stand for.
+inline double rounded_to_bf16(float value) { return static_cast<double>(bf16_to_f32(f32_to_bf16(value))); }
+
+// What the rounded activations stand for.
 inline std::vector<double> read_activations(const Kernels& kernels, Arithmetic arithmetic,
                                             const std::vector<float>& x, int n_tokens, std::int64_t n_cols) {
     if (arithmetic == Arithmetic::f32) return {x.begin(), x.end()};
+    if (arithmetic == Arithmetic::bf16) {
+        std::vector<double> rounded(x.size());
+        std::transform(x.begin(), x.end(), rounded.begin(), rounded_to_bf16);
+        return rounded;
+    }
     ThreadPool pool(1);
     ActivationBuffer buffer;
     const Activations a = buffer.prepare(pool, kernels, arithmetic, x.data(), n_tokens, n_cols);
@@ -144,21 +162,25 @@ inline std::vector<double> read_activations(const Kernels& kernels, Arithmetic a
 }
 
 // Against float64, within 6e-7 of the sum of the magnitudes that are added: |weight * x|, and in types with a minimum
-// |minimum * x| and |(weight - minimum) * x|, which are summed apart.
-inline void check_against_f64(const std::vector<float>& y, const Matrix& m, const std::vector<double>& x,
-                              int n_tokens) {
+// |minimum * x| and |(weight - minimum) * x|, which are summed apart. bf16 has one sum over a whole row: for it, 2^-24 for
+// each of its additions is the bound, and weights count as they are rounded.
+inline void check_against_f64(const std::vector<float>& y, const Matrix& m, Arithmetic arithmetic,
+                              const std::vector<double>& x, int n_tokens) {
+    const bool is_bf16 = arithmetic == Arithmetic::bf16;
+    const double share = is_bf16 ? std::max(6e-7, 0x1p-24 * static_cast<double>(m.view.n_cols)) : 6e-7;
     for (int token = 0; token < n_tokens; ++token) {
         for (std::int64_t row = 0; row < m.view.n_rows; ++row) {
             double sum = 0, magnitude = 0;
             for (std::int64_t k = 0; k < m.view.n_cols; ++k) {
                 const auto i = static_cast<std::size_t>(row * m.view.n_cols + k);
-                const double w = static_cast<double>(m.values[i]), min = static_cast<double>(m.minima[i]);
+                const double w = is_bf16 ? rounded_to_bf16(m.values[i]) : static_cast<double>(m.values[i]);
+                const double min = is_bf16 ? 0 : static_cast<double>(m.minima[i]);
                 const double value = x[static_cast<std::size_t>(token * m.view.n_cols + k)];
                 sum += w * value;
                 magnitude += (std::fabs(w - min) + std::fabs(min)) * std::fabs(value);
             }
             CHECK_NEAR(y[static_cast<std::size_t>(token * m.view.n_rows + row)], sum,
-                       6e-7 * magnitude + 1e-30);
+                       share * magnitude + 1e-30);
         }
     }
 }
@@ -171,9 +193,9 @@ inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) 
 inline void check_matrix(const Matrix& m, Arithmetic arithmetic, int n_tokens, std::uint64_t seed) {
     const std::vector<float> x = random_rows(n_tokens, m.view.n_cols, seed);
     const std::vector<float> expected = product(1, scalar(), m.view, arithmetic, x.data(), n_tokens);
-    check_against_f64(expected, m, read_activations(scalar(), arithmetic, x, n_tokens, m.view.n_cols),
-                      n_tokens);
-    for (const Kernels* kernels : supported_kernels())
+    check_against_f64(expected, m, arithmetic,
+                      read_activations(scalar(), arithmetic, x, n_tokens, m.view.n_cols), n_tokens);
+    for (const Kernels* kernels : kernels_with(m.view.dtype, arithmetic))
         CHECK(same_bits(product(1, *kernels, m.view, arithmetic, x.data(), n_tokens), expected));
 }
 

@@ -40,7 +40,9 @@ TEST(kernels_matmul_shapes) {
     for (const DType dtype : kPlainTypes)
         for (const int n_cols : {1, 5, 31, 33, 100, 257, 290}) {
             const Matrix m = make_matrix(dtype, 19, n_cols, 6);
-            for (const int n_tokens : {1, 8}) check_matrix(m, Arithmetic::f32, n_tokens, 600);
+            for (const int n_tokens : {1, 8})
+                for (const Arithmetic arithmetic : {Arithmetic::f32, Arithmetic::bf16})
+                    check_matrix(m, arithmetic, n_tokens, 600);
         }
 }
 
@@ -73,8 +75,8 @@ TEST(kernels_matmul_full_scale) {
         for (const float sign : {1.0f, -1.0f}) {
             const std::vector<float> x(static_cast<std::size_t>(8 * m.view.n_cols), sign * 3.5f);
             for (const Arithmetic arithmetic : kArithmetics)
-                for (const Kernels* kernels : supported_kernels())
-                    check_against_f64(product(1, *kernels, m.view, arithmetic, x.data(), 8), m,
+                for (const Kernels* kernels : kernels_with(dtype, arithmetic))
+                    check_against_f64(product(1, *kernels, m.view, arithmetic, x.data(), 8), m, arithmetic,
                                       {x.begin(), x.end()}, 8);
         }
     }
@@ -107,7 +109,7 @@ TEST(kernels_matmul_same_bits_however_cut) {
             columns(dtype, 1792 / columns(dtype, 1));  // more than one chunk of blocks
         const Matrix m = make_matrix(dtype, kRows, n_cols, 9);
         const std::vector<float> x = random_rows(kTokens, n_cols, 10);
-        for (const Kernels* kernels : supported_kernels()) {
+        for (const Kernels* kernels : kernels_with(dtype, arithmetic)) {
             if (kernels == &scalar() && dtype != DType::Q4_0 && dtype != DType::Q2_K) continue;  // slow
             const std::vector<float> all = product(1, *kernels, m.view, arithmetic, x.data(), kTokens);
             for (const int n_threads : {2, 3})
@@ -224,7 +226,15 @@ TEST(kernels_usable_arithmetic) {
         CHECK(usable_arithmetic(*kernels, DType::Q8_0, 64, Arithmetic::q15) == Arithmetic::q15);
         CHECK(usable_arithmetic(*kernels, DType::Q6_K, 256, Arithmetic::q8) == Arithmetic::q8);
         CHECK(usable_arithmetic(*kernels, DType::F16, 64, Arithmetic::q15) == Arithmetic::f32);
-        CHECK(usable_arithmetic(*kernels, DType::Q8_0, 40, Arithmetic::q8) == Arithmetic::f32);
+        CHECK(usable_arithmetic(*kernels, DType::Q8_0, 40, Arithmetic::q15) == Arithmetic::f32);
+        const Arithmetic bf16 = kernels->pack_bf16 ? Arithmetic::bf16 : Arithmetic::f32;
+        for (const Arithmetic wanted : {Arithmetic::q8, Arithmetic::bf16}) {
+            CHECK(usable_arithmetic(*kernels, DType::F32, 33, wanted) == bf16);
+            CHECK(usable_arithmetic(*kernels, DType::BF16, 64, wanted) == bf16);
+        }
+        CHECK(usable_arithmetic(*kernels, DType::Q4_K, 256, Arithmetic::bf16) == bf16);
+        CHECK((kernels->matmul(DType::F16, Arithmetic::bf16) != nullptr) == (kernels->pack_bf16 != nullptr));
+        CHECK((kernels->peak_bf16 != nullptr) == (kernels->pack_bf16 != nullptr));
         CHECK(kernels->matmul(DType::F32, Arithmetic::q8) == nullptr);
         CHECK(kernels->matmul(DType::I32, Arithmetic::f32) == nullptr);
     }
@@ -241,6 +251,8 @@ TEST(kernels_dispatch) {
             if (other != kernels)
                 CHECK(other->matmul(DType::Q4_0, Arithmetic::q8) !=
                           kernels->matmul(DType::Q4_0, Arithmetic::q8) ||
+                      other->matmul(DType::F16, Arithmetic::bf16) !=
+                          kernels->matmul(DType::F16, Arithmetic::bf16) ||
                       other->matmul(DType::F16, Arithmetic::f32) !=
                           kernels->matmul(DType::F16, Arithmetic::f32));
     }

@@ -53,6 +53,7 @@ export function bestCeilings(measured: readonly MeasuredCeilings[]): Ceilings | 
   return {
     readGbPerS: best((each) => each.readGbPerS),
     int8GopPerS: best((each) => each.int8GopPerS),
+    bf16GflopPerS: best((each) => each.bf16GflopPerS),
     f32GflopPerS: best((each) => each.f32GflopPerS),
   };
 }

@@ -61,7 +61,11 @@ export function reached(record: BenchRecord): { value: string; share: string; ra
 }
 
 export function productCeiling(record: BenchRecord): number | null {
-  return record.precision === 'fast' ? record.ceiling_int8_gop_per_s : record.ceiling_f32_gflop_per_s;
+  if (record.precision === 'fast') return record.ceiling_int8_gop_per_s;
+  // Without products in bf16, `high` is f32 arithmetic.
+  return (
+    (record.precision === 'high' ? record.ceiling_bf16_gflop_per_s : 0) || record.ceiling_f32_gflop_per_s
+  );
 }
 
 function ceilingLines(records: readonly BenchRecord[]): string {
@@ -69,11 +73,12 @@ function ceilingLines(records: readonly BenchRecord[]): string {
     const {
       ceiling_read_gb_per_s: read,
       ceiling_int8_gop_per_s: int8,
+      ceiling_bf16_gflop_per_s: bf16,
       ceiling_f32_gflop_per_s: f32,
     } = record;
     if (read === null) return '';
     const reads = record.ceilings.map((each) => rate(each.read_gb_per_s)).join(' before, ');
-    const products = `int8 ${rate(int8 ?? 0)} Gop/s, f32 ${rate(f32 ?? 0)} Gflop/s`;
+    const products = `int8 ${rate(int8 ?? 0)} Gop/s, bf16 ${rate(bf16 ?? 0)} Gflop/s, f32 ${rate(f32 ?? 0)} Gflop/s`;
     const after = record.ceilings.length > 1 ? ` (${reads} after)` : '';
     return `ceilings of this machine, ${record.n_threads} threads: reads ${rate(read)} GB/s${after}, ${products}\n`;
   });

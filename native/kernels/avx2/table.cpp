@@ -31,6 +31,7 @@ static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     switch (activations) {
         case Arithmetic::q8: return find_matmul_int8(weights);
         case Arithmetic::q15: return find_matmul_step(weights);
+        case Arithmetic::bf16: return nullptr;
         default: return find_matmul_f32(weights);
     }
 }
@@ -42,6 +43,7 @@ const Kernels& avx2_kernels() {
         .name = "avx2",
         .supported = avx2::is_supported,
         .matmul = avx2::find_matmul,
+        .pack_bf16 = nullptr,
         .quantize_q8 = avx2::quantize_q8,
         .quantize_q15 = avx2::quantize_q15,
         .search_codes = avx2::search_codes,
@@ -56,6 +58,7 @@ const Kernels& avx2_kernels() {
         .argmax = avx2::argmax,
         .log_sum_exp = avx2::log_sum_exp,
         .peak_int8 = avx2::peak_int8,
+        .peak_bf16 = nullptr,
         .peak_f32 = avx2::peak_f32,
         .read = avx2::read,
     };

@@ -8,6 +8,7 @@
 
 NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
 #include "kernels/generic/formats.h"
+#include "kernels/generic/formats_f32.h"
 #include "kernels/generic/matmul_f32.h"
 NEOX_TARGET_END
 

@@ -34,6 +34,7 @@ static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     switch (activations) {
         case Arithmetic::q8: return find_matmul_int8(weights);
         case Arithmetic::q15: return find_matmul_step(weights);
+        case Arithmetic::bf16: return nullptr;
         default: return find_matmul_f32(weights);
     }
 }
@@ -45,6 +46,7 @@ const Kernels& avx512vnni_kernels() {
         .name = "avx512vnni",
         .supported = avx512vnni::is_supported,
         .matmul = avx512vnni::find_matmul,
+        .pack_bf16 = nullptr,
         .quantize_q8 = avx512vnni::quantize_q8,
         .quantize_q15 = avx512vnni::quantize_q15,
         .search_codes = avx512vnni::search_codes,
@@ -59,6 +61,7 @@ const Kernels& avx512vnni_kernels() {
         .argmax = avx512vnni::argmax,
         .log_sum_exp = avx512vnni::log_sum_exp,
         .peak_int8 = avx512vnni::peak_int8,
+        .peak_bf16 = nullptr,
         .peak_f32 = avx512vnni::peak_f32,
         .read = avx512vnni::read,
     };

@@ -31,6 +31,7 @@ static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     switch (activations) {
         case Arithmetic::q8: return find_matmul_int8(weights);
         case Arithmetic::q15: return find_matmul_step(weights);
+        case Arithmetic::bf16: return nullptr;
         default: return find_matmul_f32(weights);
     }
 }
@@ -42,6 +43,7 @@ const Kernels& neon_kernels() {
         .name = "neon",
         .supported = neon::is_supported,
         .matmul = neon::find_matmul,
+        .pack_bf16 = nullptr,
         .quantize_q8 = neon::quantize_q8,
         .quantize_q15 = neon::quantize_q15,
         .search_codes = neon::search_codes,
@@ -56,6 +58,7 @@ const Kernels& neon_kernels() {
         .argmax = neon::argmax,
         .log_sum_exp = neon::log_sum_exp,
         .peak_int8 = neon::peak_int8,
+        .peak_bf16 = nullptr,
         .peak_f32 = neon::peak_f32,
         .read = neon::read,
     };

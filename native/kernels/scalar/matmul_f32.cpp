@@ -3,4 +3,5 @@
 #include "kernels/scalar/lanes.h"
 
 #include "kernels/generic/formats.h"
+#include "kernels/generic/formats_f32.h"
 #include "kernels/generic/matmul_f32.h"

@@ -14,7 +14,10 @@
 namespace neox {
 namespace scalar {
 
+void pack_bf16(const float* x, int n_tokens, std::int64_t n_cols, std::uint32_t* pairs);
+std::int64_t peak_bf16(std::int64_t n_rounds, float* sink);
 void search_codes(const CodeSearch& search);
+MatmulFn find_matmul_bf16(DType weights);
 MatmulFn find_matmul_f32(DType weights);
 MatmulFn find_matmul_int8(DType weights);
 MatmulFn find_matmul_step(DType weights);
@@ -25,6 +28,7 @@ static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     switch (activations) {
         case Arithmetic::q8: return find_matmul_int8(weights);
         case Arithmetic::q15: return find_matmul_step(weights);
+        case Arithmetic::bf16: return find_matmul_bf16(weights);
         default: return find_matmul_f32(weights);
     }
 }
@@ -36,6 +40,7 @@ const Kernels& scalar_kernels() {
         .name = "scalar",
         .supported = scalar::is_supported,
         .matmul = scalar::find_matmul,
+        .pack_bf16 = scalar::pack_bf16,
         .quantize_q8 = scalar::quantize_q8,
         .quantize_q15 = scalar::quantize_q15,
         .search_codes = scalar::search_codes,
@@ -50,6 +55,7 @@ const Kernels& scalar_kernels() {
         .argmax = scalar::argmax,
         .log_sum_exp = scalar::log_sum_exp,
         .peak_int8 = nullptr,
+        .peak_bf16 = scalar::peak_bf16,
         .peak_f32 = scalar::peak_f32,
         .read = scalar::read,
     };

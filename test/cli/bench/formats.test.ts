@@ -70,7 +70,7 @@ test('the table escapes what a file may be called, and tells what is in doubt', 
   );
   expect(second).toContain('| a\'b"c\\|d\\x1b[31m `.gguf (gptneox 3.61 B Q4_0) |');
   expect(text).toContain(
-    'ceilings of this machine, 2 threads: reads 37.0 GB/s, int8 920 Gop/s, f32 230 Gflop/s\n',
+    'ceilings of this machine, 2 threads: reads 37.0 GB/s, int8 920 Gop/s, bf16 470 Gflop/s, f32 230 Gflop/s\n',
   );
   expect(text).toContain('? pp512: not to be relied on: the repetitions scatter by 12 %\n');
 });
