@@ -2,7 +2,6 @@
 
 import {
   closeSync,
-  copyFileSync,
   mkdirSync,
   openSync,
   readSync,
@@ -59,10 +58,13 @@ function configOf(metadata) {
   };
 }
 
-/** Writes `folder` from a GGUF file of F32, F16 or BF16 tensors. It appears when it is whole. */
-export function writeCheckpoint(ggufPath, folder) {
+/**
+ * Writes `folder` from a GGUF file of F32, F16 or BF16 tensors, with the tokenizer's files where it holds them. It appears when it
+ * is whole. `changes`: fields of config.json.
+ */
+export function writeCheckpoint(ggufPath, folder, changes = {}) {
   const { metadata, tensors } = readGguf(ggufPath);
-  const config = configOf(metadata);
+  const config = { ...configOf(metadata), ...changes };
   const source = openSync(ggufPath, 'r');
   try {
     const list = [...tensors].map(([name, { shape, type, bytes, offset }]) => ({
@@ -80,10 +82,17 @@ export function writeCheckpoint(ggufPath, folder) {
         return /attn_qkv/.test(name) ? byHead(data, config.num_attention_heads) : data;
       },
     }));
-    writeFolder(folder, config, list);
+    writeFolder(folder, config, list, tokenizerFiles(metadata));
   } finally {
     closeSync(source);
   }
+}
+
+export function tokenizerFiles(metadata) {
+  const keys = { 'spiece.model': 'spiece', 'tokenizer_config.json': 'config' };
+  return Object.entries(keys)
+    .map(([name, key]) => [name, metadata.get(`neox.tokenizer.${key}`)])
+    .filter(([, data]) => data !== undefined);
 }
 
 /** GGUF has all rows of Q, then of K, then of V; a checkpoint has them head by head. */
@@ -103,13 +112,13 @@ function byHead(data, heads) {
   return out;
 }
 
-/** `tensors`: `{ name, shape, type, bytes, read() }`, read one at a time; `files`: paths to copy beside them. */
+/** `tensors`: `{ name, shape, type, bytes, read() }`, read one at a time; `files`: names and contents of those beside them. */
 export function writeFolder(folder, config, tensors, files = []) {
   const part = `${folder}.part`;
   rmSync(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });
   writeFileSync(join(part, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
-  for (const [name, path] of files) copyFileSync(path, join(part, name));
+  for (const [name, data] of files) writeFileSync(join(part, name), data);
   let end = 0;
   const header = { __metadata__: { format: 'pt' } };
   for (const { name, shape, type, bytes } of tensors) {

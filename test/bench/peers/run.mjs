@@ -2,7 +2,8 @@
 
 import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
-import { firstLine, isMain, root, runMain, StepError } from '../../../scripts/steps.mjs';
+import { isMain, runMain, StepError } from '../../../scripts/steps.mjs';
+import { commitOfSources } from './commit.mjs';
 import { neox } from './dist.mjs';
 import { freeMemory } from './machine.mjs';
 import { costOf, prepareInput, readAll, sizeOf } from './models.mjs';
@@ -47,16 +48,10 @@ async function findPeers(options, pathOf, missing) {
     }
     const { version, error } = await probePeer(peer, pathOf(peer));
     if (error) missing.push({ peer, why: error });
-    else found.push({ ...peer, version, commit: peer.name === OURS ? commit() : null });
+    else found.push({ ...peer, version, commit: peer.name === OURS ? commitOfSources() : null });
     say(error ? `${peer.title}: not run (${error}); ${peer.install}` : `${peer.title}: ${version}`);
   }
   return found;
-}
-
-/** The last commit of what is measured, with a + where files differ from it. */
-function commit() {
-  const git = (...args) => firstLine('git', ['-C', root, ...args, '--', 'native', 'lib']) ?? '';
-  return `${git('log', '-1', '--format=%h')}${git('status', '--porcelain') ? '+' : ''}`;
 }
 
 /** The runs that are missing, in order: type by type, round by round, each round beginning with another peer. */

@@ -11,7 +11,7 @@ task = json.loads(sys.argv[-1])
 version = f"llama-cpp-python {llama_cpp.__version__}"
 
 
-def load():
+def load(**more):
     return llama_cpp.Llama(
         task["model"],
         n_ctx=task["contextLength"],
@@ -21,6 +21,7 @@ def load():
         n_threads_batch=task["threads"],
         flash_attn=task["flash"],
         verbose=False,
+        **more,
     )
 
 
@@ -80,8 +81,26 @@ def run():
     }
 
 
+def write_logits():
+    """Logits of every position of chunks of ids as float32 in a file: by one pass over a chunk, or id by id."""
+    model = load(logits_all=task["phase"] == "prompt")
+    with open(task["output"], "wb") as file:
+        for chunk in task["chunks"]:
+            model.reset()
+            if task["phase"] == "prompt":
+                model.eval(chunk)
+                file.write(np.ascontiguousarray(model.scores[: len(chunk)], dtype=np.float32).tobytes())
+                continue
+            for id in chunk:
+                model.eval([id])
+                file.write(last_logits(model).tobytes())
+    return {"version": version}
+
+
 if task.get("probe"):
     answer = {"version": version}
+elif "phase" in task:
+    answer = write_logits()
 else:
     answer = run()
 print(json.dumps(answer))

@@ -1,0 +1,41 @@
+// How far rows of logits are from others.
+
+/** Of each row of `candidate` from that of `reference`: the KL divergence in nats, and whether both find the same id most likely. */
+export function compareRows(reference, candidate, vocabSize) {
+  const kl = [];
+  const same = [];
+  for (let begin = 0; begin < reference.length; begin += vocabSize) {
+    const p = distribution(reference.subarray(begin, begin + vocabSize));
+    const q = distribution(candidate.subarray(begin, begin + vocabSize));
+    let sum = 0;
+    for (let id = 0; id < vocabSize; id++) {
+      const logP = p.logits[id] - p.logSum;
+      sum += Math.exp(logP) * (logP - (q.logits[id] - q.logSum));
+    }
+    kl.push(Math.max(0, sum));
+    same.push(p.best === q.best);
+  }
+  return { kl, same };
+}
+
+function distribution(logits) {
+  let best = 0;
+  for (let id = 1; id < logits.length; id++) if (logits[id] > logits[best]) best = id;
+  let sum = 0;
+  for (const value of logits) sum += Math.exp(value - logits[best]);
+  return { logits, best, logSum: logits[best] + Math.log(sum) };
+}
+
+export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Standard error of a mean. */
+export function errorOfMean(values) {
+  const center = mean(values);
+  return Math.sqrt(mean(values.map((value) => (value - center) ** 2)) / (values.length - 1));
+}
+
+/** The value that a share of them does not exceed. */
+export function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+}
