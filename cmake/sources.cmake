@@ -164,6 +164,7 @@ set(NEOX_TEST_SOURCES
   test/native/imatrix_test.cpp
   test/native/jobs_failures_test.cpp
   test/native/jobs_test.cpp
+  test/native/kernels_attention_test.cpp
   test/native/kernels_bf16_test.cpp
   test/native/kernels_kv_test.cpp
   test/native/kernels_ops_test.cpp

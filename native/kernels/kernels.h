@@ -61,10 +61,14 @@ enum class KvType : std::int32_t { f32 = 0, f16 = 1, q8_0 = 2 };
 inline constexpr const char* kKvTypeNames[] = {"f32", "f16", "q8_0"};
 inline constexpr int kKvBlock = 64;  // positions of one KV block
 
-// A KV tile holds the keys or the values of one head over one KV block:
-//   f32, f16: [64][head_dim]
-//   q8_0: codes, signed bytes [64][head_dim], then scales, f16 [ceil(head_dim / 32)][64]; a value is scale * code, and 32
+// A KV tile holds the keys or the values of one head over one KV block. Keys lie dimension by dimension, so that sixteen
+// positions are sixteen lanes and no score needs a sum over lanes; values lie position by position:
+//   f32, f16: keys [head_dim][64], values [64][head_dim]
+//   q8_0: codes, signed bytes in the same order, then scales, f16 [ceil(head_dim / 32)][64]; a value is scale * code, and 32
 //   dimensions of one position share a scale (the last of them may be fewer).
+// Kernels may read, and never use, up to kKvSlack bytes behind a tile.
+enum class KvSide : std::int32_t { keys, values };
+inline constexpr std::size_t kKvSlack = 64;
 inline constexpr std::int64_t kv_row_bytes(KvType type, std::int64_t head_dim) {
     return head_dim * (type == KvType::f32 ? 4 : type == KvType::f16 ? 2 : 1);
 }
@@ -73,18 +77,25 @@ inline constexpr std::int64_t kv_tile_bytes(KvType type, std::int64_t head_dim) 
     return kKvBlock * (kv_row_bytes(type, head_dim) + scales);
 }
 
-// One query head of one row against the KV cache of its sequence: positions [0, n_positions), in tiles of 64 aligned
-// to absolute positions, with an online softmax in f32.
+// Query rows of one sequence against its KV cache, for neighbouring heads: a row sees the positions [0, n_positions), in
+// tiles of 64 aligned to absolute positions, with an online softmax in f32. A block's heads are walked in the order of the
+// memory. Positions that a row does not see may hold anything.
 struct AttentionArgs {
     KvType kv_type;
     int head_dim;
-    float scale;                       // head_dim^-0.5
-    std::int64_t n_positions;          // pos + 1
-    const std::byte* const* k_blocks;  // [ceil(n_positions / 64)]: this head's K tiles
+    float scale;  // head_dim^-0.5
+    int n_rows;   // n_rows * n_heads <= kAttentionPairs
+    int n_heads;
+    const std::int64_t* n_positions;  // [n_rows], pos + 1, rising
+    const std::byte* const*
+        k_blocks;  // [ceil(last of n_positions / 64)]: the first head's K tile; the others follow it
     const std::byte* const* v_blocks;  // same for V
-    const float* q;                    // [head_dim], rotated
-    float* out;                        // [head_dim]
+    const float* q;                    // [n_rows, n_heads * head_dim], rotated
+    std::int64_t q_stride;
+    float* out;  // [n_rows, n_heads * head_dim]
+    std::int64_t out_stride;
 };
+inline constexpr int kAttentionPairs = 64;
 
 // Blocks to be quantized by one call: 16 sub-blocks at a time, or as many as are left.
 struct CodeSearch {
@@ -144,8 +155,8 @@ struct Kernels {
     // Writes and reads the head_dim values of one position, in [0, 64), of a KV tile. f16 rounds to nearest even; q8_0
     // takes a block's largest magnitude / 127 in f16 as its scale and rounds to the nearest code. Values above 65504, under
     // q8_0 127 * 65504, and NaN spoil what they share a scale with (infinity or NaN), so that the failure shows.
-    void (*store_kv)(KvType type, const float* src, int head_dim, std::byte* tile, int position);
-    void (*load_kv)(KvType type, const std::byte* tile, int position, int head_dim, float* dst);
+    void (*store_kv)(KvType type, KvSide side, const float* src, int head_dim, std::byte* tile, int position);
+    void (*load_kv)(KvType type, KvSide side, const std::byte* tile, int position, int head_dim, float* dst);
 
     // Largest value and log(sum(exp(x))) of one row of logits; the index is the first of the largest. *nan is set when
     // the row holds a NaN.

@@ -34,8 +34,7 @@ std::unique_ptr<CpuState> make_state(const CpuWeights& weights, const BackendOpt
     s->act.qkv.reset(n * static_cast<std::size_t>(panel_stride(3 * std::int64_t{c.n_embd})));
     s->act.attn.reset(n * n_embd);
     s->act.ffn.reset(n * static_cast<std::size_t>(panel_stride(c.n_ff)));
-    const std::size_t n_tiles = static_cast<std::size_t>((options.n_ctx + kKvBlock - 1) / kKvBlock);
-    s->tiles.assign(static_cast<std::size_t>(options.n_threads), std::vector<const std::byte*>(2 * n_tiles));
+    s->attention.reset(options.n_threads, options.n_ctx);
     return s;
 }
 
@@ -70,8 +69,8 @@ Status create_backend(const void* weights, const BackendOptions* options, Backen
                               float* carry) {
             return guarded([&] { forward(state_of(self), *batch, begin, end, carry); });
         };
-        backend->kv_copy = [](void* self, std::int32_t from, std::int32_t to, std::int32_t n_positions) {
-            return guarded([&] { state_of(self).kv.copy(from, to, n_positions); });
+        backend->kv_copy = [](void* self, std::int32_t from, std::int32_t to, std::int32_t) {
+            return guarded([&] { state_of(self).kv.copy(from, to); });
         };
         backend->kv_read = [](void* self, std::int32_t block, void* dst) {
             return guarded([&] { state_of(self).kv.read(block, static_cast<std::byte*>(dst)); });

@@ -4,8 +4,6 @@
 #include <atomic>
 #include <cstring>
 
-#include "model/attention.h"
-
 namespace neox {
 
 namespace {

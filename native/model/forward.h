@@ -8,6 +8,7 @@
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
 #include "kernels/matmul.h"
+#include "model/attention.h"
 #include "model/backend.h"
 #include "model/batch.h"
 #include "model/cpu_weights.h"
@@ -39,7 +40,7 @@ struct CpuState {
     BackendOptions options;
     Activity act;
     ActivationBuffer quantized;
-    std::vector<std::vector<const std::byte*>> tiles;  // per thread: K tiles, then V tiles of one head
+    AttentionScratch attention;
 };
 
 // See Backend::forward.

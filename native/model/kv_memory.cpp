@@ -14,30 +14,22 @@ std::uint64_t kv_block_bytes(const Config& config, KvType type) {
 
 KvMemory::KvMemory(const Config& config, KvType type, std::int32_t n_blocks)
     : type_(type), n_layer_(config.n_layer), n_head_(config.n_head), n_blocks_(n_blocks),
-      row_bytes_(static_cast<std::size_t>(kv_row_bytes(type, config.head_dim()))),
       tile_bytes_(static_cast<std::size_t>(kv_tile_bytes(type, config.head_dim()))),
       layer_bytes_(tile_bytes_ * 2 * static_cast<std::size_t>(config.n_head)),
-      memory_(checked_mul(block_bytes(), static_cast<std::uint64_t>(n_blocks), "KV pool"), "the KV cache", PageUse::lazy) {}
+      memory_(checked_add(checked_mul(block_bytes(), static_cast<std::uint64_t>(n_blocks), "KV pool"),
+                          kKvSlack, "KV pool"),
+              "the KV cache", PageUse::lazy) {}
 
 void KvMemory::check_block(std::int32_t block) const {
     if (block < 0 || block >= n_blocks_)
         fail(ErrorCode::internal, "KV block ", block, " is outside the pool of ", n_blocks_, ".");
 }
 
-void KvMemory::copy(std::int32_t from, std::int32_t to, std::int32_t n_positions) {
+void KvMemory::copy(std::int32_t from, std::int32_t to) {
     check_block(from);
     check_block(to);
-    // What follows the rows holds the scales of all 64 positions, side by side.
-    const std::size_t bytes = row_bytes_ * static_cast<std::size_t>(n_positions),
-                      rest = row_bytes_ * kKvBlock;
     for (std::int32_t layer = 0; layer < n_layer_; ++layer)
-        for (int value = 0; value < 2; ++value)
-            for (std::int32_t head = 0; head < n_head_; ++head) {
-                const std::byte* source = tile(layer, from, value, head);
-                std::byte* target = tile(layer, to, value, head);
-                std::memcpy(target, source, bytes);
-                std::memcpy(target + rest, source + rest, tile_bytes_ - rest);
-            }
+        std::memcpy(tile(layer, to, 0, 0), tile(layer, from, 0, 0), layer_bytes_);
 }
 
 void KvMemory::read(std::int32_t block, std::byte* dst) {

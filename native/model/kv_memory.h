@@ -30,7 +30,8 @@ public:
     }
 
     // See Backend::kv_copy, kv_read and kv_write. Block ids are checked: ERR_NEOX_INTERNAL.
-    void copy(std::int32_t from, std::int32_t to, std::int32_t n_positions);
+    // A copy takes whole blocks: the positions of a key tile lie side by side.
+    void copy(std::int32_t from, std::int32_t to);
     void read(std::int32_t block, std::byte* dst);
     void write(std::int32_t block, const std::byte* src);
 
@@ -44,7 +45,6 @@ private:
 
     KvType type_;
     std::int32_t n_layer_, n_head_, n_blocks_;
-    std::size_t row_bytes_;  // of one position in a tile, without what follows the rows
     std::size_t tile_bytes_;
     std::size_t layer_bytes_;  // of one block in one layer
     PageBuffer memory_;

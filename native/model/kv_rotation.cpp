@@ -18,9 +18,9 @@ void rotate_keys(CpuState& s, const std::int32_t* blocks, std::int32_t n_blocks,
         std::byte* tile = s.kv.k(layer, block, head);
         float* row = rows.data() + static_cast<std::size_t>(thread) * dim;
         for (int position = 0; position < kKvBlock; ++position) {
-            s.kernels.load_kv(s.kv.type(), tile, position, c.head_dim(), row);
+            s.kernels.load_kv(s.kv.type(), KvSide::keys, tile, position, c.head_dim(), row);
             s.kernels.rope(row, cos.data(), sin.data(), c.n_rot);
-            s.kernels.store_kv(s.kv.type(), row, c.head_dim(), tile, position);
+            s.kernels.store_kv(s.kv.type(), KvSide::keys, row, c.head_dim(), tile, position);
         }
     });
 }

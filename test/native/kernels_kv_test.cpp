@@ -1,4 +1,4 @@
-// Tiles of the KV cache: rows written and read in every type, and attention over them.
+// Tiles of the KV cache: rows written and read in every type.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -23,29 +23,11 @@ std::vector<float> random_values(std::int64_t n, float scale, std::uint64_t seed
     return values;
 }
 
-// K or V of `n` positions in tiles, and the values that were read back.
-struct KvSide {
-    std::vector<float> values;
-    std::vector<std::byte> memory;
-    std::vector<const std::byte*> blocks;
-};
-
-KvSide make_kv(KvType type, int n, int head_dim, std::uint64_t seed) {
-    KvSide side;
-    const std::size_t n_blocks = static_cast<std::size_t>((n + 63) / 64),
-                      dim = static_cast<std::size_t>(head_dim);
-    const auto tile_bytes = static_cast<std::size_t>(kv_tile_bytes(type, head_dim));
-    side.values = random_values(std::int64_t{n} * head_dim, 1.5f, seed);
-    side.memory.assign(n_blocks * tile_bytes, std::byte{0xff});  // NaN where nothing was written
-    for (int position = 0; position < n; ++position) {
-        std::byte* tile = side.memory.data() + static_cast<std::size_t>(position / 64) * tile_bytes;
-        float* row = side.values.data() + static_cast<std::size_t>(position) * dim;
-        scalar().store_kv(type, row, head_dim, tile, position % 64);
-        scalar().load_kv(type, tile, position % 64, head_dim, row);
-    }
-    for (std::size_t block = 0; block < n_blocks; ++block)
-        side.blocks.push_back(side.memory.data() + block * tile_bytes);
-    return side;
+std::vector<std::pair<KvSide, int>> sides_and_dims() {
+    std::vector<std::pair<KvSide, int>> pairs;
+    for (const int head_dim : kHeadDims)
+        for (const KvSide side : {KvSide::keys, KvSide::values}) pairs.emplace_back(side, head_dim);
+    return pairs;
 }
 
 }  // namespace
@@ -61,13 +43,14 @@ TEST(kernels_kv_rows_of_f16) {
     for (const float value : values) expected.push_back(f32_to_f16(value));
     for (const Kernels* kernels : supported_kernels()) {
         std::vector<float> wide(halves.size());
-        kernels->load_kv(KvType::f16, reinterpret_cast<const std::byte*>(halves.data()), 0, 65536,
-                         wide.data());
+        kernels->load_kv(KvType::f16, KvSide::values, reinterpret_cast<const std::byte*>(halves.data()), 0,
+                         65536, wide.data());
         for (std::size_t i = 0; i < halves.size(); ++i)
             CHECK_EQ(std::bit_cast<std::uint32_t>(wide[i]),
                      std::bit_cast<std::uint32_t>(f16_to_f32(halves[i])));
         std::vector<std::uint16_t> narrow(values.size());
-        kernels->store_kv(KvType::f16, values.data(), 5003, reinterpret_cast<std::byte*>(narrow.data()), 0);
+        kernels->store_kv(KvType::f16, KvSide::values, values.data(), 5003,
+                          reinterpret_cast<std::byte*>(narrow.data()), 0);
         CHECK(narrow == expected);
     }
 }
@@ -75,15 +58,18 @@ TEST(kernels_kv_rows_of_f16) {
 // Codes and scales by the definition, one value at a time.
 TEST(kernels_kv_rows_of_q8_0_by_their_definition) {
     for (const int head_dim : kHeadDims)
-        for (const float size : {1.0f, 1e-3f, 3e4f}) {
+        for (const auto& [side, size] : {std::pair{KvSide::keys, 1.0f},
+                                         {KvSide::values, 1.0f},
+                                         {KvSide::values, 1e-3f},
+                                         {KvSide::keys, 3e4f}}) {
             std::vector<float> row = random_values(head_dim, size, 40);
             if (head_dim > 40) std::fill(row.begin() + 32, row.end(), 0.0f);  // a block of zeros
             const auto dim = static_cast<std::size_t>(head_dim);
             std::vector<std::byte> tile(static_cast<std::size_t>(kv_tile_bytes(KvType::q8_0, head_dim)));
             CHECK_EQ(tile.size(), 64 * (dim + 2 * ((dim + 31) / 32)));
-            scalar().store_kv(KvType::q8_0, row.data(), head_dim, tile.data(), 63);
+            scalar().store_kv(KvType::q8_0, side, row.data(), head_dim, tile.data(), 63);
             std::vector<float> read(dim);
-            scalar().load_kv(KvType::q8_0, tile.data(), 63, head_dim, read.data());
+            scalar().load_kv(KvType::q8_0, side, tile.data(), 63, head_dim, read.data());
             for (std::size_t i = 0; i < dim; ++i) {
                 const std::size_t block = i / 32, end = std::min(dim, 32 * block + 32);
                 float largest = 0;
@@ -92,20 +78,21 @@ TEST(kernels_kv_rows_of_q8_0_by_their_definition) {
                 std::memcpy(&half, tile.data() + 64 * dim + 2 * (64 * block + 63), 2);
                 CHECK_EQ(half, f32_to_f16(largest / 127.0f));
                 const float scale = f16_to_f32(half);
-                const auto code = static_cast<std::int8_t>(tile[63 * dim + i]);
+                const auto code =
+                    static_cast<std::int8_t>(tile[side == KvSide::keys ? 64 * i + 63 : 63 * dim + i]);
                 CHECK_EQ(read[i], scale * static_cast<float>(code));
                 CHECK_NEAR(read[i], row[i], 0.5001 * scale + 0.0005 * largest);
             }
             // What was read is stored as it was.
             std::vector<std::byte> again = tile;
-            scalar().store_kv(KvType::q8_0, read.data(), head_dim, again.data(), 63);
+            scalar().store_kv(KvType::q8_0, side, read.data(), head_dim, again.data(), 63);
             CHECK(size < 0.01f || again == tile);
         }
 }
 
 TEST(kernels_kv_rows_have_the_same_bits_and_leave_others_alone) {
     for (const KvType type : kKvTypes)
-        for (const int head_dim : kHeadDims) {
+        for (const auto& [side, head_dim] : sides_and_dims()) {
             const auto dim = static_cast<std::size_t>(head_dim);
             const std::vector<std::byte> empty(static_cast<std::size_t>(kv_tile_bytes(type, head_dim)),
                                                std::byte{0x5a});
@@ -113,19 +100,19 @@ TEST(kernels_kv_rows_have_the_same_bits_and_leave_others_alone) {
                                      second = random_values(head_dim, 900.0f, 51);
             for (const int position : {0, 1, 17, 63}) {
                 std::vector<std::byte> expected = empty;
-                scalar().store_kv(type, first.data(), head_dim, expected.data(), position);
+                scalar().store_kv(type, side, first.data(), head_dim, expected.data(), position);
                 for (const Kernels* kernels : supported_kernels()) {
                     std::vector<std::byte> tile = empty;
-                    kernels->store_kv(type, first.data(), head_dim, tile.data(), position);
+                    kernels->store_kv(type, side, first.data(), head_dim, tile.data(), position);
                     CHECK(tile == expected);
                     std::vector<float> read(dim), kept(dim);
-                    kernels->load_kv(type, tile.data(), position, head_dim, kept.data());
+                    kernels->load_kv(type, side, tile.data(), position, head_dim, kept.data());
                     for (int other = 0; other < 64; ++other)
                         if (other != position)
-                            kernels->store_kv(type, second.data(), head_dim, tile.data(), other);
-                    kernels->load_kv(type, tile.data(), position, head_dim, read.data());
+                            kernels->store_kv(type, side, second.data(), head_dim, tile.data(), other);
+                    kernels->load_kv(type, side, tile.data(), position, head_dim, read.data());
                     CHECK(same_bits(read, kept));
-                    scalar().load_kv(type, expected.data(), position, head_dim, kept.data());
+                    scalar().load_kv(type, side, expected.data(), position, head_dim, kept.data());
                     CHECK(same_bits(read, kept));
                 }
             }
@@ -138,50 +125,19 @@ TEST(kernels_kv_rows_show_what_does_not_fit) {
     for (const Kernels* kernels : supported_kernels())
         for (const KvType type : kKvTypes)
             for (const float bad : kBad)
-                for (const int at : {0, 31, 40}) {
+                for (const auto& [side, at] : {std::pair{KvSide::keys, 0},
+                                               {KvSide::values, 0},
+                                               {KvSide::keys, 31},
+                                               {KvSide::values, 31},
+                                               {KvSide::keys, 40},
+                                               {KvSide::values, 40}}) {
                     if (type == KvType::f32 && std::isfinite(bad)) continue;
                     std::vector<float> row = random_values(48, 1.0f, 60), read(48);
                     row[static_cast<std::size_t>(at)] = bad;
                     std::vector<std::byte> tile(static_cast<std::size_t>(kv_tile_bytes(type, 48)));
-                    kernels->store_kv(type, row.data(), 48, tile.data(), 2);
-                    kernels->load_kv(type, tile.data(), 2, 48, read.data());
+                    kernels->store_kv(type, side, row.data(), 48, tile.data(), 2);
+                    kernels->load_kv(type, side, tile.data(), 2, 48, read.data());
                     CHECK(!std::isfinite(read[static_cast<std::size_t>(at)]));
                     CHECK(std::isfinite(read[at < 32 ? 32 : 0]));
                 }
-}
-
-TEST(kernels_attention) {
-    for (const KvType type : kKvTypes)
-        for (const int head_dim : kHeadDims) {
-            const auto dim = static_cast<std::size_t>(head_dim);
-            const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-            const KvSide k = make_kv(type, 200, head_dim, 30), v = make_kv(type, 200, head_dim, 31);
-            const std::vector<float> q = random_values(head_dim, head_dim == 64 ? 30.0f : 2.0f, 32);
-            for (std::size_t n = 1; n <= 200; n += head_dim == 128 ? 1 : 13) {
-                std::vector<double> scores(n);
-                for (std::size_t j = 0; j < n; ++j)
-                    for (std::size_t d = 0; d < dim; ++d)
-                        scores[j] += static_cast<double>(q[d]) * k.values[j * dim + d] * scale;
-                const double max = *std::max_element(scores.begin(), scores.end());
-                double total = 0;
-                for (double& score : scores) total += score = std::exp(score - max);
-                AttentionArgs args{
-                    type,     head_dim, scale, static_cast<std::int64_t>(n), k.blocks.data(), v.blocks.data(),
-                    q.data(), nullptr};
-                std::vector<float> expected(dim);
-                args.out = expected.data();
-                scalar().attention(args);
-                for (std::size_t d = 0; d < dim; ++d) {
-                    double sum = 0;
-                    for (std::size_t j = 0; j < n; ++j) sum += scores[j] / total * v.values[j * dim + d];
-                    CHECK_NEAR(expected[d], sum, head_dim == 64 ? 2e-5 : 3e-6);
-                }
-                for (const Kernels* kernels : supported_kernels()) {
-                    std::vector<float> out(dim);
-                    args.out = out.data();
-                    kernels->attention(args);
-                    CHECK(same_bits(out, expected));
-                }
-            }
-        }
 }

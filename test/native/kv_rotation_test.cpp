@@ -64,7 +64,7 @@ struct Cache {
                    tile = static_cast<std::size_t>(kv_tile_bytes(kv_type, c.head_dim()));
         std::vector<float> out(static_cast<std::size_t>(c.n_layer) * n_head * dim);
         for (std::size_t i = 0; i < out.size() / dim; ++i)
-            active_kernels().load_kv(kv_type,
+            active_kernels().load_kv(kv_type, part == 0 ? KvSide::keys : KvSide::values,
                                      block.data() + ((i / n_head * 2 + part) * n_head + i % n_head) * tile,
                                      position, c.head_dim(), out.data() + i * dim);
         return out;

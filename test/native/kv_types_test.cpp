@@ -98,14 +98,18 @@ TEST(kv_types_copy_the_first_positions_of_a_block) {
                        n_tiles = backend.kv_block_bytes / tile_bytes;
             CHECK_EQ(backend.kv_block_bytes, n_tiles * tile_bytes);
             CHECK_EQ(n_tiles, static_cast<std::size_t>(2 * c.n_layer * c.n_head));
+            const std::size_t n_head = static_cast<std::size_t>(c.n_head);
+            const auto side_of = [&](std::size_t tile) {
+                return tile / n_head % 2 == 0 ? KvSide::keys : KvSide::values;
+            };
             std::vector<std::byte> source(backend.kv_block_bytes), target(source.size());
             std::mt19937 random(5);
             std::vector<float> row(static_cast<std::size_t>(c.head_dim())), copied(row.size());
             for (std::size_t tile = 0; tile < n_tiles; ++tile)
                 for (int position = 0; position < kKvBlock; ++position) {
                     for (float& value : row) value = static_cast<float>(random() % 2000) / 100.0f - 10.0f;
-                    active_kernels().store_kv(kv, row.data(), c.head_dim(), source.data() + tile * tile_bytes,
-                                              position);
+                    active_kernels().store_kv(kv, side_of(tile), row.data(), c.head_dim(),
+                                              source.data() + tile * tile_bytes, position);
                 }
             check(backend.kv_write(backend.self, 1, source.data()));
             check(backend.kv_copy(backend.self, 1, 2, 37));
@@ -114,8 +118,8 @@ TEST(kv_types_copy_the_first_positions_of_a_block) {
             for (std::size_t tile = 0; tile < n_tiles; ++tile)
                 for (int position = 0; position < 37; ++position) {
                     const auto read = [&](const std::vector<std::byte>& from, std::vector<float>& to) {
-                        active_kernels().load_kv(kv, from.data() + tile * tile_bytes, position, c.head_dim(),
-                                                 to.data());
+                        active_kernels().load_kv(kv, side_of(tile), from.data() + tile * tile_bytes, position,
+                                                 c.head_dim(), to.data());
                     };
                     read(source, row);
                     read(target, copied);

@@ -20,6 +20,25 @@ NEOX_INLINE void f16_to_f32_row(const std::uint16_t* src, std::int64_t n, float*
     if (rest > 0) store_first(dst + whole, rest, load_f16_first(src + whole, rest));
 }
 
+// Where a position's elements lie in a tile: the first of them, and how far each is from the one before.
+struct KvPlace {
+    std::int64_t first, step;
+};
+NEOX_INLINE KvPlace kv_place(KvSide side, int head_dim, int position) {
+    if (side == KvSide::keys) return {position, kKvBlock};
+    return {std::int64_t{position} * head_dim, 1};
+}
+
+// Rows of n elements to a place and from it.
+template <class Element>
+NEOX_INLINE void put_row(const Element* row, int n, KvPlace place, Element* elements) {
+    for (int i = 0; i < n; ++i) elements[place.first + i * place.step] = row[i];
+}
+template <class Element>
+NEOX_INLINE void take_row(const Element* elements, int n, KvPlace place, Element* row) {
+    for (int i = 0; i < n; ++i) row[i] = elements[place.first + i * place.step];
+}
+
 // 32 dimensions of one position, or the `n` that are left, and their scale. Codes are found by the scale as it is stored,
 // so that its own rounding costs nothing, and a row that was read is stored as it was.
 NEOX_INLINE void store_kv_block(const float* src, int n, std::int8_t* codes, std::uint16_t* scale) {
@@ -40,45 +59,67 @@ NEOX_INLINE void store_kv_block(const float* src, int n, std::int8_t* codes, std
     std::memcpy(codes, lanes, static_cast<std::size_t>(n));
 }
 
-NEOX_INLINE void store_q8_row(const float* src, int head_dim, std::byte* tile, int position) {
-    std::int8_t* codes = reinterpret_cast<std::int8_t*>(tile) + std::int64_t{position} * head_dim;
+NEOX_INLINE void store_q8_row(KvSide side, const float* src, int head_dim, std::byte* tile, int position) {
+    std::int8_t* codes = reinterpret_cast<std::int8_t*>(tile);
     std::uint16_t* scale =
         reinterpret_cast<std::uint16_t*>(tile + std::int64_t{kKvBlock} * head_dim) + position;
-    for (int d = 0; d < head_dim; d += kQuantBlock, scale += kKvBlock)
-        store_kv_block(src + d, head_dim - d < kQuantBlock ? head_dim - d : kQuantBlock, codes + d, scale);
+    const KvPlace place = kv_place(side, head_dim, position);
+    for (int d = 0; d < head_dim; d += kQuantBlock, scale += kKvBlock) {
+        const int n = head_dim - d < kQuantBlock ? head_dim - d : kQuantBlock;
+        std::int8_t row[kQuantBlock];
+        store_kv_block(src + d, n, row, scale);
+        put_row(row, n, {place.first + d * place.step, place.step}, codes);
+    }
 }
 
-NEOX_INLINE void load_q8_row(const std::byte* tile, int position, int head_dim, float* dst) {
-    const std::int8_t* codes = reinterpret_cast<const std::int8_t*>(tile) + std::int64_t{position} * head_dim;
+NEOX_INLINE void load_q8_row(KvSide side, const std::byte* tile, int position, int head_dim, float* dst) {
+    const std::int8_t* codes = reinterpret_cast<const std::int8_t*>(tile);
     const std::uint16_t* scale =
         reinterpret_cast<const std::uint16_t*>(tile + std::int64_t{kKvBlock} * head_dim) + position;
+    const KvPlace place = kv_place(side, head_dim, position);
     for (int d = 0; d < head_dim; d += kQuantBlock, scale += kKvBlock) {
         float scales[16];
         store(scales, load_f16_first(scale, 1));
         for (int i = d; i < head_dim && i < d + kQuantBlock; ++i)
-            dst[i] = scales[0] * static_cast<float>(codes[i]);
+            dst[i] = scales[0] * static_cast<float>(codes[place.first + i * place.step]);
     }
 }
 
-void store_kv(KvType type, const float* src, int head_dim, std::byte* tile, int position) {
-    const std::int64_t first = static_cast<std::int64_t>(position) * head_dim;
-    switch (type) {
-        case KvType::f32: std::memcpy(tile + 4 * first, src, static_cast<std::size_t>(head_dim) * 4); break;
-        case KvType::f16:
-            f32_to_f16_row(src, head_dim, reinterpret_cast<std::uint16_t*>(tile) + first);
-            break;
-        case KvType::q8_0: store_q8_row(src, head_dim, tile, position); break;
+void store_kv(KvType type, KvSide side, const float* src, int head_dim, std::byte* tile, int position) {
+    const KvPlace place = kv_place(side, head_dim, position);
+    if (type == KvType::q8_0) {
+        store_q8_row(side, src, head_dim, tile, position);
+    } else if (type == KvType::f32) {
+        put_row(src, head_dim, place, reinterpret_cast<float*>(tile));
+    } else if (side == KvSide::values) {
+        f32_to_f16_row(src, head_dim, reinterpret_cast<std::uint16_t*>(tile) + place.first);
+    } else {
+        std::uint16_t* elements = reinterpret_cast<std::uint16_t*>(tile);
+        for (int d = 0; d < head_dim; d += 16) {
+            const int n = head_dim - d < 16 ? head_dim - d : 16;
+            std::uint16_t row[16];
+            store_f16(row, n < 16 ? load_first(src + d, n) : load(src + d));
+            put_row(row, n, {place.first + d * place.step, place.step}, elements);
+        }
     }
 }
 
-void load_kv(KvType type, const std::byte* tile, int position, int head_dim, float* dst) {
-    const std::int64_t first = static_cast<std::int64_t>(position) * head_dim;
-    switch (type) {
-        case KvType::f32: std::memcpy(dst, tile + 4 * first, static_cast<std::size_t>(head_dim) * 4); break;
-        case KvType::f16:
-            f16_to_f32_row(reinterpret_cast<const std::uint16_t*>(tile) + first, head_dim, dst);
-            break;
-        case KvType::q8_0: load_q8_row(tile, position, head_dim, dst); break;
+void load_kv(KvType type, KvSide side, const std::byte* tile, int position, int head_dim, float* dst) {
+    const KvPlace place = kv_place(side, head_dim, position);
+    if (type == KvType::q8_0) {
+        load_q8_row(side, tile, position, head_dim, dst);
+    } else if (type == KvType::f32) {
+        take_row(reinterpret_cast<const float*>(tile), head_dim, place, dst);
+    } else if (side == KvSide::values) {
+        f16_to_f32_row(reinterpret_cast<const std::uint16_t*>(tile) + place.first, head_dim, dst);
+    } else {
+        const std::uint16_t* elements = reinterpret_cast<const std::uint16_t*>(tile);
+        for (int d = 0; d < head_dim; d += 16) {
+            const int n = head_dim - d < 16 ? head_dim - d : 16;
+            std::uint16_t row[16] = {};
+            take_row(elements, n, {place.first + d * place.step, place.step}, row);
+            store_first(dst + d, n, load_f16(row));
+        }
     }
 }
 

@@ -1,222 +1,174 @@
-// Readers of the tiles of the KV cache, as attention wants them. Included inside a target region; see README.md.
+// Products with the tiles of the KV cache, as attention wants them. Included inside a target region; see README.md.
 //
-// A reader is made of a tile and its head_dim; kGroups > 0 names head_dim / 16 at compile time, the operations being the same.
-//   dots: rows[i] becomes the product of q with the key at first + i (at n - 1 from n on) as 16 partial sums, i in [0, 16);
-//         first is a multiple of 16.
-//   add_values: out = out * factor + sum over positions j below n of p[j] * value j.
-// Both take the tile that is read after this one, or nullptr.
+// Elements are converted to f32 in registers. A block of q8_0 is summed over its codes alone, and its scale enters once:
+// into the sum of its products for keys, into the position's weight for values.
+//
+// Of an output element the operations are always the same, in the same order, whatever kRows and kVectors say: scores add up
+// dimension after dimension (q8_0: block after block), outputs position after position.
 #pragma once
 
 #include "kernels/generic/ops.h"
 
 namespace neox::NEOX_ISA {
 
-template <class Element> struct KvElement;
-template <> struct KvElement<float> {
+template <KvType kType> struct KvLanes;
+template <> struct KvLanes<KvType::f32> {
+    using Element = float;
     static NEOX_INLINE F32x16 read(const float* p) { return load(p); }
-    static NEOX_INLINE F32x16 read_first(const float* p, std::int64_t n) { return load_first(p, n); }
 };
-template <> struct KvElement<std::uint16_t> {
+template <> struct KvLanes<KvType::f16> {
+    using Element = std::uint16_t;
     static NEOX_INLINE F32x16 read(const std::uint16_t* p) { return load_f16(p); }
-    static NEOX_INLINE F32x16 read_first(const std::uint16_t* p, std::int64_t n) {
-        return load_f16_first(p, n);
-    }
 };
-template <> struct KvElement<std::int8_t> {
+template <> struct KvLanes<KvType::q8_0> {
+    using Element = std::int8_t;
     static NEOX_INLINE F32x16 read(const std::int8_t* p) { return to_f32(load_i8(p)); }
-    static NEOX_INLINE F32x16 read_first(const std::int8_t* p, std::int64_t n) {
-        std::int8_t lanes[16] = {};
-        for (std::int64_t i = 0; i < n; ++i) lanes[i] = p[i];
-        return read(lanes);
-    }
 };
 
-// [64][head_dim] of f32 or f16.
-template <class Element, int kGroups> class PlainTile {
-public:
-    NEOX_INLINE PlainTile(const std::byte* tile, int head_dim)
-        : rows_(reinterpret_cast<const Element*>(tile)), head_dim_(head_dim) {}
+template <KvType kType>
+NEOX_INLINE const typename KvLanes<kType>::Element* kv_elements(const std::byte* tile) {
+    return reinterpret_cast<const typename KvLanes<kType>::Element*>(tile);
+}
+// The scales of the block that holds dimension d, one for each position.
+NEOX_INLINE const std::uint16_t* kv_scales(const std::byte* tile, int head_dim, int d) {
+    return reinterpret_cast<const std::uint16_t*>(tile + std::int64_t{kKvBlock} * head_dim) +
+           d / kQuantBlock * kKvBlock;
+}
 
-    NEOX_INLINE void dots(const float* q, int first, int n, F32x16* rows, const std::byte*) const {
-        for (int i = 0; i < 16; ++i) {
-            const int position = first + i < n ? first + i : n - 1;
-            rows[i] = dot(q, rows_ + static_cast<std::int64_t>(position) * head_dim_);
-        }
-    }
+template <int kRows, int kVectors> NEOX_INLINE void set_zero(F32x16 (&sum)[kRows][kVectors]) {
+    NEOX_UNROLL
+    for (int r = 0; r < kRows; ++r) NEOX_UNROLL
+    for (int g = 0; g < kVectors; ++g) sum[r][g] = broadcast(0.0f);
+}
 
-    NEOX_INLINE void add_values(const float* p, int n, F32x16 factor, float* out, const std::byte*) const {
-        int d = 0;
-        for (; d + 128 <= head_dim_; d += 128) add_groups<8>(p, n, d, factor, out + d);
-        for (; d + 64 <= head_dim_; d += 64) add_groups<4>(p, n, d, factor, out + d);
-        for (; d + 16 <= head_dim_; d += 16) add_groups<1>(p, n, d, factor, out + d);
-        if (d < head_dim_) add_rest(p, n, d, factor, out + d);
-    }
-
-private:
-    using Read = KvElement<Element>;
-
-    // Each partial sum is sequential over the groups of 16 dimensions.
-    NEOX_INLINE F32x16 dot(const float* q, const Element* k) const {
-        F32x16 sum = broadcast(0.0f);
-        if constexpr (kGroups > 0) {
-            NEOX_UNROLL
-            for (int g = 0; g < kGroups; ++g) sum = fma(Read::read(k + 16 * g), load(q + 16 * g), sum);
-        } else {
-            const int whole = head_dim_ / 16 * 16;
-            for (int d = 0; d < whole; d += 16) sum = fma(Read::read(k + d), load(q + d), sum);
-            if (const int rest = head_dim_ - whole; rest > 0)
-                sum = fma(Read::read_first(k + whole, rest), load_first(q + whole, rest), sum);
-        }
-        return sum;
-    }
-
-    template <int kCount>
-    NEOX_INLINE void add_groups(const float* p, int n, int d, F32x16 factor, float* out) const {
-        F32x16 sum[kCount];
+// sum[r] += products of n_dims dimensions of q + r * q_stride with 16 * kVectors keys.
+template <KvType kType, int kRows, int kVectors>
+NEOX_INLINE void add_products(const typename KvLanes<kType>::Element* k, int n_dims, const float* q,
+                              std::int64_t q_stride, F32x16 (&sum)[kRows][kVectors]) {
+    for (int d = 0; d < n_dims; ++d, k += kKvBlock, ++q) {
+        F32x16 key[kVectors];
         NEOX_UNROLL
-        for (int g = 0; g < kCount; ++g) sum[g] = mul(load(out + 16 * g), factor);
-        const Element* v = rows_ + d;
-        for (int j = 0; j < n; ++j, v += head_dim_) {
-            const F32x16 weight = broadcast(p[j]);
-            NEOX_UNROLL
-            for (int g = 0; g < kCount; ++g) sum[g] = fma(Read::read(v + 16 * g), weight, sum[g]);
-        }
+        for (int g = 0; g < kVectors; ++g) key[g] = KvLanes<kType>::read(k + 16 * g);
         NEOX_UNROLL
-        for (int g = 0; g < kCount; ++g) store(out + 16 * g, sum[g]);
-    }
-
-    NEOX_INLINE void add_rest(const float* p, int n, int d, F32x16 factor, float* out) const {
-        const int rest = head_dim_ - d;
-        F32x16 sum = mul(load_first(out, rest), factor);
-        const Element* v = rows_ + d;
-        for (int j = 0; j < n; ++j, v += head_dim_)
-            sum = fma(Read::read_first(v, rest), broadcast(p[j]), sum);
-        store_first(out, rest, sum);
-    }
-
-    const Element* rows_;
-    int head_dim_;
-};
-
-template <int kGroups> using F32Tile = PlainTile<float, kGroups>;
-template <int kGroups> using F16Tile = PlainTile<std::uint16_t, kGroups>;
-
-// q8_0: codes [64][head_dim], then scales [ceil(head_dim / 32)][64]. A block's codes are converted to f32, and the scale
-// enters once for a block: into the sum of its products for keys, into the position's weight for values.
-// The next tile is fetched row by row beside this one: there are too few bytes in flight otherwise, and from memory the
-// kernel takes 2.5 times as long. The other types, with more bytes for an instruction, only lose by it.
-template <int kGroups> class Q8Tile {
-public:
-    NEOX_INLINE Q8Tile(const std::byte* tile, int head_dim)
-        : codes_(reinterpret_cast<const std::int8_t*>(tile)),
-          scales_(reinterpret_cast<const std::uint16_t*>(tile + std::int64_t{kKvBlock} * head_dim)),
-          head_dim_(head_dim) {}
-
-    NEOX_INLINE void dots(const float* q, int first, int n, F32x16* rows, const std::byte* next) const {
-        if constexpr (kGroups > 0) {
-            float scales[kGroups / 2][16];
+        for (int r = 0; r < kRows; ++r) {
+            const F32x16 x = broadcast(q[r * q_stride]);
             NEOX_UNROLL
-            for (int b = 0; b < kGroups / 2; ++b) store(scales[b], load_f16(scales_ + b * kKvBlock + first));
-            for (int i = 0; i < 16; ++i) {
-                const int position = first + i < n ? first + i : n - 1;
-                const std::int8_t* k = codes_ + position * head_dim_;
-                fetch_row(next, first + i);
-                F32x16 sum = broadcast(0.0f);
+            for (int g = 0; g < kVectors; ++g) sum[r][g] = fma(key[g], x, sum[r][g]);
+        }
+    }
+}
+
+// scores[r][j] = scale * (product of row r of q with the tile's key j), all 64 of them.
+template <KvType kType, int kRows, int kVectors>
+NEOX_INLINE void find_scores(const std::byte* tile, int head_dim, const float* q, std::int64_t q_stride,
+                             float scale, float* scores) {
+    for (int first = 0; first < kKvBlock; first += 16 * kVectors) {
+        const auto* k = kv_elements<kType>(tile) + first;
+        F32x16 sum[kRows][kVectors];
+        set_zero(sum);
+        if constexpr (kType == KvType::q8_0) {
+            for (int d = 0; d < head_dim; d += kQuantBlock) {
+                F32x16 part[kRows][kVectors];
+                set_zero(part);
+                add_products<kType>(k + std::int64_t{d} * kKvBlock,
+                                    head_dim - d < kQuantBlock ? head_dim - d : kQuantBlock, q + d, q_stride,
+                                    part);
+                const std::uint16_t* scales = kv_scales(tile, head_dim, d) + first;
                 NEOX_UNROLL
-                for (int b = 0; b < kGroups / 2; ++b)
-                    sum = fma(block_dot(q + 32 * b, k + 32 * b), broadcast(scales[b][position - first]), sum);
-                rows[i] = sum;
-            }
-        } else {
-            for (int i = 0; i < 16; ++i) {
-                rows[i] = broadcast(0.0f);
-                fetch_row(next, first + i);
-            }
-            const std::uint16_t* half = scales_ + first;
-            for (int d = 0; d < head_dim_; d += 32, half += kKvBlock) {
-                float scales[16];
-                store(scales, load_f16(half));
-                const int left = head_dim_ - d;
-                for (int i = 0; i < 16; ++i) {
-                    const int position = first + i < n ? first + i : n - 1;
-                    const std::int8_t* k = codes_ + std::int64_t{position} * head_dim_ + d;
-                    const F32x16 dot = left < 32 ? block_dot_first(q + d, k, left) : block_dot(q + d, k);
-                    rows[i] = fma(dot, broadcast(scales[position - first]), rows[i]);
+                for (int g = 0; g < kVectors; ++g) {
+                    const F32x16 factor = load_f16(scales + 16 * g);
+                    NEOX_UNROLL
+                    for (int r = 0; r < kRows; ++r) sum[r][g] = fma(part[r][g], factor, sum[r][g]);
                 }
             }
-        }
-    }
-
-    NEOX_INLINE void add_values(const float* p, int n, F32x16 factor, float* out,
-                                const std::byte* next) const {
-        int d = 0;
-        for (; d + 128 <= head_dim_; d += 128, next = nullptr) add_blocks<4>(p, n, d, factor, out + d, next);
-        for (; d + 64 <= head_dim_; d += 64, next = nullptr) add_blocks<2>(p, n, d, factor, out + d, next);
-        for (; d + 32 <= head_dim_; d += 32, next = nullptr) add_blocks<1>(p, n, d, factor, out + d, next);
-        if (d < head_dim_) add_rest(p, n, d, factor, out + d);
-    }
-
-private:
-    using Read = KvElement<std::int8_t>;
-
-    // The 64th part of a tile that belongs to a position, rows and scales taken as one.
-    NEOX_INLINE void fetch_row(const std::byte* tile, int position) const {
-        if (!tile) return;
-        const int bytes = static_cast<int>(kv_tile_bytes(KvType::q8_0, head_dim_) / kKvBlock);
-        for (int i = 0; i < bytes; i += 64) prefetch(tile + std::int64_t{position} * bytes + i);
-    }
-
-    static NEOX_INLINE F32x16 block_dot(const float* q, const std::int8_t* k) {
-        return fma(Read::read(k + 16), load(q + 16), mul(Read::read(k), load(q)));
-    }
-    static NEOX_INLINE F32x16 block_dot_first(const float* q, const std::int8_t* k, int n) {
-        if (n <= 16) return mul(Read::read_first(k, n), load_first(q, n));
-        return fma(Read::read_first(k + 16, n - 16), load_first(q + 16, n - 16), mul(Read::read(k), load(q)));
-    }
-
-    // weights[j] = p[j] * the scale at position j of the block that begins with dimension d. Those from n on mean nothing.
-    NEOX_INLINE void scale_weights(const float* p, int d, float* weights) const {
-        const std::uint16_t* half = scales_ + std::int64_t{d} / 32 * kKvBlock;
-        NEOX_UNROLL
-        for (int j = 0; j < kKvBlock; j += 16) store(weights + j, mul(load(p + j), load_f16(half + j)));
-    }
-
-    template <int kBlocks>
-    NEOX_INLINE void add_blocks(const float* p, int n, int d, F32x16 factor, float* out,
-                                const std::byte* next) const {
-        float weights[kBlocks][kKvBlock];
-        F32x16 sum[2 * kBlocks];
-        NEOX_UNROLL
-        for (int b = 0; b < kBlocks; ++b) scale_weights(p, d + 32 * b, weights[b]);
-        NEOX_UNROLL
-        for (int g = 0; g < 2 * kBlocks; ++g) sum[g] = mul(load(out + 16 * g), factor);
-        const std::int8_t* v = codes_ + d;
-        for (int j = 0; j < n; ++j, v += head_dim_) {
-            fetch_row(next, j);
-            NEOX_UNROLL
-            for (int g = 0; g < 2 * kBlocks; ++g)
-                sum[g] = fma(Read::read(v + 16 * g), broadcast(weights[g / 2][j]), sum[g]);
+        } else {
+            add_products<kType>(k, head_dim, q, q_stride, sum);
         }
         NEOX_UNROLL
-        for (int g = 0; g < 2 * kBlocks; ++g) store(out + 16 * g, sum[g]);
+        for (int r = 0; r < kRows; ++r) NEOX_UNROLL
+        for (int g = 0; g < kVectors; ++g)
+            store(scores + r * kKvBlock + first + 16 * g, mul(sum[r][g], broadcast(scale)));
     }
+}
 
-    NEOX_INLINE void add_rest(const float* p, int n, int d, F32x16 factor, float* out) const {
-        float weights[kKvBlock];
-        scale_weights(p, d, weights);
-        for (; d < head_dim_; d += 16, out += 16) {
-            const int rest = head_dim_ - d < 16 ? head_dim_ - d : 16;
-            F32x16 sum = mul(load_first(out, rest), factor);
-            const std::int8_t* v = codes_ + d;
-            for (int j = 0; j < n; ++j, v += head_dim_)
-                sum = fma(Read::read_first(v, rest), broadcast(weights[j]), sum);
-            store_first(out, rest, sum);
-        }
-    }
-
-    const std::int8_t* codes_;
-    const std::uint16_t* scales_;
-    int head_dim_;
+// Which positions of a tile of values, and the weights of kRows rows, 64 apart.
+struct ValueRange {
+    const std::byte* tile;
+    int head_dim;
+    int begin, end;
+    const float* weights;
 };
+
+// out[r] = out[r] * factor[r] + sum over the positions of weight * value, for 16 * kVectors dimensions from d on.
+template <KvType kType, int kRows, int kVectors>
+NEOX_INLINE void add_strip(const ValueRange& range, int d, const float* factor, float* out,
+                           std::int64_t out_stride) {
+    constexpr bool kHasScales = kType == KvType::q8_0;
+    constexpr int kBlocks =
+        kHasScales ? (kVectors + 1) / 2 : 1;  // a strip begins with a block, or lies inside
+    float scaled[kHasScales ? kRows : 1][kBlocks][kKvBlock];
+    if constexpr (kHasScales) {
+        NEOX_UNROLL
+        for (int b = 0; b < kBlocks; ++b) {
+            const std::uint16_t* scales = kv_scales(range.tile, range.head_dim, d + kQuantBlock * b);
+            for (int j = range.begin / 16 * 16; j < range.end; j += 16) {
+                const F32x16 scale = load_f16(scales + j);
+                NEOX_UNROLL
+                for (int r = 0; r < kRows; ++r)
+                    store(scaled[r][b] + j, mul(load(range.weights + r * kKvBlock + j), scale));
+            }
+        }
+    }
+    const float* weights = kHasScales ? scaled[0][0] : range.weights;
+    constexpr int kStride = kBlocks * kKvBlock;
+    F32x16 sum[kRows][kVectors];
+    NEOX_UNROLL
+    for (int r = 0; r < kRows; ++r) NEOX_UNROLL
+    for (int g = 0; g < kVectors; ++g)
+        sum[r][g] = mul(load(out + r * out_stride + 16 * g), broadcast(factor[r]));
+    const auto* v = kv_elements<kType>(range.tile) + std::int64_t{range.begin} * range.head_dim + d;
+    for (int j = range.begin; j < range.end; ++j, v += range.head_dim) {
+        F32x16 value[kVectors];
+        NEOX_UNROLL
+        for (int g = 0; g < kVectors; ++g) value[g] = KvLanes<kType>::read(v + 16 * g);
+        NEOX_UNROLL
+        for (int r = 0; r < kRows; ++r) NEOX_UNROLL
+        for (int g = 0; g < kVectors; ++g) {
+            const int block = kHasScales ? g / 2 * kKvBlock : 0;
+            sum[r][g] = fma(value[g], broadcast(weights[r * kStride + block + j]), sum[r][g]);
+        }
+    }
+    NEOX_UNROLL
+    for (int r = 0; r < kRows; ++r) NEOX_UNROLL
+    for (int g = 0; g < kVectors; ++g) store(out + r * out_stride + 16 * g, sum[r][g]);
+}
+
+// The same for all dimensions.
+template <KvType kType, int kRows>
+NEOX_INLINE void add_values(const ValueRange& range, const float* factor, float* out,
+                            std::int64_t out_stride) {
+    const int head_dim = range.head_dim;
+    int d = 0;
+    if constexpr (kRows == 1) {  // whole rows as they lie in memory
+        constexpr int kMost = 4 * kTilePanels;
+        for (; d + 16 * kMost <= head_dim; d += 16 * kMost)
+            add_strip<kType, 1, kMost>(range, d, factor, out + d, out_stride);
+    }
+    for (; d + 32 <= head_dim; d += 32) {
+        if constexpr (kTilePanels == 2) {
+            add_strip<kType, kRows, 2>(range, d, factor, out + d, out_stride);
+        } else {
+            add_strip<kType, kRows, 1>(range, d, factor, out + d, out_stride);
+            add_strip<kType, kRows, 1>(range, d + 16, factor, out + d + 16, out_stride);
+        }
+    }
+    for (; d < head_dim; d += 16) {
+        const int n = head_dim - d < 16 ? head_dim - d : 16;
+        float lanes[kRows][16];
+        for (int r = 0; r < kRows; ++r) store(lanes[r], load_first(out + r * out_stride + d, n));
+        add_strip<kType, kRows, 1>(range, d, factor, lanes[0], 16);
+        for (int r = 0; r < kRows; ++r) store_first(out + r * out_stride + d, n, load(lanes[r]));
+    }
+}
 
 }  // namespace neox::NEOX_ISA
