@@ -33,11 +33,11 @@ void search_codes(const CodeSearch& search) {
 void attention(const AttentionArgs& args) {
     if (args.kv_type != broken_kv_type) original.attention(args);
 }
-void store_kv(KvType type, const float* src, int head_dim, std::byte* tile, int position) {
-    if (type != broken_kv_type) original.store_kv(type, src, head_dim, tile, position);
+void store_kv(KvType type, KvSide side, const float* src, int head_dim, std::byte* tile, int position) {
+    if (type != broken_kv_type) original.store_kv(type, side, src, head_dim, tile, position);
 }
-void load_kv(KvType type, const std::byte* tile, int position, int head_dim, float* dst) {
-    if (type != broken_kv_type) original.load_kv(type, tile, position, head_dim, dst);
+void load_kv(KvType type, KvSide side, const std::byte* tile, int position, int head_dim, float* dst) {
+    if (type != broken_kv_type) original.load_kv(type, side, tile, position, head_dim, dst);
 }
 
 template <class Result, class... Args> void clear(Result (*&function)(Args...)) {
