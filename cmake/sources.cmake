@@ -189,6 +189,7 @@ set(NEOX_TEST_SOURCES
   test/native/speculation_test.cpp
   test/native/spiece_test.cpp
   test/native/tensor_errors_test.cpp
+  test/native/thread_pool_speed_test.cpp
   test/native/thread_pool_test.cpp
   test/native/torch_test.cpp
   test/native/type_mix_test.cpp

@@ -42,16 +42,18 @@ inline void cpu_pause() {
 #endif
 }
 
-// Spins until ready() or the spin time is over; returns ready().
+// Spins until ready() or the spin time is over; returns ready(). After a few microseconds it lets others run in between:
+// where threads outnumber cores, one of them may hold the task that is waited for.
 template <class Ready> bool spin_until(Ready&& ready) {
     const auto end = std::chrono::steady_clock::now() + kSpinTime;
-    do {
+    for (int round = 0;; ++round) {
         for (int i = 0; i < 32; ++i) {
             if (ready()) return true;
             cpu_pause();
         }
-    } while (std::chrono::steady_clock::now() < end);
-    return ready();
+        if (std::chrono::steady_clock::now() >= end) return ready();
+        if (round >= 8) std::this_thread::yield();
+    }
 }
 
 }  // namespace
