@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/slabs.h"
 #include "quant/codes.h"
 #include "tensor/dtype.h"
 
@@ -15,7 +16,6 @@ namespace neox {
 
 struct CpuFeatures;
 
-inline constexpr int kPanelRows = 16;   // rows interleaved in the resident layout (kernels/layout.h)
 inline constexpr int kQuantBlock = 32;  // activations share one scale per 32 columns
 
 // How the activations of a matrix product are represented.
@@ -47,8 +47,9 @@ struct Activations {
 // y[token * y_stride + row] = sum over k of W[row][k] * x[token][k], for row in 16 * [panel_begin, panel_end).
 // The last panel may hold fewer than 16 real rows; all 16 are written, so y needs room for whole panels.
 struct MatmulArgs {
-    const std::byte* weights;  // the matrix in resident layout, its first panel
+    const std::byte* weights;  // the matrix in resident layout (kernels/layout.h)
     std::size_t panel_bytes;
+    std::int64_t n_panels;  // of the whole matrix
     std::int64_t panel_begin;
     std::int64_t panel_end;
     const Activations* x;

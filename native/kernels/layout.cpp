@@ -1,5 +1,6 @@
 #include "kernels/layout.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <vector>
@@ -13,19 +14,21 @@
 namespace neox {
 namespace {
 
+// `to` is this panel's first value; the same one of the next column lies `step` values behind.
 // Columns that four rows' words do not fill whole.
 template <class T>
 void interleave_rest(std::int64_t begin, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
-                     std::byte* panel) {
+                     std::byte* to, std::int64_t step) {
     for (std::int64_t k = begin; k < n_cols; ++k)
         for (int row = 0; row < kPanelRows; ++row)
-            std::memcpy(panel + static_cast<std::size_t>(k * kPanelRows + row) * sizeof(T),
+            std::memcpy(to + static_cast<std::size_t>(k * step + row) * sizeof(T),
                         rows + static_cast<std::size_t>(row) * row_stride +
                             static_cast<std::size_t>(k) * sizeof(T),
                         sizeof(T));
 }
 
-void interleave_words(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, std::byte* panel) {
+void interleave_words(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, std::byte* to,
+                      std::int64_t step) {
     const std::int64_t whole = n_cols / 4 * 4;
     for (std::int64_t k = 0; k < whole; k += 4)
         for (int row = 0; row < kPanelRows; row += 4) {
@@ -33,13 +36,14 @@ void interleave_words(std::int64_t n_cols, const std::byte* rows, std::size_t ro
             const FourRows four{rows + static_cast<std::size_t>(row) * row_stride, row_stride};
             four.words<4>(static_cast<std::size_t>(k) * 4, words);
             for (int i = 0; i < 4; ++i)
-                std::memcpy(panel + static_cast<std::size_t>((k + i) * kPanelRows + row) * 4, &words[i], 16);
+                std::memcpy(to + static_cast<std::size_t>((k + i) * step + row) * 4, &words[i], 16);
         }
-    interleave_rest<std::uint32_t>(whole, n_cols, rows, row_stride, panel);
+    interleave_rest<std::uint32_t>(whole, n_cols, rows, row_stride, to, step);
 }
 
 // Of 8 rows, the even ones give the lower and the odd ones the upper halves of words.
-void interleave_halves(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, std::byte* panel) {
+void interleave_halves(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, std::byte* to,
+                       std::int64_t step) {
     const std::int64_t whole = n_cols / 8 * 8;
     for (std::int64_t k = 0; k < whole; k += 8)
         for (int row = 0; row < kPanelRows; row += 8) {
@@ -51,11 +55,11 @@ void interleave_halves(std::int64_t n_cols, const std::byte* rows, std::size_t r
                 const Words columns[2] = {(even[i] & 0xffffu) | odd[i] << 16,
                                           even[i] >> 16 | (odd[i] & 0xffff0000u)};
                 for (int j = 0; j < 2; ++j)
-                    std::memcpy(panel + static_cast<std::size_t>((k + 2 * i + j) * kPanelRows + row) * 2,
-                                &columns[j], 16);
+                    std::memcpy(to + static_cast<std::size_t>((k + 2 * i + j) * step + row) * 2, &columns[j],
+                                16);
             }
         }
-    interleave_rest<std::uint16_t>(whole, n_cols, rows, row_stride, panel);
+    interleave_rest<std::uint16_t>(whole, n_cols, rows, row_stride, to, step);
 }
 
 }  // namespace
@@ -83,43 +87,55 @@ std::size_t resident_panel_bytes(DType dtype, std::int64_t n_cols) {
     return static_cast<std::size_t>(bytes);
 }
 
-void layout_panel(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, int n_rows,
-                  std::byte* panel) {
+void layout_panel(const ResidentMatrix& matrix, std::byte* data, std::int64_t panel, const std::byte* rows,
+                  std::size_t row_stride, int n_rows) {
     if (n_rows < 1 || n_rows > kPanelRows)
         fail(ErrorCode::invalid_argument, "A panel takes 1 to 16 rows, not ", n_rows, ".");
-    resident_panel_bytes(dtype, n_cols);  // refuses what has no layout
+    const DType dtype = matrix.dtype;
+    resident_panel_bytes(dtype, matrix.n_cols);  // refuses what has no layout
     std::vector<std::byte> padded;
     if (n_rows < kPanelRows) {
         // Zero scales are enough to make the missing rows zero, whatever their codes.
         padded.resize(kPanelRows * row_stride);
-        const std::uint64_t row = row_bytes(dtype, static_cast<std::uint64_t>(n_cols));
+        const std::uint64_t row = row_bytes(dtype, static_cast<std::uint64_t>(matrix.n_cols));
         std::memcpy(padded.data(), rows, static_cast<std::size_t>(n_rows - 1) * row_stride + row);
         rows = padded.data();
     }
-    if (find_block_layout(dtype)) {
-        lay_out_blocks(dtype, n_cols, rows, row_stride, panel);
-    } else if (dtype == DType::F32) {
-        interleave_words(n_cols, rows, row_stride, panel);
-    } else {
-        interleave_halves(n_cols, rows, row_stride, panel);
+    const bool is_quantized = find_block_layout(dtype) != nullptr;
+    for (std::int64_t column = 0; column < matrix.n_cols; column += kTileCols) {
+        const std::int64_t n = std::min(kTileCols, matrix.n_cols - column);
+        const TilePlace place = matrix.place(panel, column);
+        const std::byte* from = rows + row_bytes(dtype, static_cast<std::uint64_t>(column));
+        std::byte* tile = data + place.offset;
+        const std::int64_t step = place.width * kPanelRows;
+        const auto first = static_cast<std::size_t>(place.side * kPanelRows);
+        if (is_quantized) {
+            lay_out_blocks(dtype, n, from, row_stride, tile, place.width, place.side);
+        } else if (dtype == DType::F32) {
+            interleave_words(n, from, row_stride, tile + 4 * first, step);
+        } else {
+            interleave_halves(n, from, row_stride, tile + 2 * first, step);
+        }
     }
 }
 
 void read_resident_row(const ResidentMatrix& matrix, std::int64_t row, float* out) {
     if (row < 0 || row >= matrix.n_rows)
         fail(ErrorCode::invalid_argument, "Row ", row, " of a matrix of ", matrix.n_rows, " rows.");
-    const std::byte* panel = matrix.data + static_cast<std::size_t>(row / kPanelRows) * matrix.panel_bytes;
     const int lane = static_cast<int>(row % kPanelRows);
     const BlockLayout* layout = find_block_layout(matrix.dtype);
     for (std::int64_t k = 0; k < matrix.n_cols; ++k) {
-        const std::int64_t element = k * kPanelRows + lane;
+        const std::int64_t within = k % kTileCols;
+        const TilePlace place = matrix.place(row / kPanelRows, k - within);
+        const std::byte* tile = matrix.data + place.offset;
+        const std::int64_t element = (within * place.width + place.side) * kPanelRows + lane;
         if (layout) {
-            out[k] = read_resident_value(*layout, panel, lane, k);
+            out[k] = read_resident_value(*layout, tile, place.width, place.side, lane, within);
         } else if (matrix.dtype == DType::F32) {
-            std::memcpy(&out[k], panel + element * 4, 4);
+            std::memcpy(&out[k], tile + element * 4, 4);
         } else {
             std::uint16_t bits;
-            std::memcpy(&bits, panel + element * 2, 2);
+            std::memcpy(&bits, tile + element * 2, 2);
             out[k] = matrix.dtype == DType::F16 ? f16_to_f32(bits) : bf16_to_f32(bits);
         }
     }

@@ -1,12 +1,19 @@
-// The resident layout of a weight matrix on the CPU: 16 rows interleaved, so that one vector register holds the same
-// columns of 16 rows and no product needs a horizontal sum.
+// The resident layout of a weight matrix on the CPU: 16 rows interleaved, a panel, so that one vector register holds the
+// same columns of 16 rows and no product needs a horizontal sum.
 //
-//   F32        [panel][k][16 rows] f32
-//   F16, BF16  [panel][k][16 rows] u16
-//
-// Quantized types: blocks of 32 columns of 16 rows. Their parts, in this order:
+// A step reads every byte once, so the bytes lie in the order in which it wants them: one stream, without jumps, in
+// which few activations are needed at a time. (Those of a whole row would be driven out of the first-level cache by the
+// weights, and their way back queues behind the weights'.)
+//   slab   8 panels one after the other, the last slab what is left
+//   tile   within a slab: 256 columns (the last fewer) of a pair of panels (the last maybe a single one), all pairs of
+//          these columns before the next columns
+// Within a tile the panels of the pair alternate; [n] stands for 2, or 1 without a second panel:
+//   F32        [column][n][16 rows] f32
+//   F16, BF16  [column][n][16 rows] u16
+//   Quantized types, in blocks of 32 columns: [n] heads, then for each block that shares them [n] scales and [n] codes.
+// The parts of a panel:
 //   head    one for 8 blocks in the K types, else for each: [16 rows] f16 d, then where the file has it f16 m or dmin
-//   scales  K types only: [2][16 rows] bytes in front of each block's codes
+//   scales  K types only: [2][16 rows] bytes for each block
 //             Q4_K, Q5_K: scale, minimum (0 to 63; the file packs each into 6 bits)
 //             Q6_K, Q3_K: scale of columns 0 to 15, of 16 to 31 (signed)
 //             Q2_K:       scale | minimum << 4 of columns 0 to 15, of 16 to 31
@@ -25,6 +32,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/slabs.h"
 #include "tensor/dtype.h"
 
 namespace neox {
@@ -37,7 +45,10 @@ struct ResidentMatrix {
     std::size_t panel_bytes = 0;
     const std::byte* data = nullptr;
 
-    std::int64_t n_panels() const { return (n_rows + 15) / 16; }
+    std::int64_t n_panels() const { return (n_rows + kPanelRows - 1) / kPanelRows; }
+    TilePlace place(std::int64_t panel, std::int64_t column) const {
+        return place_tile(n_panels(), n_cols, panel_bytes, panel, column);
+    }
 };
 
 // Whether a weight matrix of this type can be resident as it is.
@@ -46,9 +57,10 @@ bool is_resident_dtype(DType dtype);
 // Bytes of one panel of 16 rows. Throws ERR_NEOX_UNSUPPORTED / ERR_NEOX_FORMAT_SHAPE.
 std::size_t resident_panel_bytes(DType dtype, std::int64_t n_cols);
 
-// Lays out up to 16 rows, given in GGUF row layout `row_stride` bytes apart, as one panel (n_rows < 16: zeros follow).
-void layout_panel(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, int n_rows,
-                  std::byte* panel);
+// Lays out up to 16 rows, given in GGUF row layout `row_stride` bytes apart, as panel `panel` of the matrix in `data`
+// (n_rows < 16: zeros follow). Panels may be laid out by several threads at once.
+void layout_panel(const ResidentMatrix& matrix, std::byte* data, std::int64_t panel, const std::byte* rows,
+                  std::size_t row_stride, int n_rows);
 
 // The inverse for one row, as f32 (tests, debugging).
 void read_resident_row(const ResidentMatrix& matrix, std::int64_t row, float* out);

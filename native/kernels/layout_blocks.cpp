@@ -223,32 +223,47 @@ int read_code(const BlockLayout& layout, const std::byte* codes, int lane, int c
     return code;
 }
 
+// Where the parts of a block lie in a tile.
+struct BlockPlace {
+    std::size_t head, scales, codes;
+};
+constexpr BlockPlace place_block(const BlockLayout& layout, int width, int side, std::int64_t block) {
+    const std::int64_t group =
+        block / layout.n_blocks() * width * static_cast<std::int64_t>(layout.group_bytes());
+    const std::int64_t body =
+        group + width * (layout.head_bytes() + block % layout.n_blocks() * layout.block_bytes());
+    return {static_cast<std::size_t>(group + side * layout.head_bytes()),
+            static_cast<std::size_t>(body + side * layout.scale_bytes()),
+            static_cast<std::size_t>(body + width * layout.scale_bytes() + side * layout.code_bytes())};
+}
+
 // Group by group, so that all rows write to the same lines.
 template <DType kType>
-void lay_out(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, std::byte* panel) {
+void lay_out(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride, std::byte* tile, int width,
+             int side) {
     constexpr BlockLayout kLayout = layout_of(kType);
-    const std::int64_t n_groups = n_cols / (32 * kLayout.n_blocks());
     const int in_file = dtype_info(kType).block_bytes;
-    for (std::int64_t i = 0; i < n_groups; ++i, rows += in_file, panel += kLayout.group_bytes()) {
+    for (std::int64_t block = 0; block < n_cols / 32; block += kLayout.n_blocks(), rows += in_file) {
         for (int lane = 0; lane < kPanelRows; lane += 4) {
             const FourRows four{rows + static_cast<std::size_t>(lane) * row_stride, row_stride};
             const Block<kType> group(four);
+            std::byte* head = tile + place_block(kLayout, width, side, block).head;
             for (int h = 0; h < kLayout.n_heads(); ++h) {
                 const std::uint64_t heads = four.halves(group.kHeads[h]);
-                std::memcpy(panel + 32 * h + 2 * lane, &heads, sizeof(heads));
+                std::memcpy(head + 32 * h + 2 * lane, &heads, sizeof(heads));
             }
             [[maybe_unused]] ScaleBytes scales;
             if constexpr (kLayout.scale_bytes() != 0) group.scales(four, scales);
             for (int b = 0; b < kLayout.n_blocks(); ++b) {
-                std::byte* block = panel + kLayout.head_bytes() + b * kLayout.block_bytes();
+                const BlockPlace place = place_block(kLayout, width, side, block + b);
                 if constexpr (kLayout.scale_bytes() != 0)
-                    for (int side = 0; side < 2; ++side) {
-                        const std::uint32_t own = scales[b / 2][b % 2 * 2 + side];
-                        std::memcpy(block + 16 * side + lane, &own, sizeof(own));
+                    for (int half = 0; half < 2; ++half) {
+                        const std::uint32_t own = scales[b / 2][b % 2 * 2 + half];
+                        std::memcpy(tile + place.scales + 16 * half + lane, &own, sizeof(own));
                     }
                 Words codes[8];
                 for (int g = 0; g < 8; ++g) codes[g] = group.code(b, g);
-                store_codes<kLayout.bits>(codes, block + kLayout.scale_bytes() + 4 * lane);
+                store_codes<kLayout.bits>(codes, tile + place.codes + 4 * lane);
             }
         }
     }
@@ -263,37 +278,39 @@ const BlockLayout* find_block_layout(DType dtype) {
 }
 
 void lay_out_blocks(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
-                    std::byte* panel) {
+                    std::byte* tile, int width, int side) {
     switch (dtype) {
-        case DType::Q8_0: return lay_out<DType::Q8_0>(n_cols, rows, row_stride, panel);
-        case DType::Q4_0: return lay_out<DType::Q4_0>(n_cols, rows, row_stride, panel);
-        case DType::Q4_1: return lay_out<DType::Q4_1>(n_cols, rows, row_stride, panel);
-        case DType::Q5_0: return lay_out<DType::Q5_0>(n_cols, rows, row_stride, panel);
-        case DType::Q5_1: return lay_out<DType::Q5_1>(n_cols, rows, row_stride, panel);
-        case DType::IQ4_NL: return lay_out<DType::IQ4_NL>(n_cols, rows, row_stride, panel);
-        case DType::Q2_K: return lay_out<DType::Q2_K>(n_cols, rows, row_stride, panel);
-        case DType::Q3_K: return lay_out<DType::Q3_K>(n_cols, rows, row_stride, panel);
-        case DType::Q4_K: return lay_out<DType::Q4_K>(n_cols, rows, row_stride, panel);
-        case DType::Q5_K: return lay_out<DType::Q5_K>(n_cols, rows, row_stride, panel);
-        case DType::Q6_K: return lay_out<DType::Q6_K>(n_cols, rows, row_stride, panel);
+        case DType::Q8_0: return lay_out<DType::Q8_0>(n_cols, rows, row_stride, tile, width, side);
+        case DType::Q4_0: return lay_out<DType::Q4_0>(n_cols, rows, row_stride, tile, width, side);
+        case DType::Q4_1: return lay_out<DType::Q4_1>(n_cols, rows, row_stride, tile, width, side);
+        case DType::Q5_0: return lay_out<DType::Q5_0>(n_cols, rows, row_stride, tile, width, side);
+        case DType::Q5_1: return lay_out<DType::Q5_1>(n_cols, rows, row_stride, tile, width, side);
+        case DType::IQ4_NL: return lay_out<DType::IQ4_NL>(n_cols, rows, row_stride, tile, width, side);
+        case DType::Q2_K: return lay_out<DType::Q2_K>(n_cols, rows, row_stride, tile, width, side);
+        case DType::Q3_K: return lay_out<DType::Q3_K>(n_cols, rows, row_stride, tile, width, side);
+        case DType::Q4_K: return lay_out<DType::Q4_K>(n_cols, rows, row_stride, tile, width, side);
+        case DType::Q5_K: return lay_out<DType::Q5_K>(n_cols, rows, row_stride, tile, width, side);
+        case DType::Q6_K: return lay_out<DType::Q6_K>(n_cols, rows, row_stride, tile, width, side);
         default: return;  // no other type has a layout
     }
 }
 
-float read_resident_value(const BlockLayout& layout, const std::byte* panel, int lane, std::int64_t column) {
-    const std::int64_t group_columns = 32 * layout.n_blocks();
-    const std::byte* head = panel + static_cast<std::size_t>(column / group_columns) * layout.group_bytes();
-    const int within = static_cast<int>(column % group_columns);
-    const std::byte* block = head + layout.head_bytes() + within / 32 * layout.block_bytes();
-    const int code = read_code(layout, block + layout.scale_bytes(), lane, within % 32);
+float read_resident_value(const BlockLayout& layout, const std::byte* tile, int width, int side, int lane,
+                          std::int64_t column) {
+    const BlockPlace place = place_block(layout, width, side, column / 32);
+    const std::byte* head = tile + place.head;
+    const int within = static_cast<int>(column % 32);
+    const int code = read_code(layout, tile + place.codes, lane, within);
     const float d = f16_to_f32(load<std::uint16_t>(head + 2 * lane));
     const float q =
         static_cast<float>(layout.dtype == DType::IQ4_NL ? kIq4Values[code] : code - layout.offset);
     if (layout.scales == Scales::f16) return d * q;
     const auto minimum = [&] { return f16_to_f32(load<std::uint16_t>(head + 32 + 2 * lane)); };
     if (layout.scales == Scales::f16_min) return d * q + minimum();
-    const auto own = [&](int i) { return std::to_integer<int>(block[16 * i + lane]); };
-    const int half = within % 32 / 16;
+    const auto own = [&](int i) {
+        return std::to_integer<int>(tile[place.scales + static_cast<std::size_t>(16 * i + lane)]);
+    };
+    const int half = within / 16;
     switch (layout.scales) {
         case Scales::int_min:
             return d * static_cast<float>(own(0)) * q - minimum() * static_cast<float>(own(1));

@@ -28,7 +28,8 @@ struct BlockLayout {
     // Of 16 rows.
     constexpr int head_bytes() const { return 32 * n_heads(); }
     constexpr int scale_bytes() const { return n_blocks() == 1 ? 0 : 32; }
-    constexpr int block_bytes() const { return scale_bytes() + 64 * bits; }
+    constexpr int code_bytes() const { return 64 * bits; }
+    constexpr int block_bytes() const { return scale_bytes() + code_bytes(); }
     constexpr std::size_t group_bytes() const {
         return static_cast<std::size_t>(head_bytes() + n_blocks() * block_bytes());
     }
@@ -37,11 +38,12 @@ struct BlockLayout {
 // nullptr for types that are not quantized.
 const BlockLayout* find_block_layout(DType dtype);
 
-// layout_panel of 16 rows for a type that has a BlockLayout.
+// 16 rows of a type that has a BlockLayout, n_cols columns of them, into panel `side` of a tile of `width` panels.
 void lay_out_blocks(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
-                    std::byte* panel);
+                    std::byte* tile, int width, int side);
 
-// Column `column` of row `lane`: dequantize_row's value, bit for bit.
-float read_resident_value(const BlockLayout& layout, const std::byte* panel, int lane, std::int64_t column);
+// Column `column` of the tile in row `lane` of panel `side`: dequantize_row's value, bit for bit.
+float read_resident_value(const BlockLayout& layout, const std::byte* tile, int width, int side, int lane,
+                          std::int64_t column);
 
 }  // namespace neox

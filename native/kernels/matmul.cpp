@@ -59,7 +59,7 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, c
     const bool has_epilogue = epilogue.bias || epilogue.residual || epilogue.activation != Activation::none;
     pool.parallel_for(static_cast<std::size_t>((n_panels + step - 1) / step), [&](std::size_t task, int) {
         const std::int64_t begin = static_cast<std::int64_t>(task) * step;
-        const MatmulArgs args{w.data, w.panel_bytes, begin, std::min(begin + step, n_panels), &x,
+        const MatmulArgs args{w.data, w.panel_bytes, n_panels, begin, std::min(begin + step, n_panels), &x,
                               y,      y_stride};
         product(args);
         if (has_epilogue) finish_panels(kernels, args, w.n_rows, epilogue);

@@ -103,13 +103,11 @@ void CpuWeights::upload(const Upload& slice) {
         if (!m || slice.row_begin % kPanelRows != 0)
             fail(ErrorCode::internal, "A slice of rows from ", slice.row_begin,
                  " cannot be laid out in panels.");
-        std::byte* panel = memory_.data() + (m->data - memory_.data()) +
-                           static_cast<std::size_t>(slice.row_begin / kPanelRows) * m->panel_bytes;
-        for (std::int64_t row = 0; row < slice.row_count; row += kPanelRows, panel += m->panel_bytes) {
-            const int n = static_cast<int>(std::min<std::int64_t>(kPanelRows, slice.row_count - row));
-            layout_panel(slice.dtype, slice.n_cols, slice.rows + static_cast<std::uint64_t>(row) * stride,
-                         stride, n, panel);
-        }
+        std::byte* data = memory_.data() + (m->data - memory_.data());
+        for (std::int64_t row = 0; row < slice.row_count; row += kPanelRows)
+            layout_panel(*m, data, (slice.row_begin + row) / kPanelRows,
+                         slice.rows + static_cast<std::uint64_t>(row) * stride, stride,
+                         static_cast<int>(std::min<std::int64_t>(kPanelRows, slice.row_count - row)));
     }
 }
 

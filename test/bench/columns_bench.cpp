@@ -32,15 +32,13 @@ double seconds_now(const ThreadPool& pool) {
 // the shortest time counts.
 std::array<double, kTokens.size()> measure(ThreadPool& pool, const Kernels& kernels, DType dtype,
                                            std::int64_t n_rows, std::int64_t n_cols, double seconds) {
-    const std::size_t panel_bytes = resident_panel_bytes(dtype, n_cols);
-    const auto n_panels = static_cast<std::size_t>(n_rows / 16);
+    ResidentMatrix w{dtype, n_rows, n_cols, resident_panel_bytes(dtype, n_cols), nullptr};
     const std::vector<std::byte> rows = random_blocks::rows(dtype, 16, n_cols, 1.0f, 1);
-    PageBuffer memory(panel_bytes * n_panels, "panels");
-    const std::size_t stride = row_bytes(dtype, static_cast<std::uint64_t>(n_cols));
-    layout_panel(dtype, n_cols, rows.data(), stride, 16, memory.data());
-    for (std::size_t i = 1; i < n_panels; ++i)
-        std::memcpy(memory.data() + i * panel_bytes, memory.data(), panel_bytes);
-    const ResidentMatrix w{dtype, n_rows, n_cols, panel_bytes, memory.data()};
+    PageBuffer memory(w.panel_bytes * static_cast<std::size_t>(w.n_panels()), "panels");
+    w.data = memory.data();
+    for (std::int64_t panel = 0; panel < w.n_panels(); ++panel)
+        layout_panel(w, memory.data(), panel, rows.data(),
+                     row_bytes(dtype, static_cast<std::uint64_t>(n_cols)), 16);
     std::vector<float> x(16 * static_cast<std::size_t>(n_cols)), y(16 * static_cast<std::size_t>(n_rows));
     for (std::size_t i = 0; i < x.size(); ++i)
         x[i] = static_cast<float>(i * 2654435761u % 1000) * 0.002f - 1.0f;

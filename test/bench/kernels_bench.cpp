@@ -43,17 +43,20 @@ struct Layers {
     std::vector<ResidentMatrix> matrices;
 };
 
-// Panels of random weights. A few of them over and over: the time does not depend on the values.
-void fill(ThreadPool& pool, DType dtype, std::int64_t n_cols, std::byte* panels, std::size_t n_panels) {
-    constexpr std::int64_t kPanels = 4;
-    const std::size_t panel_bytes = resident_panel_bytes(dtype, n_cols);
-    const std::size_t stride = row_bytes(dtype, static_cast<std::uint64_t>(n_cols));
-    const std::vector<std::byte> rows = random_blocks::rows(dtype, kPanels * 16, n_cols, 1.0f, 1);
-    std::vector<std::byte> made(kPanels * panel_bytes);
-    for (std::size_t i = 0; i < kPanels; ++i)
-        layout_panel(dtype, n_cols, rows.data() + i * 16 * stride, stride, 16, made.data() + i * panel_bytes);
-    pool.parallel_for(n_panels, [&](std::size_t i, int) {
-        std::memcpy(panels + i * panel_bytes, made.data() + i % kPanels * panel_bytes, panel_bytes);
+// Random weights. A slab over and over: the time does not depend on the values.
+void fill(ThreadPool& pool, const ResidentMatrix& matrix, std::byte* data) {
+    ResidentMatrix slab = matrix;
+    slab.n_rows = kSlabPanels * kPanelRows;
+    const std::size_t stride = row_bytes(matrix.dtype, static_cast<std::uint64_t>(matrix.n_cols));
+    const std::size_t slab_bytes = kSlabPanels * matrix.panel_bytes;
+    const std::vector<std::byte> rows =
+        random_blocks::rows(matrix.dtype, slab.n_rows, matrix.n_cols, 1.0f, 1);
+    std::vector<std::byte> made(slab_bytes);
+    for (int panel = 0; panel < kSlabPanels; ++panel)
+        layout_panel(slab, made.data(), panel, rows.data() + static_cast<std::size_t>(panel) * 16 * stride,
+                     stride, kPanelRows);
+    pool.parallel_for(static_cast<std::size_t>(matrix.n_panels() / kSlabPanels), [&](std::size_t i, int) {
+        std::memcpy(data + i * slab_bytes, made.data(), slab_bytes);
     });
 }
 
@@ -70,7 +73,7 @@ Layers make_layers(ThreadPool& pool, DType dtype) {
         for (const auto& shape : kShapes) {
             const ResidentMatrix matrix{dtype, shape.n_rows, shape.n_cols,
                                         resident_panel_bytes(dtype, shape.n_cols), at};
-            fill(pool, dtype, shape.n_cols, at, static_cast<std::size_t>(matrix.n_panels()));
+            fill(pool, matrix, at);
             layers.matrices.push_back(matrix);
             at += matrix.panel_bytes * static_cast<std::size_t>(matrix.n_panels());
         }

@@ -104,7 +104,8 @@ TEST(kernels_matmul_f32_equals_the_dequantized_matrix) {
 
 TEST(kernels_matmul_same_bits_however_cut) {
     each_pair([](DType dtype, Arithmetic arithmetic) {
-        constexpr int kRows = 97, kTokens = 14;
+        // A whole slab of panels, then a pair and a single one.
+        constexpr int kRows = 161, kTokens = 14, kPanels = 11;
         const std::int64_t n_cols =
             columns(dtype, 1792 / columns(dtype, 1));  // more than one chunk of blocks
         const Matrix m = make_matrix(dtype, kRows, n_cols, 9);
@@ -128,12 +129,13 @@ TEST(kernels_matmul_same_bits_however_cut) {
             ActivationBuffer buffer;
             const Activations view = buffer.prepare(pool, *kernels, arithmetic, x.data(), kTokens, n_cols);
             for (const int step : {1, 3, 7}) {
-                std::vector<float> y(kTokens * 112);
-                for (int panel = 0; panel < 7; panel += step)
-                    kernels->matmul(dtype, arithmetic)({m.panels.data(), m.view.panel_bytes, panel,
-                                                        std::min(panel + step, 7), &view, y.data(), 112});
+                std::vector<float> y(kTokens * 16 * kPanels);
+                for (int panel = 0; panel < kPanels; panel += step)
+                    kernels->matmul(dtype, arithmetic)({m.panels.data(), m.view.panel_bytes, kPanels, panel,
+                                                        std::min(panel + step, kPanels), &view, y.data(),
+                                                        16 * kPanels});
                 for (int token = 0; token < kTokens; ++token)
-                    CHECK(std::memcmp(&y[static_cast<std::size_t>(token) * 112],
+                    CHECK(std::memcmp(&y[static_cast<std::size_t>(token) * 16 * kPanels],
                                       &all[static_cast<std::size_t>(token) * kRows],
                                       kRows * sizeof(float)) == 0);
             }
@@ -179,23 +181,46 @@ TEST(kernels_matmul_nan_and_infinity_show) {
 }
 
 TEST(kernels_layout_keeps_every_row) {
-    const auto check_type = [](DType dtype, std::int64_t n_cols) {
-        const Matrix m = make_matrix(dtype, 21, n_cols, 17);
+    // 21 rows: a pair of panels; 165: a slab, then a pair and a single one.
+    const auto check_type = [](DType dtype, std::int64_t n_rows, std::int64_t n_cols) {
+        const Matrix m = make_matrix(dtype, n_rows, n_cols, 17);
         std::vector<float> row(static_cast<std::size_t>(n_cols));
-        for (std::int64_t i = 0; i < 21; ++i) {
+        for (std::int64_t i = 0; i < n_rows; ++i) {
             read_resident_row(m.view, i, row.data());
             CHECK(std::memcmp(row.data(), m.values.data() + i * n_cols, row.size() * sizeof(float)) == 0);
         }
         ResidentMatrix padded = m.view;
-        padded.n_rows = 32;
-        for (std::int64_t i = 21; i < 32; ++i) {
+        padded.n_rows = 16 * m.view.n_panels();
+        for (std::int64_t i = n_rows; i < padded.n_rows; ++i) {
             read_resident_row(padded, i, row.data());
             for (const float value : row) CHECK_EQ(value, 0.0f);
         }
-        CHECK_THROWS(read_resident_row(m.view, 21, row.data()), invalid_argument);
+        CHECK_THROWS(read_resident_row(m.view, n_rows, row.data()), invalid_argument);
     };
-    for (const DType dtype : kPlainTypes) check_type(dtype, 37);
-    for (const DType dtype : kQuantizedTypes) check_type(dtype, columns(dtype, 3));
+    for (const std::int64_t n_rows : {21, 165}) {
+        for (const DType dtype : kPlainTypes) check_type(dtype, n_rows, 256 + 37);
+        for (const DType dtype : kQuantizedTypes) check_type(dtype, n_rows, columns(dtype, 11));
+    }
+}
+
+// Tiles cover the matrix without gaps, in the order of slabs and columns.
+TEST(kernels_layout_is_one_stream) {
+    constexpr std::int64_t kCols = 600;  // two whole tiles and a short one
+    for (const std::int64_t n_panels : {1, 2, 7, 8, 11, 24}) {
+        const std::size_t panel_bytes = resident_panel_bytes(DType::F16, kCols);
+        std::size_t next = 0;
+        for (std::int64_t slab = 0; slab < n_panels; slab += kSlabPanels)
+            for (std::int64_t column = 0; column < kCols; column += kTileCols)
+                for (std::int64_t panel = slab; panel < std::min(slab + kSlabPanels, n_panels); ++panel) {
+                    const TilePlace place = place_tile(n_panels, kCols, panel_bytes, panel, column);
+                    CHECK_EQ(place.side, static_cast<int>(panel % 2));
+                    CHECK_EQ(place.width, panel - place.side + 1 < n_panels ? 2 : 1);
+                    if (place.side != 0) continue;
+                    CHECK_EQ(place.offset, next);
+                    next += static_cast<std::size_t>(place.width * std::min(kTileCols, kCols - column)) * 32;
+                }
+        CHECK_EQ(next, panel_bytes * static_cast<std::size_t>(n_panels));
+    }
 }
 
 // The file's bytes, but for scales of 6 bits that take a byte each.

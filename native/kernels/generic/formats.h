@@ -62,7 +62,7 @@ struct Codes3 {
     }
 };
 
-// Scales of a block, kSubs of them; `own` are the kBlockBytes that stand before the block's codes. d * integer is exact
+// Scales of a block, kSubs of them; `own` are its kBlockBytes of scales. d * integer is exact
 // in f32, since d has 11 bits and the integer at most 8.
 struct ScaleF16 {
     static constexpr int kBlocks = 1, kHeadBytes = 32, kBlockBytes = 0, kSubs = 1;
@@ -121,6 +121,11 @@ template <int kSubsOf, bool kHasMinOf> struct ScaleF32 {
     }
 };
 
+// Where the parts of a panel's block lie.
+struct BlockParts {
+    const std::byte *head, *scales, *codes;
+};
+
 template <class ScalesOf, class CodesOf, int kBitsOf, int kOffsetOf> struct Format {
     using Scales = ScalesOf;
     using Codes = CodesOf;
@@ -131,8 +136,12 @@ template <class ScalesOf, class CodesOf, int kBitsOf, int kOffsetOf> struct Form
     static constexpr int kBlockBytes = Scales::kBlockBytes + Codes::kBytes;
     static constexpr int kHeadBytes = Scales::kHeadBytes;
     static constexpr int kBytes = kHeadBytes + kBlocks * kBlockBytes;  // of a head and its blocks
-    static NEOX_INLINE U8x64 codes(const std::byte* own, int g) {
-        return Codes::codes(own + Scales::kBlockBytes, g);
+    // A block of panel `side` in a tile of `width` panels.
+    static NEOX_INLINE BlockParts at(const std::byte* tile, int width, int side, std::int64_t block) {
+        const std::byte* head = tile + block / kBlocks * width * kBytes;
+        const std::byte* own = head + width * (kHeadBytes + block % kBlocks * kBlockBytes);
+        return {head + side * kHeadBytes, own + side * Scales::kBlockBytes,
+                own + width * Scales::kBlockBytes + side * Codes::kBytes};
     }
 };
 
@@ -147,6 +156,44 @@ using FormatQ4_K = Format<ScaleMinInt, Codes4, 4, 0>;
 using FormatQ5_K = Format<ScaleMinInt, Codes5, 5, 0>;
 using FormatQ6_K = Format<HalfScaleInt, Codes6, 6, 32>;
 using FormatIQ4_NL = Format<ScaleF16, CodesIq4, 8, 128>;
+
+// A tile of the resident layout (kernels/layout.h) and which of its panels are wanted.
+struct Tile {
+    const std::byte* data;
+    int width;            // panels that alternate in it
+    int side;             // the first one wanted
+    int n_panels;         // how many are wanted
+    std::int64_t panel;   // the first one's number in the matrix
+    std::int64_t column;  // the first of n_cols
+    std::int64_t n_cols;
+};
+
+// The tile that holds the columns from `column`, a multiple of kTileCols, on of a panel, with all panels from this one on.
+NEOX_INLINE Tile tile_of(const MatmulArgs& args, std::int64_t panel, std::int64_t column) {
+    const std::int64_t n_cols = args.x->n_cols, n = n_cols - column < kTileCols ? n_cols - column : kTileCols;
+    const TilePlace place = place_tile(args.n_panels, n_cols, args.panel_bytes, panel, column);
+    return {args.weights + place.offset, place.width, place.side, place.width - place.side, panel, column, n};
+}
+
+// The tiles of the panels that `args` names, in the order of memory: begin(column, n_cols) before those of the same
+// columns of a slab, then visit(tile) for each.
+template <class Begin, class Visit>
+NEOX_INLINE void for_each_tile(const MatmulArgs& args, Begin&& begin, Visit&& visit) {
+    const std::int64_t n_cols = args.x->n_cols;
+    for (std::int64_t slab = args.panel_begin, next; slab < args.panel_end; slab = next) {
+        next = (slab / kSlabPanels + 1) * kSlabPanels;
+        if (next > args.panel_end) next = args.panel_end;
+        for (std::int64_t column = 0; column < n_cols; column += kTileCols) {
+            begin(column, n_cols - column < kTileCols ? n_cols - column : kTileCols);
+            for (std::int64_t panel = slab; panel < next;) {
+                Tile tile = tile_of(args, panel, column);
+                if (next - panel < tile.n_panels) tile.n_panels = static_cast<int>(next - panel);
+                visit(tile);
+                panel += tile.n_panels;
+            }
+        }
+    }
+}
 
 // visit(Format{}) for a quantized type, else nullptr.
 template <class Visit> MatmulFn for_format(DType weights, Visit visit) {

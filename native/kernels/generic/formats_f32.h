@@ -4,17 +4,18 @@
 
 namespace neox::NEOX_ISA {
 
-// Readers yield the weights of one panel: load(k) gives column k of 16 rows.
+// Readers yield the weights of one panel of a tile: load(k) gives column k of 16 rows.
 template <class LoadOne, int kBytes> struct ReadPlain {
     static constexpr bool kIsQuantized = false;
-    static constexpr int kColumnBytes = 16 * kBytes;
     static constexpr bool kIsPrefetched = LoadOne::kIsPrefetched;
-    const std::byte* panel;
-    NEOX_INLINE F32x16 load(std::int64_t k) const { return LoadOne::from(panel + kColumnBytes * k); }
+    const std::byte* first;  // this panel's column 0
+    std::int64_t step;       // bytes to the next column
+    ReadPlain(const Tile& tile, int side)
+        : first(tile.data + 16 * kBytes * side), step(16 * kBytes * tile.width) {}
+    NEOX_INLINE F32x16 load(std::int64_t k) const { return LoadOne::from(first + step * k); }
     NEOX_INLINE void prefetch_ahead(std::int64_t k) const {
         if constexpr (kIsPrefetched)
-            for (int i = 0; i < 32 * kColumnBytes; i += 64)
-                prefetch(panel + kColumnBytes * k + kPrefetchBytes + i);
+            for (int i = 0; i < 32; ++i) prefetch(first + step * (k + i) + kPrefetchBytes);
     }
 };
 struct LoadF32 {
@@ -47,22 +48,22 @@ struct ReadUnpacked {
 // Quantized weights as they are: load(k, g, w) gives the columns of group g of the block that begins at column k.
 template <class Format> struct ReadQuantized {
     static constexpr bool kIsQuantized = true;
-    const std::byte* panel;
+    const std::byte* tile;
+    int width, side;
+    ReadQuantized(const Tile& from, int of_side) : tile(from.data), width(from.width), side(of_side) {}
     NEOX_INLINE void load(std::int64_t k, int g, F32x16* w) const {
         using Scales = typename Format::Scales;
-        const std::int64_t b = k / 32;
-        const std::byte* head = panel + b / Format::kBlocks * Format::kBytes;
-        const std::byte* own = head + Format::kHeadBytes + b % Format::kBlocks * Format::kBlockBytes;
+        const BlockParts parts = Format::at(tile, width, side, k / 32);
         const int s = g / (8 / Format::kSubs);
-        const F32x16 scale = Scales::scale(head, own, s);
+        const F32x16 scale = Scales::scale(parts.head, parts.scales, s);
         const I32x16 byte = broadcast(255), offset = broadcast(Format::kOffset);
-        const I32x16 codes = as_i32(Format::codes(own, g));
+        const I32x16 codes = as_i32(Format::Codes::codes(parts.codes, g));
         const I32x16 columns[4] = {codes, shift_right<8>(codes), shift_right<16>(codes),
                                    shift_right<24>(codes)};
         NEOX_UNROLL
         for (int j = 0; j < 4; ++j) {
             w[j] = mul(scale, to_f32(sub(bit_and(columns[j], byte), offset)));
-            if constexpr (Format::kHasMin) w[j] = add(w[j], Scales::min(head, own, s));
+            if constexpr (Format::kHasMin) w[j] = add(w[j], Scales::min(parts.head, parts.scales, s));
         }
     }
 };

@@ -10,26 +10,25 @@
 
 namespace neox::NEOX_ISA {
 
-// Columns that are unpacked at once and then met by all tokens: 88 KiB for two panels, which stay in the second-level
-// cache and fit into a small thread's stack. A multiple of 32.
-inline constexpr std::int64_t kBf16Chunk = 1408;
+// Columns that are unpacked at once and then met by all tokens: 96 KiB for two panels, which stay in the second-level
+// cache and fit into a small thread's stack. Whole tiles.
+inline constexpr std::int64_t kBf16Chunk = 6 * kTileCols;
 inline constexpr int kBf16Panels = 2;
 inline constexpr int kBf16Rows = 16 * kBf16Panels;
 
-// Columns [begin, begin + n) of a panel that has n_cols, as [pair of columns][kBf16Rows], this panel's 16 rows at `to`.
-using UnpackBf16 = void (*)(const std::byte* panel, std::int64_t begin, std::int64_t n, std::uint32_t* to);
+// The columns of a tile's panel, as [pair of columns][kBf16Rows], this panel's 16 rows at `to`.
+using UnpackBf16 = void (*)(const Tile& tile, std::uint32_t* to);
 
-template <class Reader>
-void unpack_bf16_plain(const std::byte* panel, std::int64_t begin, std::int64_t n, std::uint32_t* to) {
-    const Reader reader{panel + begin * Reader::kColumnBytes};
-    for (std::int64_t k = 0; k < n; k += 2, to += kBf16Rows)
-        store_pairs(to, bf16_pairs(reader.load(k), k + 1 < n ? reader.load(k + 1) : broadcast(0.0f)));
+template <class Reader> void unpack_bf16_plain(const Tile& tile, std::uint32_t* to) {
+    const Reader reader(tile, tile.side);
+    for (std::int64_t k = 0; k < tile.n_cols; k += 2, to += kBf16Rows)
+        store_pairs(to,
+                    bf16_pairs(reader.load(k), k + 1 < tile.n_cols ? reader.load(k + 1) : broadcast(0.0f)));
 }
 
-template <class Format>
-void unpack_bf16_quantized(const std::byte* panel, std::int64_t begin, std::int64_t n, std::uint32_t* to) {
-    const ReadQuantized<Format> reader{panel};
-    for (std::int64_t k = begin; k < begin + n; k += 32) {
+template <class Format> void unpack_bf16_quantized(const Tile& tile, std::uint32_t* to) {
+    const ReadQuantized<Format> reader(tile, tile.side);
+    for (std::int64_t k = 0; k < tile.n_cols; k += 32) {
         NEOX_UNROLL
         for (int g = 0; g < 8; ++g, to += 2 * kBf16Rows) {
             F32x16 w[4];
@@ -83,9 +82,10 @@ void matmul_bf16(const MatmulArgs& args, UnpackBf16 unpack) {
             const std::int64_t n = x.n_cols - begin < kBf16Chunk ? x.n_cols - begin : kBf16Chunk;
             const std::int64_t n_pairs = (n + 1) / 2;
             // A panel that is not there stands in by the one that is.
-            for (int p = 0; p < kBf16Panels; ++p)
-                unpack(args.weights + static_cast<std::size_t>(panel + p % n_panels) * args.panel_bytes,
-                       begin, n, weights + 16 * p);
+            for (std::int64_t column = begin; column < begin + n; column += kTileCols)
+                for (int p = 0; p < kBf16Panels; ++p)
+                    unpack(tile_of(args, panel + p % n_panels, column),
+                           weights + (column - begin) / 2 * kBf16Rows + 16 * p);
             const std::uint32_t* tile = x.bf16 + begin / 2 * kBf16Tokens;
             for (int token = 0; token < x.n_tokens; token += kBf16Tokens, tile += tile_size) {
                 float* y = args.y + token * args.y_stride + 16 * panel;

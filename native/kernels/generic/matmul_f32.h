@@ -8,9 +8,6 @@
 
 namespace neox::NEOX_ISA {
 
-// Columns that all tokens pass over before the next ones: 32 KiB of f32 weights, or 16 KiB unpacked.
-inline constexpr std::int64_t kF32Chunk = 512, kUnpackedChunk = 256;
-
 // One panel times kTokens tokens over n columns; `y` belongs to the first token. The totals start from 0 when
 // is_first, else from y.
 template <class Reader, int kTokens>
@@ -74,9 +71,8 @@ void f32_tiles(const Reader& reader, std::int64_t n, const float* x, std::int64_
     }
 }
 
-// n columns of a quantized panel, whole heads, as floats.
-template <class Format> void unpack_f32(const std::byte* panel, std::int64_t n, float* weights) {
-    const ReadQuantized<Format> reader{panel};
+// n columns, whole heads, as floats.
+template <class Format> void unpack_f32(const ReadQuantized<Format>& reader, std::int64_t n, float* weights) {
     for (std::int64_t k = 0; k < n; k += 32) {
         NEOX_UNROLL
         for (int g = 0; g < 8; ++g) {
@@ -88,39 +84,41 @@ template <class Format> void unpack_f32(const std::byte* panel, std::int64_t n, 
     }
 }
 
+// visit(tile, side, y of the first token) for each panel.
+template <class Visit> NEOX_INLINE void for_each_f32_panel(const MatmulArgs& args, Visit&& visit) {
+    for_each_tile(
+        args, [](std::int64_t, std::int64_t) {},
+        [&](const Tile& tile) {
+            for (int p = 0; p < tile.n_panels; ++p)
+                visit(tile, tile.side + p, args.y + 16 * (tile.panel + p));
+        });
+}
+
 // Plain weights are converted in registers each time.
 template <class Reader> void matmul_f32(const MatmulArgs& args) {
     const Activations& x = *args.x;
-    const std::int64_t chunk = x.n_tokens <= kF32Tokens ? x.n_cols : kF32Chunk;
-    for (std::int64_t panel = args.panel_begin; panel < args.panel_end; ++panel) {
-        const std::byte* weights = args.weights + static_cast<std::size_t>(panel) * args.panel_bytes;
-        for (std::int64_t begin = 0; begin < x.n_cols; begin += chunk) {
-            const std::int64_t n = x.n_cols - begin < chunk ? x.n_cols - begin : chunk;
-            f32_tiles(Reader{weights + begin * Reader::kColumnBytes}, n, x.f32 + begin, x.n_cols, x.n_tokens,
-                      args.y + 16 * panel, args.y_stride, begin == 0);
-        }
-    }
+    for_each_f32_panel(args, [&](const Tile& tile, int side, float* y) {
+        f32_tiles(Reader(tile, side), tile.n_cols, x.f32 + tile.column, x.n_cols, x.n_tokens, y,
+                  args.y_stride, tile.column == 0);
+    });
 }
 
 // Quantized weights are unpacked once for all tokens where several tiles use them.
 template <class Format> void matmul_f32_quantized(const MatmulArgs& args) {
     const Activations& x = *args.x;
-    alignas(64) float weights[16 * kUnpackedChunk];
-    for (std::int64_t panel = args.panel_begin; panel < args.panel_end; ++panel) {
-        const std::byte* from = args.weights + static_cast<std::size_t>(panel) * args.panel_bytes;
-        float* y = args.y + 16 * panel;
+    alignas(64) float weights[16 * kTileCols];
+    for_each_f32_panel(args, [&](const Tile& tile, int side, float* y) {
+        const ReadQuantized<Format> reader(tile, side);
+        const float* from = x.f32 + tile.column;
+        const bool is_first = tile.column == 0;
         if (x.n_tokens <= kF32Tokens) {
-            f32_tiles(ReadQuantized<Format>{from}, x.n_cols, x.f32, x.n_cols, x.n_tokens, y, args.y_stride,
-                      true);
-            continue;
+            f32_tiles(reader, tile.n_cols, from, x.n_cols, x.n_tokens, y, args.y_stride, is_first);
+        } else {
+            unpack_f32(reader, tile.n_cols, weights);
+            f32_tiles(ReadUnpacked{weights}, tile.n_cols, from, x.n_cols, x.n_tokens, y, args.y_stride,
+                      is_first);
         }
-        for (std::int64_t begin = 0; begin < x.n_cols; begin += kUnpackedChunk) {
-            const std::int64_t n = x.n_cols - begin < kUnpackedChunk ? x.n_cols - begin : kUnpackedChunk;
-            unpack_f32<Format>(from + begin / (32 * Format::kBlocks) * Format::kBytes, n, weights);
-            f32_tiles(ReadUnpacked{weights}, n, x.f32 + begin, x.n_cols, x.n_tokens, y, args.y_stride,
-                      begin == 0);
-        }
-    }
+    });
 }
 
 MatmulFn find_matmul_f32(DType weights) {

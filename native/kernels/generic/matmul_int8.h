@@ -50,8 +50,7 @@ void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
             total[p][t] = is_first ? broadcast(0.0f) : load(y + t * y_stride + 16 * p);
     }
     for (std::int64_t b = 0; b < n_blocks; ++b) {
-        const std::byte* head = panel + b / Format::kBlocks * Format::kBytes;
-        const std::byte* own = head + Format::kHeadBytes + b % Format::kBlocks * Format::kBlockBytes;
+        const BlockParts parts = Format::at(panel, 1, 0, b);
         NEOX_UNROLL
         for (int s = 0; s < kSubs; ++s) {
             typename Dot::Sum sum[kPanels][kTokens];
@@ -67,7 +66,7 @@ void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
                 typename Dot::Weights w[kPanels];
                 NEOX_UNROLL
                 for (int p = 0; p < kPanels; ++p)
-                    w[p] = Dot::prepare(Format::codes(own + p * panel_bytes, g));
+                    w[p] = Dot::prepare(Format::Codes::codes(parts.codes + p * panel_bytes, g));
                 NEOX_UNROLL
                 for (int t = 0; t < kTokens; ++t) {
                     const X4 value = broadcast_x4(x.values + t * x.stride + 32 * b + 4 * g);
@@ -77,7 +76,7 @@ void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
             }
             NEOX_UNROLL
             for (int p = 0; p < kPanels; ++p) {
-                const F32x16 weight_scale = Scales::scale(head + p * panel_bytes, own + p * panel_bytes, s);
+                const F32x16 weight_scale = Scales::scale(parts.head + p * panel_bytes, parts.scales, s);
                 NEOX_UNROLL
                 for (int t = 0; t < kTokens; ++t) {
                     const I32x16 result = Dot::finish(sum[p][t], start[t][kSubs * b + s]);
@@ -85,7 +84,7 @@ void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
                     total[p][t] = fma(to_f32(result), scale, total[p][t]);
                 }
                 if constexpr (Format::kHasMin) {
-                    const F32x16 min = Scales::min(head + p * panel_bytes, own + p * panel_bytes, s);
+                    const F32x16 min = Scales::min(parts.head + p * panel_bytes, parts.scales, s);
                     NEOX_UNROLL
                     for (int t = 0; t < kTokens; ++t)
                         total[p][t] = fma(min, broadcast(min_factor[t][kSubs * b + s]), total[p][t]);
@@ -129,69 +128,53 @@ void int8_tiles(const std::byte* panel, std::size_t panel_bytes, std::int64_t bl
     }
 }
 
-// Scales and minima in f32, a byte for every code: what the tiles read when many tokens share the unpacking.
+// Scales and minima in f32, a byte for every code: what the tiles read.
 template <class From>
 using Unpacked = Format<ScaleF32<From::kSubs, From::kHasMin>, Codes8, From::kBits, From::kOffset>;
 
-template <class From> void unpack_int8(const std::byte* from, std::int64_t n_blocks, std::byte* to) {
+template <class From> void unpack_int8(const Tile& tile, std::byte* to) {
     using Scales = typename From::Scales;
     constexpr int kVectors = From::Codes::kVectors, kSubs = From::kSubs;
-    for (std::int64_t b = 0; b < n_blocks; ++b, to += Unpacked<From>::kBytes) {
-        const std::byte* head = from + b / From::kBlocks * From::kBytes;
-        const std::byte* own = head + From::kHeadBytes + b % From::kBlocks * From::kBlockBytes;
+    for (std::int64_t b = 0; b < tile.n_cols / 32; ++b, to += Unpacked<From>::kBytes) {
+        const BlockParts parts = From::at(tile.data, tile.width, tile.side, b);
         float* scales = reinterpret_cast<float*>(to);
         NEOX_UNROLL
         for (int s = 0; s < kSubs; ++s) {
-            store(scales + 16 * s, Scales::scale(head, own, s));
-            if constexpr (From::kHasMin) store(scales + 16 * (kSubs + s), Scales::min(head, own, s));
+            store(scales + 16 * s, Scales::scale(parts.head, parts.scales, s));
+            if constexpr (From::kHasMin)
+                store(scales + 16 * (kSubs + s), Scales::min(parts.head, parts.scales, s));
         }
         NEOX_UNROLL
         for (int i = 0; i < 8; ++i) {
             const int g = i % (8 / kVectors) * kVectors + i / (8 / kVectors);
-            store(to + Unpacked<From>::kHeadBytes + 64 * g, From::codes(own, g));
+            store(to + Unpacked<From>::kHeadBytes + 64 * g, From::Codes::codes(parts.codes, g));
         }
     }
 }
 
-template <class From, int kPanels> void int8_unpacked_panels(const MatmulArgs& args, std::int64_t panel) {
+// The weights of kPanels panels are unpacked once for all tokens.
+template <class From, int kPanels> void int8_panels(const MatmulArgs& args, std::int64_t panel) {
     constexpr std::size_t kChunkBytes = kInt8Chunk * Unpacked<From>::kBytes;
     alignas(64) std::byte chunk[kPanels * kChunkBytes];
-    const std::int64_t n_blocks = args.x->n_cols / 32;
+    const std::int64_t n_cols = args.x->n_cols, n_blocks = n_cols / 32;
     for (std::int64_t block = 0; block < n_blocks; block += kInt8Chunk) {
         const std::int64_t n = n_blocks - block < kInt8Chunk ? n_blocks - block : kInt8Chunk;
-        for (int p = 0; p < kPanels; ++p) {
-            const std::byte* from = args.weights + static_cast<std::size_t>(panel + p) * args.panel_bytes;
-            unpack_int8<From>(from + block / From::kBlocks * From::kBytes, n,
-                              chunk + static_cast<std::size_t>(p) * kChunkBytes);
-        }
+        for (std::int64_t b = 0; b < n; b += kTileCols / 32)
+            for (int p = 0; p < kPanels; ++p) {
+                unpack_int8<From>(tile_of(args, panel + p, 32 * (block + b)),
+                                  chunk + static_cast<std::size_t>(p) * kChunkBytes +
+                                      static_cast<std::size_t>(b) * Unpacked<From>::kBytes);
+            }
         int8_tiles<Unpacked<From>, kPanels, kInt8Tokens>(chunk, kChunkBytes, block, n, *args.x,
                                                          args.y + 16 * panel, args.y_stride);
     }
 }
 
-// kPanels panels, their weights split in registers.
-template <class Format, int kPanels, int kTokens>
-void int8_panels(const MatmulArgs& args, std::int64_t panel) {
-    const std::byte* weights = args.weights + static_cast<std::size_t>(panel) * args.panel_bytes;
-    const std::int64_t n_blocks = args.x->n_cols / 32;
-    for (std::int64_t block = 0; block < n_blocks; block += kInt8Chunk) {
-        const std::int64_t n = n_blocks - block < kInt8Chunk ? n_blocks - block : kInt8Chunk;
-        int8_tiles<Format, kPanels, kTokens>(weights + block / Format::kBlocks * Format::kBytes,
-                                             args.panel_bytes, block, n, *args.x, args.y + 16 * panel,
-                                             args.y_stride);
-    }
-}
-
-// Weights are split in registers where up to two tiles cover all tokens, else unpacked once.
 template <class Format> void matmul_int8(const MatmulArgs& args) {
     std::int64_t panel = args.panel_begin;
-    if (args.x->n_tokens <= 2 * kInt8Tokens) {
-        for (; panel < args.panel_end; ++panel) int8_panels<Format, 1, kInt8Tokens>(args, panel);
-        return;
-    }
     for (; panel + kTilePanels <= args.panel_end; panel += kTilePanels)
-        int8_unpacked_panels<Format, kTilePanels>(args, panel);
-    for (; panel < args.panel_end; ++panel) int8_unpacked_panels<Format, 1>(args, panel);
+        int8_panels<Format, kTilePanels>(args, panel);
+    for (; panel < args.panel_end; ++panel) int8_panels<Format, 1>(args, panel);
 }
 
 MatmulFn find_matmul_int8(DType weights) {

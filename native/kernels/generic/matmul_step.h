@@ -10,51 +10,51 @@
 
 namespace neox::NEOX_ISA {
 
-// Blocks that are unpacked at once, a multiple of the 8 that share a head in the K types: half a row of 2816 columns,
-// about 28 KiB a panel.
-inline constexpr std::int64_t kStepChunk = 48;
-// Columns from which one token's activations crowd the first-level cache.
-inline constexpr std::int64_t kLongRow = 8192;
+// Most tokens that go through a slab together; a step has no more in practice.
+inline constexpr int kStepBatch = 16;
+inline constexpr int kTileBlocks = static_cast<int>(kTileCols / kQuantBlock);
 
-// Up to kStepChunk blocks of the activations of a few tokens.
-struct StepTokens {
-    const std::int8_t* high;
-    const std::int8_t* low;
-    std::int64_t stride;
-    const float* scale;
-    const std::int32_t* sum;  // two of each block
-    std::int64_t block_stride;
+// What the columns of a tile need of one token.
+struct StepStart {
+    std::int32_t start[2 * kTileBlocks];  // where each scale's sum of the low plane starts
+    float min_factor[2 * kTileBlocks];    // what its minimum is multiplied by
 };
 
-// kPanels panels times kTokens tokens over n_blocks; `y` belongs to the first panel and token. The totals
-// start from 0 when is_first, else from y.
+template <class Format>
+NEOX_INLINE void prepare_start(const Activations& x, std::int64_t token, std::int64_t column, std::int64_t n,
+                               StepStart& to) {
+    const std::int64_t block = (token * x.n_cols + column) / 32;
+    const std::int32_t* sums = x.sum + 2 * block;
+    for (std::int64_t i = 0; i < Format::kSubs * n / 32; ++i) {
+        const std::int32_t sum = Format::kSubs == 2 ? sums[i] : sums[2 * i] + sums[2 * i + 1];
+        to.start[i] = -Format::Dot::kOffset * sum;
+        if constexpr (Format::kHasMin)
+            to.min_factor[i] = x.scale[block + i / Format::kSubs] * static_cast<float>(sum);
+    }
+}
+
+// kPanels panels of a tile times kTokens tokens from `token` on; `y` is the first panel's of token 0. The totals start
+// from 0 in the first tile of a row, else from y.
 template <class Format, int kPanels, int kTokens>
-void step_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_blocks, const StepTokens& x,
-               float* y, std::int64_t y_stride, bool is_first) {
+void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t token, const StepStart* starts,
+               float* y, std::int64_t y_stride) {
     using Dot = typename Format::Dot;
     using Scales = typename Format::Scales;
     constexpr int kSubs = Format::kSubs, kVectors = Format::Codes::kVectors;
-    std::int32_t start[kTokens][kSubs * kStepChunk];
-    float min_factor[kTokens][Format::kHasMin ? kSubs * kStepChunk : 1];
-    for (int t = 0; t < kTokens; ++t) {
-        const std::int32_t* sums = x.sum + t * 2 * x.block_stride;
-        const float* scales = x.scale + t * x.block_stride;
-        for (std::int64_t i = 0; i < kSubs * n_blocks; ++i) {
-            const std::int32_t sum = kSubs == 2 ? sums[i] : sums[2 * i] + sums[2 * i + 1];
-            start[t][i] = -Dot::kOffset * sum;
-            if constexpr (Format::kHasMin) min_factor[t][i] = scales[i / kSubs] * static_cast<float>(sum);
-        }
-    }
+    const std::int8_t *lows = x.low + token * x.n_cols + tile.column,
+                      *highs = x.high + token * x.n_cols + tile.column;
+    const float* scales = x.scale + (token * x.n_cols + tile.column) / 32;
+    y += token * y_stride;
+    starts += token % kStepBatch;
     F32x16 total[kPanels][kTokens];
     NEOX_UNROLL
     for (int p = 0; p < kPanels; ++p) {
         NEOX_UNROLL
         for (int t = 0; t < kTokens; ++t)
-            total[p][t] = is_first ? broadcast(0.0f) : load(y + t * y_stride + 16 * p);
+            total[p][t] = tile.column == 0 ? broadcast(0.0f) : load(y + t * y_stride + 16 * p);
     }
-    for (std::int64_t b = 0; b < n_blocks; ++b) {
-        const std::byte* head = panel + b / Format::kBlocks * Format::kBytes;
-        const std::byte* own = head + Format::kHeadBytes + b % Format::kBlocks * Format::kBlockBytes;
+    for (std::int64_t b = 0; b < tile.n_cols / 32; ++b) {
+        const BlockParts parts = Format::at(tile.data, tile.width, side, b);
         NEOX_UNROLL
         for (int s = 0; s < kSubs; ++s) {
             typename Dot::Sum sum[kPanels][kTokens], sum_high[kPanels][kTokens];
@@ -62,7 +62,7 @@ void step_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
             for (int t = 0; t < kTokens; ++t) {
                 NEOX_UNROLL
                 for (int p = 0; p < kPanels; ++p) {
-                    sum[p][t] = Dot::start(start[t][kSubs * b + s]);
+                    sum[p][t] = Dot::start(starts[t].start[kSubs * b + s]);
                     sum_high[p][t] = Dot::start(0);
                 }
             }
@@ -73,11 +73,11 @@ void step_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
                 typename Dot::Weights w[kPanels];
                 NEOX_UNROLL
                 for (int p = 0; p < kPanels; ++p)
-                    w[p] = Dot::prepare(Format::codes(own + p * panel_bytes, g));
+                    w[p] = Dot::prepare(Format::Codes::codes(parts.codes + p * Format::Codes::kBytes, g));
                 NEOX_UNROLL
                 for (int t = 0; t < kTokens; ++t) {
-                    const std::int64_t at = t * x.stride + 32 * b + 4 * g;
-                    const X4 low = broadcast_x4(x.low + at), high = broadcast_x4(x.high + at);
+                    const std::int64_t at = t * x.n_cols + 32 * b + 4 * g;
+                    const X4 low = broadcast_x4(lows + at), high = broadcast_x4(highs + at);
                     NEOX_UNROLL
                     for (int p = 0; p < kPanels; ++p) {
                         sum[p][t] = Dot::add(sum[p][t], w[p], low);
@@ -87,19 +87,21 @@ void step_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
             }
             NEOX_UNROLL
             for (int p = 0; p < kPanels; ++p) {
-                const F32x16 weight_scale = Scales::scale(head + p * panel_bytes, own + p * panel_bytes, s);
+                const std::byte* head = parts.head + p * Format::kHeadBytes;
+                const std::byte* own = parts.scales + p * Scales::kBlockBytes;
+                const F32x16 weight_scale = Scales::scale(head, own, s);
                 NEOX_UNROLL
                 for (int t = 0; t < kTokens; ++t) {
-                    const I32x16 result = add(Dot::finish(sum[p][t], start[t][kSubs * b + s]),
+                    const I32x16 result = add(Dot::finish(sum[p][t], starts[t].start[kSubs * b + s]),
                                               shift_left<7>(Dot::finish(sum_high[p][t], 0)));
-                    const F32x16 scale = mul(weight_scale, broadcast(x.scale[t * x.block_stride + b]));
+                    const F32x16 scale = mul(weight_scale, broadcast(scales[t * (x.n_cols / 32) + b]));
                     total[p][t] = fma(to_f32(result), scale, total[p][t]);
                 }
                 if constexpr (Format::kHasMin) {
-                    const F32x16 min = Scales::min(head + p * panel_bytes, own + p * panel_bytes, s);
+                    const F32x16 min = Scales::min(head, own, s);
                     NEOX_UNROLL
                     for (int t = 0; t < kTokens; ++t)
-                        total[p][t] = fma(min, broadcast(min_factor[t][kSubs * b + s]), total[p][t]);
+                        total[p][t] = fma(min, broadcast(starts[t].min_factor[kSubs * b + s]), total[p][t]);
                 }
             }
         }
@@ -111,61 +113,48 @@ void step_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
     }
 }
 
-template <class Format, int kPanels, int kTokens>
-NEOX_INLINE void step_tile_of(std::int64_t n_tokens, const std::byte* panel, std::size_t panel_bytes,
-                              std::int64_t n_blocks, const StepTokens& x, float* y, std::int64_t y_stride,
-                              bool is_first) {
+template <class Format, int kPanels, int kTokens = kStepTokens>
+NEOX_INLINE void step_tile_of(std::int64_t n_tokens, const Tile& tile, int side, const Activations& x,
+                              std::int64_t token, const StepStart* starts, float* y, std::int64_t y_stride) {
     if (n_tokens == kTokens) {
-        step_tile<Format, kPanels, kTokens>(panel, panel_bytes, n_blocks, x, y, y_stride, is_first);
+        step_tile<Format, kPanels, kTokens>(tile, side, x, token, starts, y, y_stride);
     } else if constexpr (kTokens > 1) {
-        step_tile_of<Format, kPanels, kTokens - 1>(n_tokens, panel, panel_bytes, n_blocks, x, y, y_stride,
-                                                   is_first);
+        step_tile_of<Format, kPanels, kTokens - 1>(n_tokens, tile, side, x, token, starts, y, y_stride);
     }
 }
 
-// All tokens for the blocks from `block` on: as few tiles as possible, as even as possible, of up to kTokens.
-template <class Format, int kPanels, int kTokens>
-void step_tiles(const std::byte* panel, std::size_t panel_bytes, std::int64_t block, std::int64_t n_blocks,
-                const Activations& x, float* y, std::int64_t y_stride) {
-    const std::int64_t block_stride = x.n_cols / 32;
-    std::int64_t token = 0;
-    for (std::int64_t n_tiles = (x.n_tokens + kTokens - 1) / kTokens; n_tiles > 0; --n_tiles) {
-        const std::int64_t n = (x.n_tokens - token + n_tiles - 1) / n_tiles;
-        const std::int64_t at = token * x.n_cols + 32 * block, scale_at = token * block_stride + block;
-        const StepTokens tokens{x.high + at,        x.low + at,           x.n_cols,
-                                x.scale + scale_at, x.sum + 2 * scale_at, block_stride};
-        step_tile_of<Format, kPanels, kTokens>(n, panel, panel_bytes, n_blocks, tokens, y + token * y_stride,
-                                               y_stride, block == 0);
-        token += n;
+// kPanels panels of a tile, tokens [begin, end): as few passes as possible, as even as possible. The first reads the
+// tile from memory, the others from the first-level cache.
+template <class Format, int kPanels>
+void step_panels(const Tile& tile, int side, const Activations& x, std::int64_t begin, std::int64_t end,
+                 const StepStart* starts, float* y, std::int64_t y_stride) {
+    for (std::int64_t passes = (end - begin + kStepTokens - 1) / kStepTokens; passes > 0; --passes) {
+        const std::int64_t n = (end - begin + passes - 1) / passes;
+        step_tile_of<Format, kPanels>(n, tile, side, x, begin, starts, y, y_stride);
+        begin += n;
     }
 }
 
-// kPanels panels, their weights split in registers.
-template <class Format, int kPanels, int kTokens>
-void step_panels(const MatmulArgs& args, std::int64_t panel) {
-    const std::byte* weights = args.weights + static_cast<std::size_t>(panel) * args.panel_bytes;
-    const std::int64_t n_blocks = args.x->n_cols / 32;
-    for (std::int64_t block = 0; block < n_blocks; block += kStepChunk) {
-        const std::int64_t n = n_blocks - block < kStepChunk ? n_blocks - block : kStepChunk;
-        step_tiles<Format, kPanels, kTokens>(weights + block / Format::kBlocks * Format::kBytes,
-                                             args.panel_bytes, block, n, *args.x, args.y + 16 * panel,
-                                             args.y_stride);
-    }
-}
-
-// A step of one token reads panels one by one, a single stream, except for long rows: their activations do not stay in
-// the first-level cache beside the stream, and two panels at a time read them half as often. A step of several takes
-// kStepPanels at a time where there are registers for them.
 template <class Format> void matmul_step(const MatmulArgs& args) {
-    std::int64_t panel = args.panel_begin;
-    if (args.x->n_tokens == 1 && args.x->n_cols >= kLongRow)
-        for (; panel + 2 <= args.panel_end; panel += 2) step_panels<Format, 2, 1>(args, panel);
-    if constexpr (kStepPanels > 1) {
-        if (args.x->n_tokens > 1)
-            for (; panel + kStepPanels <= args.panel_end; panel += kStepPanels)
-                step_panels<Format, kStepPanels, kStepTokens>(args, panel);
+    const Activations& x = *args.x;
+    StepStart starts[kStepBatch];
+    for (std::int64_t token = 0; token < x.n_tokens; token += kStepBatch) {
+        const std::int64_t end = x.n_tokens - token < kStepBatch ? x.n_tokens : token + kStepBatch;
+        const auto begin_columns = [&](std::int64_t column, std::int64_t n) {
+            for (std::int64_t t = token; t < end; ++t)
+                prepare_start<Format>(x, t, column, n, starts[t - token]);
+        };
+        for_each_tile(args, begin_columns, [&](const Tile& tile) {
+            int p = 0;
+            for (; p + kStepPanels <= tile.n_panels; p += kStepPanels)
+                step_panels<Format, kStepPanels>(tile, tile.side + p, x, token, end, starts,
+                                                 args.y + 16 * (tile.panel + p), args.y_stride);
+            if constexpr (kStepPanels > 1)
+                for (; p < tile.n_panels; ++p)
+                    step_panels<Format, 1>(tile, tile.side + p, x, token, end, starts,
+                                           args.y + 16 * (tile.panel + p), args.y_stride);
+        });
     }
-    for (; panel < args.panel_end; ++panel) step_panels<Format, 1, kInt8Tokens>(args, panel);
 }
 
 MatmulFn find_matmul_step(DType weights) {
