@@ -25,8 +25,6 @@ namespace neox {
 namespace {
 
 constexpr int kMostThreads = 256;
-// One round hands out at most this many tasks, so that their count fits into half of the ticket.
-constexpr std::size_t kMostTasks = std::size_t{1} << 31;
 // Longer than the gaps between the products of one token, shorter than anything a user notices as load.
 constexpr auto kSpinTime = std::chrono::microseconds(50);
 
@@ -56,6 +54,26 @@ template <class Ready> bool spin_until(Ready&& ready) {
     }
 }
 
+// Tasks [begin, end) of a round that nobody has taken yet, in one word, so that a task can be taken at either end with
+// a compare-exchange. A word of an earlier round never equals one of this round (but after 2^24 rounds).
+struct Range {
+    static constexpr int kBits = 20;
+    std::uint64_t word;
+
+    Range(std::uint64_t of_word) : word(of_word) {}  // NOLINT: implicit on purpose
+    Range(std::uint64_t round, std::size_t begin, std::size_t end)
+        : word(round << 2 * kBits | std::uint64_t{begin} << kBits | std::uint64_t{end}) {}
+    std::size_t begin() const { return word >> kBits & kMost; }
+    std::size_t end() const { return word & kMost; }
+    bool is_empty() const { return begin() == end(); }
+    std::uint64_t without_first() const { return word + (std::uint64_t{1} << kBits); }
+    std::uint64_t without_last() const { return word - 1; }
+
+    static constexpr std::size_t kMost = (std::size_t{1} << kBits) - 1;
+};
+// One round hands out at most this many tasks.
+constexpr std::size_t kMostTasks = Range::kMost;
+
 }  // namespace
 
 int default_thread_count() {
@@ -70,20 +88,25 @@ int default_thread_count() {
     return value;
 }
 
-// The ticket holds the number of the round in its upper half and the tasks not yet handed out in its lower
-// half. A thread that takes one with a compare-exchange owns a task of exactly that round, and the caller
-// stays in its round until every task is finished, so `fn` and `n_tasks` cannot change under a thread that
-// holds a task. A thread that wakes too late finds nothing left and touches nothing.
+// Every thread has a range of tasks, one after the other: those of a matrix are then one stream of weights, which the
+// processor fetches ahead far better than pieces that threads take in turn. Whoever is done with its range takes from
+// the far ends of the others', so that a thread without a core delays nobody by more than a task. A thread that has
+// taken one owns a task of the current round, and the caller stays in its round until every task is finished, so `fn`
+// and `first_task` cannot change under a thread that holds a task. A thread that wakes too late finds nothing left.
 struct ThreadPool::Impl {
-    explicit Impl(int n_threads) : size(n_threads) {}
+    explicit Impl(int n_threads) : size(n_threads), ranges(static_cast<std::size_t>(n_threads)) {}
+
+    struct alignas(64) Slot {
+        std::atomic<std::uint64_t> range{0};
+    };
 
     const int size;
     std::vector<std::thread> threads;
+    std::vector<Slot> ranges;  // of each thread
 
-    alignas(64) std::atomic<std::uint64_t> ticket{0};
+    alignas(64) std::atomic<std::uint64_t> round{0};
     alignas(64) std::atomic<std::size_t> unfinished{0};
     alignas(64) const TaskRef* fn = nullptr;
-    std::size_t n_tasks = 0;
     std::size_t first_task = 0;
     std::atomic<bool> failed{false};
     std::exception_ptr error;  // under mutex
@@ -97,40 +120,55 @@ struct ThreadPool::Impl {
     std::condition_variable work;
     std::condition_variable done;
 
-    bool has_work() const { return (ticket.load() & 0xffffffffu) != 0; }
-
-    // Takes tasks until none is left.
-    void run_tasks(int thread) {
-        std::uint64_t seen = ticket.load();
-        while ((seen & 0xffffffffu) != 0) {
-            if (!ticket.compare_exchange_weak(seen, seen - 1)) continue;
-            const std::size_t task = n_tasks - static_cast<std::size_t>(seen & 0xffffffffu);
-            if (!failed.load(std::memory_order_relaxed)) {
-                try {
-                    (*fn)(first_task + task, thread);
-                } catch (...) {
-                    const std::lock_guard lock(mutex);
-                    if (!error) error = std::current_exception();
-                    failed.store(true, std::memory_order_relaxed);
+    // Takes a task from the front of the own range, else from the back of another; false where none is left.
+    bool take(int thread, std::size_t& task) {
+        std::atomic<std::uint64_t>& own = ranges[static_cast<std::size_t>(thread)].range;
+        for (std::uint64_t seen = own.load(); !Range(seen).is_empty();)
+            if (own.compare_exchange_weak(seen, Range(seen).without_first())) {
+                task = Range(seen).begin();
+                return true;
+            }
+        for (int i = 1; i < size; ++i) {
+            std::atomic<std::uint64_t>& other = ranges[static_cast<std::size_t>((thread + i) % size)].range;
+            for (std::uint64_t seen = other.load(); !Range(seen).is_empty();)
+                if (other.compare_exchange_weak(seen, Range(seen).without_last())) {
+                    task = Range(seen).end() - 1;
+                    return true;
                 }
-            }
-            if (unfinished.fetch_sub(1) == 1 && caller_sleeps.load()) {
+        }
+        return false;
+    }
+
+    void run_tasks(int thread) {
+        std::size_t task = 0, n_finished = 0;
+        for (; take(thread, task); ++n_finished) {
+            if (failed.load(std::memory_order_relaxed)) continue;
+            try {
+                (*fn)(first_task + task, thread);
+            } catch (...) {
                 const std::lock_guard lock(mutex);
-                done.notify_one();
+                if (!error) error = std::current_exception();
+                failed.store(true, std::memory_order_relaxed);
             }
-            seen = ticket.load();
+        }
+        if (n_finished > 0 && unfinished.fetch_sub(n_finished) == n_finished && caller_sleeps.load()) {
+            const std::lock_guard lock(mutex);
+            done.notify_one();
         }
     }
 
     void worker(int thread) {
+        std::uint64_t seen = 0;
+        const auto is_wanted = [&] { return round.load() != seen || stopping.load(); };
         while (true) {
-            if (!spin_until([&] { return has_work() || stopping.load(); })) {
+            if (!spin_until(is_wanted)) {
                 std::unique_lock lock(mutex);
                 n_sleepers.fetch_add(1);
-                work.wait(lock, [&] { return has_work() || stopping.load(); });
+                work.wait(lock, is_wanted);
                 n_sleepers.fetch_sub(1);
             }
             if (stopping.load()) return;
+            seen = round.load();
             run_tasks(thread);
         }
     }
@@ -138,10 +176,12 @@ struct ThreadPool::Impl {
     void run_round(std::size_t begin, std::size_t count, const TaskRef& task) {
         fn = &task;
         first_task = begin;
-        n_tasks = count;
         unfinished.store(count);
-        const std::uint64_t round = (ticket.load() >> 32) + 1;
-        ticket.store(round << 32 | count);
+        const std::uint64_t number = round.load() + 1;
+        const auto n = static_cast<std::size_t>(size);
+        for (std::size_t i = 0; i < n; ++i)
+            ranges[i].range.store(Range(number, count * i / n, count * (i + 1) / n).word);
+        round.store(number);
         if (n_sleepers.load() > 0) {
             const std::lock_guard lock(mutex);
             work.notify_all();

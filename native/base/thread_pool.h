@@ -1,4 +1,4 @@
-// A fixed pool of threads for one engine. No allocation per call, spin first, then sleep.
+// A fixed pool of threads for one engine. No allocation per call; it spins first, then yields, then sleeps.
 #pragma once
 
 #include <cstddef>
@@ -38,8 +38,9 @@ public:
 
     int size() const;
 
-    // Runs fn(task, thread) for every task in [0, n_tasks); the caller takes part as thread 0. Tasks are handed out
-    // dynamically, so a result must not depend on which thread ran it. An exception thrown by a task is rethrown here
+    // Runs fn(task, thread) for every task in [0, n_tasks); the caller takes part as thread 0. Each thread goes through a
+    // range of its own in order, then helps the others from the ends of theirs, so a result must not depend on which thread
+    // ran it. An exception thrown by a task is rethrown here
     // (the first one) after all have stopped. One caller at a time.
     void parallel_for(std::size_t n_tasks, TaskRef fn);
 

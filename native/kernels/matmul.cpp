@@ -7,17 +7,19 @@
 namespace neox {
 namespace {
 
-// From here on a task takes two panels at a time, which the kernels unpack once for all tokens.
+// From here on a product in f32 is bound by arithmetic.
 constexpr int kManyTokens = 8;
-// Weights of one task when there are few tokens: long enough a stream for the prefetcher, short enough for
-// balance.
-constexpr std::size_t kTaskBytes = std::size_t{256} << 10;
+// With fewer slabs for each thread, threads would wait for the last one.
+constexpr int kSlabsPerThread = 4;
 // Tokens quantized by one task.
 constexpr int kQuantizeTokens = 8;
 
-std::int64_t panels_per_task(const ResidentMatrix& w, const Activations& x) {
-    if (x.n_tokens >= kManyTokens || x.arithmetic == Arithmetic::bf16) return 2;
-    return std::clamp<std::int64_t>(static_cast<std::int64_t>(kTaskBytes / w.panel_bytes), 1, 4);
+// Where memory is the bound, whole slabs: a thread's slabs are one stream. Else pairs, the least that shares a tile.
+std::int64_t panels_per_task(const ResidentMatrix& w, const Activations& x, int n_threads) {
+    const bool is_stream =
+        x.arithmetic == Arithmetic::q15 || (x.arithmetic == Arithmetic::f32 && x.n_tokens < kManyTokens);
+    const bool has_many = w.n_panels() >= std::int64_t{kSlabPanels} * kSlabsPerThread * n_threads;
+    return is_stream && has_many ? kSlabPanels : kPairPanels;
 }
 
 // Bias, activation and residual for the rows of these panels, all tokens, while they are in cache. Bias and
@@ -55,7 +57,7 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, c
         fail(ErrorCode::internal, "Product of [", w.n_rows, ", ", w.n_cols, "] with ", x.n_cols,
              " columns into rows of ", y_stride, ".");
     if (x.n_tokens <= 0) return;
-    const std::int64_t step = panels_per_task(w, x);
+    const std::int64_t step = panels_per_task(w, x, pool.size());
     const bool has_epilogue = epilogue.bias || epilogue.residual || epilogue.activation != Activation::none;
     pool.parallel_for(static_cast<std::size_t>((n_panels + step - 1) / step), [&](std::size_t task, int) {
         const std::int64_t begin = static_cast<std::int64_t>(task) * step;

@@ -16,6 +16,7 @@ struct TilePlace {
     std::size_t offset;  // from the matrix's first byte
     int width;           // panels in the tile: 2, or 1 when the slab has an odd number and it is the last
     int side;            // which of them this panel is
+    std::size_t bytes;   // of each panel's part
 };
 
 // `column` is a multiple of kTileCols below n_cols; panel_bytes as resident_panel_bytes() gives it.
@@ -32,7 +33,7 @@ constexpr TilePlace place_tile(std::int64_t n_panels, std::int64_t n_cols, std::
     const std::size_t before = bytes_before(column), own = bytes_before(end) - before;
     return {static_cast<std::size_t>(slab) * panel_bytes + static_cast<std::size_t>(in_slab) * before +
                 static_cast<std::size_t>(pair) * own,
-            in_slab - pair < kPairPanels ? 1 : kPairPanels, static_cast<int>(panel - slab - pair)};
+            in_slab - pair < kPairPanels ? 1 : kPairPanels, static_cast<int>(panel - slab - pair), own};
 }
 
 }  // namespace neox

@@ -81,6 +81,8 @@ struct ScaleMinF16 {
 struct ScaleMinInt {
     static constexpr int kBlocks = 8, kHeadBytes = 64, kBlockBytes = 32, kSubs = 1;
     static constexpr bool kHasMin = true;
+    static NEOX_INLINE I32x16 scale_integer(const std::byte* own, int) { return load_i8(own); }
+    static NEOX_INLINE I32x16 min_integer(const std::byte* own, int) { return load_i8(own + 16); }
     static NEOX_INLINE F32x16 scale(const std::byte* head, const std::byte* own, int) {
         return mul(load_f16(head), to_f32(load_i8(own)));
     }
@@ -92,6 +94,9 @@ struct ScaleMinInt {
 struct HalfScaleInt {
     static constexpr int kBlocks = 8, kHeadBytes = 32, kBlockBytes = 32, kSubs = 2;
     static constexpr bool kHasMin = false;
+    static NEOX_INLINE I32x16 scale_integer(const std::byte* own, int sub_block) {
+        return load_i8(own + 16 * sub_block);
+    }
     static NEOX_INLINE F32x16 scale(const std::byte* head, const std::byte* own, int sub_block) {
         return mul(load_f16(head), to_f32(load_i8(own + 16 * sub_block)));
     }
@@ -100,6 +105,12 @@ struct HalfScaleInt {
 struct HalfScaleMinInt {
     static constexpr int kBlocks = 8, kHeadBytes = 64, kBlockBytes = 32, kSubs = 2;
     static constexpr bool kHasMin = true;
+    static NEOX_INLINE I32x16 scale_integer(const std::byte* own, int sub_block) {
+        return bit_and(load_i8(own + 16 * sub_block), broadcast(15));
+    }
+    static NEOX_INLINE I32x16 min_integer(const std::byte* own, int sub_block) {
+        return bit_and(shift_right<4>(load_i8(own + 16 * sub_block)), broadcast(15));
+    }
     static NEOX_INLINE F32x16 scale(const std::byte* head, const std::byte* own, int sub_block) {
         return mul(load_f16(head), to_f32(bit_and(load_i8(own + 16 * sub_block), broadcast(15))));
     }
@@ -166,13 +177,21 @@ struct Tile {
     std::int64_t panel;   // the first one's number in the matrix
     std::int64_t column;  // the first of n_cols
     std::int64_t n_cols;
+    std::size_t panel_bytes;  // of each panel's part
 };
 
 // The tile that holds the columns from `column`, a multiple of kTileCols, on of a panel, with all panels from this one on.
 NEOX_INLINE Tile tile_of(const MatmulArgs& args, std::int64_t panel, std::int64_t column) {
     const std::int64_t n_cols = args.x->n_cols, n = n_cols - column < kTileCols ? n_cols - column : kTileCols;
     const TilePlace place = place_tile(args.n_panels, n_cols, args.panel_bytes, panel, column);
-    return {args.weights + place.offset, place.width, place.side, place.width - place.side, panel, column, n};
+    return {args.weights + place.offset,
+            place.width,
+            place.side,
+            place.width - place.side,
+            panel,
+            column,
+            n,
+            place.bytes};
 }
 
 // The tiles of the panels that `args` names, in the order of memory: begin(column, n_cols) before those of the same
@@ -184,12 +203,16 @@ NEOX_INLINE void for_each_tile(const MatmulArgs& args, Begin&& begin, Visit&& vi
         next = (slab / kSlabPanels + 1) * kSlabPanels;
         if (next > args.panel_end) next = args.panel_end;
         for (std::int64_t column = 0; column < n_cols; column += kTileCols) {
-            begin(column, n_cols - column < kTileCols ? n_cols - column : kTileCols);
-            for (std::int64_t panel = slab; panel < next;) {
-                Tile tile = tile_of(args, panel, column);
-                if (next - panel < tile.n_panels) tile.n_panels = static_cast<int>(next - panel);
+            Tile tile = tile_of(args, slab, column);
+            begin(column, tile.n_cols);
+            while (true) {
+                if (next - tile.panel < tile.n_panels) tile.n_panels = static_cast<int>(next - tile.panel);
                 visit(tile);
-                panel += tile.n_panels;
+                tile.panel += tile.n_panels;
+                if (tile.panel == next) break;
+                tile.data += static_cast<std::size_t>(tile.width) * tile.panel_bytes;
+                tile.side = 0;
+                tile.width = tile.n_panels = args.n_panels - tile.panel < kPairPanels ? 1 : kPairPanels;
             }
         }
     }

@@ -6,6 +6,10 @@
 // because a code is value + offset; it is 128 * high + low. Then
 //   total = fma(float(sum), weight scale * activation scale, total)
 //   total = fma(weight minimum, activation scale * float(sum of the activations), total)    in types with a minimum.
+// In the K types a weight's scale is d * integer and its minimum -dmin * integer, with d and dmin of the whole tile, so there
+// the sums leave them out, in the same order and each from 0, and at the end of the tile
+//   total = fma(sum over scales, d, total)
+//   total = fma(-sum over minima, dmin, total).
 #pragma once
 
 namespace neox::NEOX_ISA {
@@ -46,12 +50,19 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
     const float* scales = x.scale + (token * x.n_cols + tile.column) / 32;
     y += token * y_stride;
     starts += token % kStepBatch;
+    // K types: one head for the whole tile.
+    constexpr bool kIsSuper = Format::kBlocks > 1;
+    static_assert(!kIsSuper || Format::kBlocks == kTileBlocks);
     F32x16 total[kPanels][kTokens];
+    [[maybe_unused]] F32x16 minima[kPanels][kTokens];
     NEOX_UNROLL
     for (int p = 0; p < kPanels; ++p) {
         NEOX_UNROLL
-        for (int t = 0; t < kTokens; ++t)
-            total[p][t] = tile.column == 0 ? broadcast(0.0f) : load(y + t * y_stride + 16 * p);
+        for (int t = 0; t < kTokens; ++t) {
+            const bool is_fresh = kIsSuper || tile.column == 0;
+            total[p][t] = is_fresh ? broadcast(0.0f) : load(y + t * y_stride + 16 * p);
+            if constexpr (kIsSuper && Format::kHasMin) minima[p][t] = broadcast(0.0f);
+        }
     }
     for (std::int64_t b = 0; b < tile.n_cols / 32; ++b) {
         const BlockParts parts = Format::at(tile.data, tile.width, side, b);
@@ -87,9 +98,13 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
             }
             NEOX_UNROLL
             for (int p = 0; p < kPanels; ++p) {
-                const std::byte* head = parts.head + p * Format::kHeadBytes;
+                [[maybe_unused]] const std::byte* head = parts.head + p * Format::kHeadBytes;
                 const std::byte* own = parts.scales + p * Scales::kBlockBytes;
-                const F32x16 weight_scale = Scales::scale(head, own, s);
+                F32x16 weight_scale;
+                if constexpr (kIsSuper)
+                    weight_scale = to_f32(Scales::scale_integer(own, s));
+                else
+                    weight_scale = Scales::scale(head, own, s);
                 NEOX_UNROLL
                 for (int t = 0; t < kTokens; ++t) {
                     const I32x16 result = add(Dot::finish(sum[p][t], starts[t].start[kSubs * b + s]),
@@ -98,18 +113,31 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
                     total[p][t] = fma(to_f32(result), scale, total[p][t]);
                 }
                 if constexpr (Format::kHasMin) {
-                    const F32x16 min = Scales::min(head, own, s);
                     NEOX_UNROLL
-                    for (int t = 0; t < kTokens; ++t)
-                        total[p][t] = fma(min, broadcast(starts[t].min_factor[kSubs * b + s]), total[p][t]);
+                    for (int t = 0; t < kTokens; ++t) {
+                        const F32x16 factor = broadcast(starts[t].min_factor[kSubs * b + s]);
+                        if constexpr (kIsSuper)
+                            minima[p][t] = fma(to_f32(Scales::min_integer(own, s)), factor, minima[p][t]);
+                        else
+                            total[p][t] = fma(Scales::min(head, own, s), factor, total[p][t]);
+                    }
                 }
             }
         }
     }
     NEOX_UNROLL
     for (int p = 0; p < kPanels; ++p) {
+        [[maybe_unused]] const std::byte* head = Format::at(tile.data, tile.width, side + p, 0).head;
         NEOX_UNROLL
-        for (int t = 0; t < kTokens; ++t) store(y + t * y_stride + 16 * p, total[p][t]);
+        for (int t = 0; t < kTokens; ++t) {
+            float* to = y + t * y_stride + 16 * p;
+            F32x16 result = total[p][t];
+            if constexpr (kIsSuper) {
+                result = fma(result, load_f16(head), tile.column == 0 ? broadcast(0.0f) : load(to));
+                if constexpr (Format::kHasMin) result = fnma(minima[p][t], load_f16(head + 32), result);
+            }
+            store(to, result);
+        }
     }
 }
 
