@@ -10,7 +10,8 @@
 // Within a tile the panels of the pair alternate; [n] stands for 2, or 1 without a second panel:
 //   F32        [column][n][16 rows] f32
 //   F16, BF16  [column][n][16 rows] u16
-//   Quantized types, in blocks of 32 columns: [n] heads, then for each block that shares them [n] scales and [n] codes.
+//   Quantized types, in blocks of 32 columns: [n] heads, then for each block that shares them [n] scales and
+//   [vectors][n] codes.
 // The parts of a panel:
 //   head    one for 8 blocks in the K types, else for each: [16 rows] f16 d, then where the file has it f16 m or dmin
 //   scales  K types only: [2][16 rows] bytes for each block
@@ -21,9 +22,10 @@
 //             8 bits  8 vectors: g
 //             4 bits  4 vectors: g in the low nibble, g + 4 in the high one
 //             2 bits  2 vectors: g, g + 2, g + 4, g + 6 from the lowest bits on
-//             5 bits  as 4, then 1 vector of fifth bits: bit g of a byte is that of group g
-//             3 bits  as 2, then 1 vector of third bits, likewise
-//             6 bits  as 4, then 2 vectors of upper bits: w has those of groups 2 w, 2 w + 1, 2 w + 4, 2 w + 5
+//             5 bits  1 vector of fifth bits: bit g of a byte is that of group g; then as 4
+//             3 bits  1 vector of third bits, likewise; then as 2
+//             6 bits  as 4, but before the vectors of groups 2 w and 2 w + 1 one of upper bits: those of groups 2 w,
+//                     2 w + 1, 2 w + 4, 2 w + 5 from the lowest bits on
 // A code is the file's unsigned integer; Q8_0's is q + 128. So the bytes are the file's but in Q4_K (148 for 144),
 // Q5_K (180 for 176) and Q3_K (114 for 110), whose scales take whole bytes.
 // Rows beyond n_rows in the last panel hold zeros. Other formats are added here and in the kernels, nowhere else.

@@ -161,11 +161,10 @@ template <> struct Block<DType::Q6_K> : Codes<offsetof(BlockQ6_K, ql), 48> {
     }
 };
 
-// Where the planes of a block's codes lie: which bits of a code, and in which byte from which bit on.
+// Which bits of a code a plane holds. It takes as many vectors of 64 bytes of a block as it has bits.
 struct Plane {
-    int bits;   // 8, 4, 2 or 1 of each code
-    int from;   // the lowest of them
-    int begin;  // bytes before this plane
+    int bits;  // 8, 4, 2 or 1 of each code
+    int from;  // the lowest of them
 };
 // The planes of a code of `bits` bits, 1 or 2 of them.
 struct Planes {
@@ -174,12 +173,19 @@ struct Planes {
 };
 constexpr Planes planes_of(int bits) {
     switch (bits) {
-        case 2: return {{{2, 0, 0}, {}}, 1};
-        case 3: return {{{2, 0, 0}, {1, 2, 128}}, 2};
-        case 5: return {{{4, 0, 0}, {1, 4, 256}}, 2};
-        case 6: return {{{4, 0, 0}, {2, 4, 256}}, 2};
-        default: return {{{bits, 0, 0}, {}}, 1};
+        case 2: return {{{2, 0}, {}}, 1};
+        case 3: return {{{2, 0}, {1, 2}}, 2};
+        case 5: return {{{4, 0}, {1, 4}}, 2};
+        case 6: return {{{4, 0}, {2, 4}}, 2};
+        default: return {{{bits, 0}, {}}, 1};
     }
+}
+// The place of a plane's vector among those of the block: in the order in which the products want them, upper bits
+// before the lower ones that they belong to.
+constexpr int place_vector(int code_bits, const Plane& plane, int vector) {
+    if (code_bits == plane.bits) return vector;
+    if (code_bits == 6) return plane.from == 0 ? 1 + vector + vector / 2 : 3 * vector;
+    return plane.from == 0 ? 1 + vector : 0;
 }
 // Where group g lies in a plane: its vector of 64 bytes and the bit within the byte. Planes of 8, 4 and 2 bits go round
 // the vectors, so that a shift serves a whole vector; the upper 2 bits of 6 follow the nibbles they belong to.
@@ -196,28 +202,30 @@ constexpr Place place_of(const Plane& plane, int g) {
 }
 
 // The codes of a block of four rows. Templates, so that every place and shift is a constant.
-template <Plane kPlane> void store_plane(const Words* codes, std::byte* to) {
+template <int kBits, Plane kPlane> void store_plane(const Words* codes, std::byte* to, int step) {
     constexpr std::uint32_t kMask = ((1u << kPlane.bits) - 1) * 0x01010101u;
     Words vectors[kPlane.bits] = {};
     for (int g = 0; g < 8; ++g) {
         const Place place = place_of(kPlane, g);
         vectors[place.vector] |= (codes[g] >> kPlane.from & kMask) << place.shift;
     }
-    for (int v = 0; v < kPlane.bits; ++v) std::memcpy(to + kPlane.begin + 64 * v, &vectors[v], 16);
+    for (int v = 0; v < kPlane.bits; ++v)
+        std::memcpy(to + step * place_vector(kBits, kPlane, v), &vectors[v], 16);
 }
-template <int kBits> void store_codes(const Words* codes, std::byte* to) {
+template <int kBits> void store_codes(const Words* codes, std::byte* to, int step) {
     constexpr Planes kPlanes = planes_of(kBits);
-    store_plane<kPlanes.planes[0]>(codes, to);
-    if constexpr (kPlanes.n == 2) store_plane<kPlanes.planes[1]>(codes, to);
+    store_plane<kBits, kPlanes.planes[0]>(codes, to, step);
+    if constexpr (kPlanes.n == 2) store_plane<kBits, kPlanes.planes[1]>(codes, to, step);
 }
 
-int read_code(const BlockLayout& layout, const std::byte* codes, int lane, int column) {
+int read_code(const BlockLayout& layout, const std::byte* codes, int step, int lane, int column) {
     const Planes planes = planes_of(layout.bits);
     int code = 0;
     for (int i = 0; i < planes.n; ++i) {
         const Plane& plane = planes.planes[i];
         const Place place = place_of(plane, column / 4);
-        const int byte = std::to_integer<int>(codes[plane.begin + 64 * place.vector + 4 * lane + column % 4]);
+        const int vector = place_vector(layout.bits, plane, place.vector);
+        const int byte = std::to_integer<int>(codes[step * vector + 4 * lane + column % 4]);
         code |= (byte >> place.shift & ((1 << plane.bits) - 1)) << plane.from;
     }
     return code;
@@ -234,7 +242,7 @@ constexpr BlockPlace place_block(const BlockLayout& layout, int width, int side,
         group + width * (layout.head_bytes() + block % layout.n_blocks() * layout.block_bytes());
     return {static_cast<std::size_t>(group + side * layout.head_bytes()),
             static_cast<std::size_t>(body + side * layout.scale_bytes()),
-            static_cast<std::size_t>(body + width * layout.scale_bytes() + side * layout.code_bytes())};
+            static_cast<std::size_t>(body + width * layout.scale_bytes() + side * 64)};
 }
 
 // Group by group, so that all rows write to the same lines.
@@ -263,7 +271,7 @@ void lay_out(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
                     }
                 Words codes[8];
                 for (int g = 0; g < 8; ++g) codes[g] = group.code(b, g);
-                store_codes<kLayout.bits>(codes, tile + place.codes + 4 * lane);
+                store_codes<kLayout.bits>(codes, tile + place.codes + 4 * lane, 64 * width);
             }
         }
     }
@@ -300,7 +308,7 @@ float read_resident_value(const BlockLayout& layout, const std::byte* tile, int 
     const BlockPlace place = place_block(layout, width, side, column / 32);
     const std::byte* head = tile + place.head;
     const int within = static_cast<int>(column % 32);
-    const int code = read_code(layout, tile + place.codes, lane, within);
+    const int code = read_code(layout, tile + place.codes, 64 * width, lane, within);
     const float d = f16_to_f32(load<std::uint16_t>(head + 2 * lane));
     const float q =
         static_cast<float>(layout.dtype == DType::IQ4_NL ? kIq4Values[code] : code - layout.offset);

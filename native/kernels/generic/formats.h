@@ -18,47 +18,49 @@ constexpr Table16 make_iq4_bytes() {
 }
 inline constexpr Table16 kIq4Bytes = make_iq4_bytes();
 
-// Codes of a block. codes(p, g) are those of columns 4 g to 4 g + 3. Going through the groups as v + kVectors * h, h in
-// the inner loop, reads each byte once.
+// Codes of a block, in vectors of 64 bytes that lie `step` apart. codes(p, step, g) are those of columns 4 g to 4 g + 3.
+// Going through the groups as v + kVectors * h, h in the inner loop, reads each byte once.
 struct Codes8 {
     static constexpr int kBytes = 512, kVectors = 8;
-    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) { return load_u8(p + 64 * g); }
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int step, int g) { return load_u8(p + step * g); }
 };
 struct Codes4 {
     static constexpr int kBytes = 256, kVectors = 4;
-    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) {
-        return field(load_u8(p + 64 * (g % 4)), g / 4 * 4, 15);
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int step, int g) {
+        return field(load_u8(p + step * (g % 4)), g / 4 * 4, 15);
     }
 };
 struct CodesIq4 {
     static constexpr int kBytes = Codes4::kBytes, kVectors = Codes4::kVectors;
-    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) {
-        return lookup(kIq4Bytes.entries, Codes4::codes(p, g));
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int step, int g) {
+        return lookup(kIq4Bytes.entries, Codes4::codes(p, step, g));
     }
 };
 struct Codes5 {
     static constexpr int kBytes = 320, kVectors = 4;
-    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) {
-        return bit_or(Codes4::codes(p, g), field(load_u8(p + 256), g - 4, 16));
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int step, int g) {
+        return bit_or(Codes4::codes(p + step, step, g), field(load_u8(p), g - 4, 16));
     }
 };
 struct Codes6 {
     static constexpr int kBytes = 384, kVectors = 4;
-    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) {
-        const U8x64 high = load_u8(p + 256 + 64 * (g % 4 / 2));
-        return bit_or(Codes4::codes(p, g), field(high, g / 4 * 4 + g % 2 * 2 - 4, 48));
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int step, int g) {
+        const int half = g % 4 / 2;  // a vector of upper bits, then the two of lower ones that it serves
+        const U8x64 high = load_u8(p + step * 3 * half);
+        return bit_or(Codes4::codes(p + step * (1 + half), step, g),
+                      field(high, g / 4 * 4 + g % 2 * 2 - 4, 48));
     }
 };
 struct Codes2 {
     static constexpr int kBytes = 128, kVectors = 2;
-    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) {
-        return field(load_u8(p + 64 * (g % 2)), g / 2 * 2, 3);
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int step, int g) {
+        return field(load_u8(p + step * (g % 2)), g / 2 * 2, 3);
     }
 };
 struct Codes3 {
     static constexpr int kBytes = 192, kVectors = 2;
-    static NEOX_INLINE U8x64 codes(const std::byte* p, int g) {
-        return bit_or(Codes2::codes(p, g), field(load_u8(p + 128), g - 2, 4));
+    static NEOX_INLINE U8x64 codes(const std::byte* p, int step, int g) {
+        return bit_or(Codes2::codes(p + step, step, g), field(load_u8(p), g - 2, 4));
     }
 };
 
@@ -135,6 +137,7 @@ template <int kSubsOf, bool kHasMinOf> struct ScaleF32 {
 // Where the parts of a panel's block lie.
 struct BlockParts {
     const std::byte *head, *scales, *codes;
+    int step;  // bytes from one vector of codes to the next
 };
 
 template <class ScalesOf, class CodesOf, int kBitsOf, int kOffsetOf> struct Format {
@@ -147,12 +150,15 @@ template <class ScalesOf, class CodesOf, int kBitsOf, int kOffsetOf> struct Form
     static constexpr int kBlockBytes = Scales::kBlockBytes + Codes::kBytes;
     static constexpr int kHeadBytes = Scales::kHeadBytes;
     static constexpr int kBytes = kHeadBytes + kBlocks * kBlockBytes;  // of a head and its blocks
+    static NEOX_INLINE U8x64 codes(const BlockParts& parts, int g) {
+        return Codes::codes(parts.codes, parts.step, g);
+    }
     // A block of panel `side` in a tile of `width` panels.
     static NEOX_INLINE BlockParts at(const std::byte* tile, int width, int side, std::int64_t block) {
         const std::byte* head = tile + block / kBlocks * width * kBytes;
         const std::byte* own = head + width * (kHeadBytes + block % kBlocks * kBlockBytes);
         return {head + side * kHeadBytes, own + side * Scales::kBlockBytes,
-                own + width * Scales::kBlockBytes + side * Codes::kBytes};
+                own + width * Scales::kBlockBytes + side * 64, width * 64};
     }
 };
 

@@ -57,7 +57,7 @@ template <class Format> struct ReadQuantized {
         const int s = g / (8 / Format::kSubs);
         const F32x16 scale = Scales::scale(parts.head, parts.scales, s);
         const I32x16 byte = broadcast(255), offset = broadcast(Format::kOffset);
-        const I32x16 codes = as_i32(Format::Codes::codes(parts.codes, g));
+        const I32x16 codes = as_i32(Format::codes(parts, g));
         const I32x16 columns[4] = {codes, shift_right<8>(codes), shift_right<16>(codes),
                                    shift_right<24>(codes)};
         NEOX_UNROLL

@@ -66,7 +66,7 @@ void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_b
                 typename Dot::Weights w[kPanels];
                 NEOX_UNROLL
                 for (int p = 0; p < kPanels; ++p)
-                    w[p] = Dot::prepare(Format::Codes::codes(parts.codes + p * panel_bytes, g));
+                    w[p] = Dot::prepare(Format::Codes::codes(parts.codes + p * panel_bytes, parts.step, g));
                 NEOX_UNROLL
                 for (int t = 0; t < kTokens; ++t) {
                     const X4 value = broadcast_x4(x.values + t * x.stride + 32 * b + 4 * g);
@@ -147,7 +147,7 @@ template <class From> void unpack_int8(const Tile& tile, std::byte* to) {
         NEOX_UNROLL
         for (int i = 0; i < 8; ++i) {
             const int g = i % (8 / kVectors) * kVectors + i / (8 / kVectors);
-            store(to + Unpacked<From>::kHeadBytes + 64 * g, From::Codes::codes(parts.codes, g));
+            store(to + Unpacked<From>::kHeadBytes + 64 * g, From::codes(parts, g));
         }
     }
 }

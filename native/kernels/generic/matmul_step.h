@@ -37,11 +37,21 @@ NEOX_INLINE void prepare_start(const Activations& x, std::int64_t token, std::in
     }
 }
 
+// Block b of the tile behind this one, the share of kPanels panels from `side` on.
+template <class Format, int kPanels>
+NEOX_INLINE void prefetch_ahead(const Tile& tile, int side, std::int64_t b) {
+    constexpr int kBytes = Format::kBytes / Format::kBlocks;
+    const std::byte* ahead = tile.data + static_cast<std::size_t>(tile.width) * tile.panel_bytes +
+                             kBytes * (tile.width * b + side);
+    NEOX_UNROLL
+    for (int i = 0; i < kPanels * kBytes; i += 64) prefetch(ahead + i);
+}
+
 // kPanels panels of a tile times kTokens tokens from `token` on; `y` is the first panel's of token 0. The totals start
 // from 0 in the first tile of a row, else from y.
 template <class Format, int kPanels, int kTokens>
 void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t token, const StepStart* starts,
-               float* y, std::int64_t y_stride) {
+               float* y, std::int64_t y_stride, bool is_second) {
     using Dot = typename Format::Dot;
     using Scales = typename Format::Scales;
     constexpr int kSubs = Format::kSubs, kVectors = Format::Codes::kVectors;
@@ -54,9 +64,13 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
     constexpr bool kIsSuper = Format::kBlocks > 1;
     static_assert(!kIsSuper || Format::kBlocks == kTileBlocks);
     F32x16 total[kPanels][kTokens];
-    [[maybe_unused]] F32x16 minima[kPanels][kTokens];
+    [[maybe_unused]] F32x16 minima[kPanels][kTokens], d[kPanels], dmin[kPanels];
     NEOX_UNROLL
     for (int p = 0; p < kPanels; ++p) {
+        // Read first, since it stands first.
+        [[maybe_unused]] const std::byte* head = Format::at(tile.data, tile.width, side + p, 0).head;
+        if constexpr (kIsSuper) d[p] = load_f16(head);
+        if constexpr (kIsSuper && Format::kHasMin) dmin[p] = load_f16(head + 32);
         NEOX_UNROLL
         for (int t = 0; t < kTokens; ++t) {
             const bool is_fresh = kIsSuper || tile.column == 0;
@@ -66,6 +80,8 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
     }
     for (std::int64_t b = 0; b < tile.n_cols / 32; ++b) {
         const BlockParts parts = Format::at(tile.data, tile.width, side, b);
+        // The stream stands still while more tokens pass over the tile; so the next one is fetched by hand.
+        if (is_second) prefetch_ahead<Format, kPanels>(tile, side, b);
         NEOX_UNROLL
         for (int s = 0; s < kSubs; ++s) {
             typename Dot::Sum sum[kPanels][kTokens], sum_high[kPanels][kTokens];
@@ -84,7 +100,7 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
                 typename Dot::Weights w[kPanels];
                 NEOX_UNROLL
                 for (int p = 0; p < kPanels; ++p)
-                    w[p] = Dot::prepare(Format::Codes::codes(parts.codes + p * Format::Codes::kBytes, g));
+                    w[p] = Dot::prepare(Format::Codes::codes(parts.codes + 64 * p, parts.step, g));
                 NEOX_UNROLL
                 for (int t = 0; t < kTokens; ++t) {
                     const std::int64_t at = t * x.n_cols + 32 * b + 4 * g;
@@ -127,14 +143,13 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
     }
     NEOX_UNROLL
     for (int p = 0; p < kPanels; ++p) {
-        [[maybe_unused]] const std::byte* head = Format::at(tile.data, tile.width, side + p, 0).head;
         NEOX_UNROLL
         for (int t = 0; t < kTokens; ++t) {
             float* to = y + t * y_stride + 16 * p;
             F32x16 result = total[p][t];
             if constexpr (kIsSuper) {
-                result = fma(result, load_f16(head), tile.column == 0 ? broadcast(0.0f) : load(to));
-                if constexpr (Format::kHasMin) result = fnma(minima[p][t], load_f16(head + 32), result);
+                result = fma(result, d[p], tile.column == 0 ? broadcast(0.0f) : load(to));
+                if constexpr (Format::kHasMin) result = fnma(minima[p][t], dmin[p], result);
             }
             store(to, result);
         }
@@ -143,11 +158,13 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
 
 template <class Format, int kPanels, int kTokens = kStepTokens>
 NEOX_INLINE void step_tile_of(std::int64_t n_tokens, const Tile& tile, int side, const Activations& x,
-                              std::int64_t token, const StepStart* starts, float* y, std::int64_t y_stride) {
+                              std::int64_t token, const StepStart* starts, float* y, std::int64_t y_stride,
+                              bool is_second) {
     if (n_tokens == kTokens) {
-        step_tile<Format, kPanels, kTokens>(tile, side, x, token, starts, y, y_stride);
+        step_tile<Format, kPanels, kTokens>(tile, side, x, token, starts, y, y_stride, is_second);
     } else if constexpr (kTokens > 1) {
-        step_tile_of<Format, kPanels, kTokens - 1>(n_tokens, tile, side, x, token, starts, y, y_stride);
+        step_tile_of<Format, kPanels, kTokens - 1>(n_tokens, tile, side, x, token, starts, y, y_stride,
+                                                   is_second);
     }
 }
 
@@ -156,9 +173,10 @@ NEOX_INLINE void step_tile_of(std::int64_t n_tokens, const Tile& tile, int side,
 template <class Format, int kPanels>
 void step_panels(const Tile& tile, int side, const Activations& x, std::int64_t begin, std::int64_t end,
                  const StepStart* starts, float* y, std::int64_t y_stride) {
-    for (std::int64_t passes = (end - begin + kStepTokens - 1) / kStepTokens; passes > 0; --passes) {
+    const std::int64_t n_passes = (end - begin + kStepTokens - 1) / kStepTokens;
+    for (std::int64_t passes = n_passes; passes > 0; --passes) {
         const std::int64_t n = (end - begin + passes - 1) / passes;
-        step_tile_of<Format, kPanels>(n, tile, side, x, begin, starts, y, y_stride);
+        step_tile_of<Format, kPanels>(n, tile, side, x, begin, starts, y, y_stride, passes == n_passes - 1);
         begin += n;
     }
 }
