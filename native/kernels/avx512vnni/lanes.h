@@ -29,8 +29,9 @@ namespace neox::avx512vnni {
 inline constexpr int kTilePanels = 2;
 inline constexpr int kInt8Tokens = 6;
 inline constexpr int kF32Tokens = 6;
-// Of a step of several tokens, with two planes of activations: 12 integer and 6 float accumulators.
-inline constexpr int kStepPanels = 2, kStepTokens = 3;
+// Of a step, with two planes of activations: 16 integer and 8 float accumulators. A second pass over a tile costs more
+// than the registers that a fourth token lacks.
+inline constexpr int kStepPanels = 2, kStepTokens = 4;
 inline constexpr int kPeakChains = 12;  // independent sums in the measuring loops
 // How far ahead f32 weights are fetched.
 inline constexpr int kPrefetchBytes = 2048;

@@ -37,24 +37,20 @@ NEOX_INLINE void prepare_start(const Activations& x, std::int64_t token, std::in
     }
 }
 
-// Block b of the tile behind this one, the share of kPanels panels from `side` on.
-template <class Format, int kPanels>
-NEOX_INLINE void prefetch_ahead(const Tile& tile, int side, std::int64_t b) {
-    constexpr int kBytes = Format::kBytes / Format::kBlocks;
-    const std::byte* ahead = tile.data + static_cast<std::size_t>(tile.width) * tile.panel_bytes +
-                             kBytes * (tile.width * b + side);
-    NEOX_UNROLL
-    for (int i = 0; i < kPanels * kBytes; i += 64) prefetch(ahead + i);
+// Lines of 64 bytes that the memory delivers, about, while so many tokens pass over a block: more would only queue.
+constexpr int lines_ahead(int n_panels, std::int64_t n_tokens) {
+    return static_cast<int>((3 * n_panels * n_tokens + 1) / 2);
 }
 
 // kPanels panels of a tile times kTokens tokens from `token` on; `y` is the first panel's of token 0. The totals start
-// from 0 in the first tile of a row, else from y.
+// from 0 in the first tile of a row, else from y. Lines from `ahead` on are fetched on the way, none if it is null.
 template <class Format, int kPanels, int kTokens>
 void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t token, const StepStart* starts,
-               float* y, std::int64_t y_stride, bool is_second) {
+               float* y, std::int64_t y_stride, const std::byte* ahead) {
     using Dot = typename Format::Dot;
     using Scales = typename Format::Scales;
     constexpr int kSubs = Format::kSubs, kVectors = Format::Codes::kVectors;
+    constexpr int kLines = lines_ahead(kPanels, kTokens);
     const std::int8_t *lows = x.low + token * x.n_cols + tile.column,
                       *highs = x.high + token * x.n_cols + tile.column;
     const float* scales = x.scale + (token * x.n_cols + tile.column) / 32;
@@ -80,8 +76,9 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
     }
     for (std::int64_t b = 0; b < tile.n_cols / 32; ++b) {
         const BlockParts parts = Format::at(tile.data, tile.width, side, b);
-        // The stream stands still while more tokens pass over the tile; so the next one is fetched by hand.
-        if (is_second) prefetch_ahead<Format, kPanels>(tile, side, b);
+        if (ahead) {
+            for (int i = 0; i < kLines; ++i, ahead += 64) prefetch(ahead);
+        }
         NEOX_UNROLL
         for (int s = 0; s < kSubs; ++s) {
             typename Dot::Sum sum[kPanels][kTokens], sum_high[kPanels][kTokens];
@@ -156,27 +153,33 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
     }
 }
 
-template <class Format, int kPanels, int kTokens = kStepTokens>
+template <class Format, int kPanels, int kTokens>
 NEOX_INLINE void step_tile_of(std::int64_t n_tokens, const Tile& tile, int side, const Activations& x,
                               std::int64_t token, const StepStart* starts, float* y, std::int64_t y_stride,
-                              bool is_second) {
+                              const std::byte* ahead) {
     if (n_tokens == kTokens) {
-        step_tile<Format, kPanels, kTokens>(tile, side, x, token, starts, y, y_stride, is_second);
+        step_tile<Format, kPanels, kTokens>(tile, side, x, token, starts, y, y_stride, ahead);
     } else if constexpr (kTokens > 1) {
         step_tile_of<Format, kPanels, kTokens - 1>(n_tokens, tile, side, x, token, starts, y, y_stride,
-                                                   is_second);
+                                                   ahead);
     }
 }
 
 // kPanels panels of a tile, tokens [begin, end): as few passes as possible, as even as possible. The first reads the
-// tile from memory, the others from the first-level cache.
-template <class Format, int kPanels>
+// tile from memory, the others from the first-level cache; the stream would stand still meanwhile, so these fetch a
+// part of the next tile.
+template <class Format, int kPanels, int kTokens>
 void step_panels(const Tile& tile, int side, const Activations& x, std::int64_t begin, std::int64_t end,
                  const StepStart* starts, float* y, std::int64_t y_stride) {
-    const std::int64_t n_passes = (end - begin + kStepTokens - 1) / kStepTokens;
-    for (std::int64_t passes = n_passes; passes > 0; --passes) {
+    const std::byte* next = tile.data + static_cast<std::size_t>(tile.width + side) * tile.panel_bytes;
+    const std::int64_t first = begin, next_lines = static_cast<std::int64_t>(kPanels * tile.panel_bytes / 64);
+    std::int64_t line = 0;  // of the next tile, up to which it has been asked for
+    for (std::int64_t passes = (end - begin + kTokens - 1) / kTokens; passes > 0; --passes) {
         const std::int64_t n = (end - begin + passes - 1) / passes;
-        step_tile_of<Format, kPanels>(n, tile, side, x, begin, starts, y, y_stride, passes == n_passes - 1);
+        const bool looks_ahead = begin > first && line < next_lines;
+        step_tile_of<Format, kPanels, kTokens>(n, tile, side, x, begin, starts, y, y_stride,
+                                               looks_ahead ? next + 64 * line : nullptr);
+        if (looks_ahead) line += tile.n_cols / 32 * lines_ahead(kPanels, n);
         begin += n;
     }
 }
@@ -193,12 +196,12 @@ template <class Format> void matmul_step(const MatmulArgs& args) {
         for_each_tile(args, begin_columns, [&](const Tile& tile) {
             int p = 0;
             for (; p + kStepPanels <= tile.n_panels; p += kStepPanels)
-                step_panels<Format, kStepPanels>(tile, tile.side + p, x, token, end, starts,
-                                                 args.y + 16 * (tile.panel + p), args.y_stride);
+                step_panels<Format, kStepPanels, kStepTokens>(tile, tile.side + p, x, token, end, starts,
+                                                              args.y + 16 * (tile.panel + p), args.y_stride);
             if constexpr (kStepPanels > 1)
                 for (; p < tile.n_panels; ++p)
-                    step_panels<Format, 1>(tile, tile.side + p, x, token, end, starts,
-                                           args.y + 16 * (tile.panel + p), args.y_stride);
+                    step_panels<Format, 1, 1>(tile, tile.side + p, x, token, end, starts,
+                                              args.y + 16 * (tile.panel + p), args.y_stride);
         });
     }
 }
