@@ -21,26 +21,31 @@ inline constexpr int kQuantBlock = 32;  // activations share one scale per 32 co
 // How the activations of a matrix product are represented.
 //   f32: as they are; the weights are dequantized in registers. Precision exact.
 //   bf16: they and the weights' values rounded to bf16, summed in f32 (generic/matmul_bf16.h). Precision high, prompt rows.
-//   q8:  one signed byte each and a scale per 32 columns (absmax / 127). Precision fast, prompt rows.
+//   q8:  one signed byte each and a scale per 32 columns (absmax / 127), in tiles. Precision fast, prompt rows.
 //   q15: two signed bytes each, value = scale * (128 * high + low), about 15 bits. Precision high and fast, step
 //        rows.
 enum class Arithmetic : std::uint8_t { f32, bf16, q8, q15 };
 
 inline constexpr int kBf16Tokens = 12;  // tokens side by side in bf16 activations
 
-// n_tokens rows of activations, each n_cols long, row-major and contiguous.
+// n_tokens rows of activations, each n_cols long.
 struct Activations {
     Arithmetic arithmetic = Arithmetic::f32;
     int n_tokens = 0;
     std::int64_t n_cols = 0;
-    const float* f32 = nullptr;  // [n_tokens, n_cols], when arithmetic is f32
+    const float* f32 = nullptr;  // [n_tokens, n_cols], row-major and contiguous, when arithmetic is f32
     // [ceil(n_tokens / 12), ceil(n_cols / 2), 12] when arithmetic is bf16: a pair of columns of one token, the even one in the
     // lower half. Zeros stand for tokens and a column that are not there.
     const std::uint32_t* bf16 = nullptr;
-    const std::int8_t* high = nullptr;  // [n_tokens, n_cols], q8 and q15
-    const std::int8_t* low = nullptr;   // [n_tokens, n_cols], q15 only
+    // q15: row-major and contiguous.
+    const std::int8_t* high = nullptr;  // [n_tokens, n_cols]
+    const std::int8_t* low = nullptr;   // [n_tokens, n_cols]
     const float* scale = nullptr;       // [n_tokens, n_cols / 32]
     const std::int32_t* sum = nullptr;  // [n_tokens, n_cols / 16]: sums of the integers, over 16 columns each
+    // q8: tiles of PromptKernels, and room for each thread to unpack weights into.
+    const std::byte* tiles = nullptr;  // [ceil(n_tokens / tile_tokens)][n_cols / 32][tile_block_bytes]
+    std::byte* panels = nullptr;       // [threads][panels_bytes]
+    std::size_t panels_bytes = 0;
 };
 
 // The product of panels [panel_begin, panel_end) with all tokens:
@@ -57,6 +62,45 @@ struct MatmulArgs {
     std::int64_t y_stride;
 };
 using MatmulFn = void (*)(const MatmulArgs&);
+
+// Blocks [first_block, first_block + n_blocks) of panels [panel, panel + n_panels); first_block is the first of a tile.
+struct PanelSlice {
+    const std::byte* weights;  // the matrix in resident layout
+    std::size_t panel_bytes;
+    std::int64_t matrix_panels;  // of the whole matrix
+    std::int64_t n_cols;
+    std::int64_t panel;
+    int n_panels;  // 1 to tile_panels
+    std::int64_t first_block;
+    std::int64_t n_blocks;
+};
+
+// y[token * y_stride + row] = the sum over n_blocks blocks, for 16 * n_panels rows and n_tokens tokens; it goes on from y
+// unless is_first.
+struct TileArgs {
+    const std::byte* panels;  // as unpack() wrote them
+    const std::byte* tile;    // as quantize() wrote it, from the first of these blocks on
+    std::int64_t n_blocks;
+    int n_panels;  // 1 to tile_panels
+    int n_tokens;  // 1 to tile_tokens
+    bool is_first;
+    float* y;
+    std::int64_t y_stride;
+};
+
+// The product of one quantized weight type with q8 activations: weights are unpacked into the cache for all tokens, and
+// tokens lie in tiles as they are read, a stream. How both look is the instruction set's own affair, but for one thing
+// that tests rely on: 32 columns of a tile begin with the integers, [8][tile_tokens][4] of them.
+struct PromptKernels {
+    int tile_tokens;
+    int tile_panels;
+    std::size_t tile_block_bytes;   // of 32 columns of a tile
+    std::size_t panel_block_bytes;  // of 32 columns of tile_panels unpacked panels
+    // x: [n_tokens, n_cols], 1 to tile_tokens of them; the rest of the tile becomes zeros.
+    void (*quantize)(const float* x, std::int64_t n_cols, int n_tokens, std::byte* tile);
+    void (*unpack)(const PanelSlice& from, std::byte* to);  // to: 64-byte aligned
+    void (*multiply)(const TileArgs& args);
+};
 
 enum class KvType : std::int32_t { f32 = 0, f16 = 1, q8_0 = 2 };
 inline constexpr const char* kKvTypeNames[] = {"f32", "f16", "q8_0"};
@@ -122,16 +166,17 @@ struct Kernels {
     const char* name;  // that of its folder
     bool (*supported)(const CpuFeatures& cpu);
 
-    // nullptr where a weight type cannot be combined with that arithmetic (q8 and q15 need a quantized type, bf16 an
-    // instruction set that has such products).
+    // nullptr where a weight type cannot be combined with that arithmetic (q15 needs a quantized type, bf16 an instruction
+    // set that has such products) and for q8.
     MatmulFn (*matmul)(DType weights, Arithmetic activations);
+    // q8; nullptr where the type is not quantized.
+    const PromptKernels* (*prompt)(DType weights);
 
     // Rounds up to 12 rows of x, contiguous, to one tile of bf16 activations. nullptr where there are no products in
     // bf16, else bit-equal.
     void (*pack_bf16)(const float* x, int n_tokens, std::int64_t n_cols, std::uint32_t* pairs);
 
     // Quantizes one row; n is a multiple of 32; as in Activations. Bit-equal on every instruction set.
-    void (*quantize_q8)(const float* x, std::int64_t n, std::int8_t* q, float* scale, std::int32_t* sum);
     void (*quantize_q15)(const float* x, std::int64_t n, std::int8_t* high, std::int8_t* low, float* scale,
                          std::int32_t* sum);
 

@@ -20,6 +20,7 @@ struct Epilogue {
     std::int64_t residual_stride = 0;
 };
 
+// x was prepared for W's type and by this pool.
 // y[n_tokens, n_rows] = epilogue(x[n_tokens, n_cols] * W^T). y_stride >= 16 * W.n_panels(): whole panels are written.
 // When y is also the residual, rows are read before they are written.
 void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, const Activations& x, float* y,
@@ -28,16 +29,21 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, c
 // Owns rounded activations; prepare() fills it from f32 rows and returns a view (valid until the next prepare).
 class ActivationBuffer {
 public:
-    // x: [n_tokens, n_cols] contiguous. f32 returns a view of x itself. Parallel over tokens.
-    Activations prepare(ThreadPool& pool, const Kernels& kernels, Arithmetic arithmetic, const float* x,
-                        int n_tokens, std::int64_t n_cols);
+    // x: [n_tokens, n_cols] contiguous. `weights` is the type of the matrix that they will be multiplied by, which q8
+    // depends on. f32 returns a view of x itself. Parallel over tokens.
+    Activations prepare(ThreadPool& pool, const Kernels& kernels, DType weights, Arithmetic arithmetic,
+                        const float* x, int n_tokens, std::int64_t n_cols);
 
 private:
+    void prepare_tiles(ThreadPool& pool, const PromptKernels& prompt, const float* x, Activations& view);
+
     AlignedBuffer<std::uint32_t> bf16_;
     AlignedBuffer<std::int8_t> high_;
     AlignedBuffer<std::int8_t> low_;
     AlignedBuffer<float> scale_;
     AlignedBuffer<std::int32_t> sum_;
+    AlignedBuffer<std::byte> tiles_;
+    AlignedBuffer<std::byte> panels_;
 };
 
 // The arithmetic that a weight of this type can really run when `wanted` is asked for. q8 and q15 need quantized weights and

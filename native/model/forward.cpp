@@ -149,7 +149,7 @@ void project(CpuState& s, const ResidentMatrix& w, const float* x, float* y, std
                      step = arithmetic(Arithmetic::q15);
     const auto run = [&](Arithmetic how, int first, int n) {
         if (n == 0) return;
-        const Activations in = s.quantized.prepare(s.pool, s.kernels, how, x + first * w.n_cols, n, w.n_cols);
+        const Activations in = s.quantized.prepare(s.pool, s.kernels, w.dtype, how, x + first * w.n_cols, n, w.n_cols);
         Epilogue part = epilogue;
         if (part.residual) part.residual += first * part.residual_stride;
         matmul(s.pool, s.kernels, w, in, y + first * y_stride, y_stride, part);

@@ -50,7 +50,8 @@ std::array<double, kTokens.size()> measure(ThreadPool& pool, const Kernels& kern
     do {
         for (std::size_t i = 0; i < kTokens.size(); ++i) {
             const double begin = seconds_now(pool);
-            const Activations in = buffer.prepare(pool, kernels, arithmetic, x.data(), kTokens[i], n_cols);
+            const Activations in =
+                buffer.prepare(pool, kernels, dtype, arithmetic, x.data(), kTokens[i], n_cols);
             matmul(pool, kernels, w, in, y.data(), n_rows, {});
             best[i] = std::min(best[i], seconds_now(pool) - begin);
         }

@@ -102,8 +102,9 @@ Speed measure(ThreadPool& pool, const Kernels& kernels, const Layers& layers, Ar
         const Clock::time_point pass = Clock::now();
         for (std::size_t i = 0; i < n_matrices; ++i) {
             const ResidentMatrix& w = layers.matrices[i];
-            matmul(pool, kernels, w, buffer.prepare(pool, kernels, arithmetic, x.data(), n_tokens, w.n_cols),
-                   y.data(), w.n_rows, {});
+            matmul(pool, kernels, w,
+                   buffer.prepare(pool, kernels, w.dtype, arithmetic, x.data(), n_tokens, w.n_cols), y.data(),
+                   w.n_rows, {});
             bytes += static_cast<double>(w.panel_bytes) * static_cast<double>(w.n_panels());
             operations += 2.0 * static_cast<double>(w.n_rows) * static_cast<double>(w.n_cols) * n_tokens;
         }

@@ -27,6 +27,10 @@ MatmulFn matmul(DType weights, Arithmetic activations) {
     return weights == broken_type && activations == broken_arithmetic ? no_product
                                                                       : original.matmul(weights, activations);
 }
+PromptKernels broken_prompt;
+const PromptKernels* prompt(DType weights) {
+    return weights == broken_type ? &broken_prompt : original.prompt(weights);
+}
 void search_codes(const CodeSearch& search) {
     if (search.dtype != broken_type) original.search_codes(search);
 }
@@ -46,8 +50,9 @@ template <class Result, class... Args> void clear(Result (*&function)(Args...)) 
 
 // change(name, f): f(table) takes the body out of the function of that name.
 template <class Change> void each_change(const Kernels& kernels, Change&& change) {
-    const char* const names[] = {"f32", "q8", "q15"};
+    const char* const names[] = {"f32", "bf16", "q8", "q15"};
     each_pair([&](DType dtype, Arithmetic arithmetic) {
+        if (arithmetic == Arithmetic::q8) return;
         change(neox::text("matmul ", dtype_info(dtype).name, " ", names[static_cast<int>(arithmetic)]),
                [=](Kernels& table) {
                    broken_type = dtype;
@@ -55,6 +60,19 @@ template <class Change> void each_change(const Kernels& kernels, Change&& change
                    table.matmul = matmul;
                });
     });
+    for (const DType dtype : kQuantizedTypes) {
+        const auto change_prompt = [&](const char* function, auto member) {
+            change(neox::text(function, " ", dtype_info(dtype).name, " q8"), [=](Kernels& table) {
+                broken_type = dtype;
+                broken_prompt = *original.prompt(dtype);
+                clear(broken_prompt.*member);
+                table.prompt = prompt;
+            });
+        };
+        change_prompt("quantize", &PromptKernels::quantize);
+        change_prompt("unpack", &PromptKernels::unpack);
+        change_prompt("multiply", &PromptKernels::multiply);
+    }
     for (const DType dtype : kQuantizedTypes) {
         if (!needs_code_search(dtype)) continue;
         change(neox::text("search_codes ", dtype_info(dtype).name), [=](Kernels& table) {
@@ -77,7 +95,6 @@ template <class Change> void each_change(const Kernels& kernels, Change&& change
     const auto change_whole = [&](const char* name, auto member) {
         if (kernels.*member) change(name, [=](Kernels& table) { clear(table.*member); });
     };
-    change_whole("quantize_q8", &Kernels::quantize_q8);
     change_whole("quantize_q15", &Kernels::quantize_q15);
     change_whole("layer_norm", &Kernels::layer_norm);
     change_whole("rope", &Kernels::rope);

@@ -48,21 +48,16 @@ struct Quantized {
     }
 };
 
-Quantized quantize(const Kernels& kernels, bool two_planes, const std::vector<float>& x) {
+Quantized quantize(const Kernels& kernels, const std::vector<float>& x) {
     const auto n = static_cast<std::int64_t>(x.size());
     Quantized q{std::vector<std::int8_t>(x.size()), std::vector<std::int8_t>(x.size()),
                 std::vector<float>(x.size() / 32), std::vector<std::int32_t>(x.size() / 16)};
-    if (two_planes) {
-        kernels.quantize_q15(x.data(), n, q.high.data(), q.low.data(), q.scale.data(), q.sum.data());
-    } else {
-        kernels.quantize_q8(x.data(), n, q.high.data(), q.scale.data(), q.sum.data());
-    }
+    kernels.quantize_q15(x.data(), n, q.high.data(), q.low.data(), q.scale.data(), q.sum.data());
     return q;
 }
 
-}  // namespace
-
-TEST(kernels_quantize) {
+// Zeros, values at the limit, ties, an outlier, the largest number, subnormal ones, halves.
+std::vector<float> values_to_quantize() {
     std::vector<float> x = random_values(32 * 40, 3.0f, 1);
     std::fill_n(x.begin() + 32, 32, 0.0f);
     std::fill_n(x.begin() + 64, 32, -0.0f);
@@ -75,42 +70,39 @@ TEST(kernels_quantize) {
     for (int i = 0; i < 32; ++i)
         x[256 + i] = static_cast<float>(2 * i - 31) + 0.5f * (i != 31);  // halves, largest 31
     x[256] = 127.0f;  // scale 1: x.5 goes to the even integer
-    for (const bool two_planes : {false, true}) {
-        const Quantized expected = quantize(scalar(), two_planes, x);
-        const int limit = two_planes ? 127 * 128 : 127;
-        for (std::size_t block = 0; block < x.size() / 32; ++block) {
-            std::int32_t sums[2] = {0, 0};
-            double absmax = 0;
-            for (std::size_t i = 32 * block; i < 32 * block + 32; ++i) {
-                absmax = std::max(absmax, std::fabs(static_cast<double>(x[i])));
-                const int q = two_planes ? 128 * expected.high[i] + expected.low[i] : expected.high[i];
-                sums[i % 32 / 16] += q;
-                CHECK(std::abs(q) <= limit && expected.high[i] >= -127);
-                CHECK(!two_planes || (expected.low[i] >= -64 && expected.low[i] <= 63));
-                const double step = static_cast<double>(expected.scale[block]);
-                CHECK_NEAR(step * q, static_cast<double>(x[i]), step * 0.5001 + absmax * 2e-7 + 1e-37);
-            }
-            CHECK_EQ(expected.sum[2 * block], sums[0]);
-            CHECK_EQ(expected.sum[2 * block + 1], sums[1]);
-            if (absmax < 1e-37) CHECK_EQ(expected.scale[block], 0.0f);
-            if (absmax > 1e-30) CHECK_NEAR(expected.scale[block], absmax / limit, absmax / limit * 1e-6);
+    return x;
+}
+
+}  // namespace
+
+TEST(kernels_quantize) {
+    const std::vector<float> x = values_to_quantize();
+    const Quantized expected = quantize(scalar(), x);
+    constexpr int kLimit = 127 * 128;
+    for (std::size_t block = 0; block < x.size() / 32; ++block) {
+        std::int32_t sums[2] = {0, 0};
+        double absmax = 0;
+        for (std::size_t i = 32 * block; i < 32 * block + 32; ++i) {
+            absmax = std::max(absmax, std::fabs(static_cast<double>(x[i])));
+            const int q = 128 * expected.high[i] + expected.low[i];
+            sums[i % 32 / 16] += q;
+            CHECK(std::abs(q) <= kLimit && expected.high[i] >= -127);
+            CHECK(expected.low[i] >= -64 && expected.low[i] <= 63);
+            const double step = static_cast<double>(expected.scale[block]);
+            CHECK_NEAR(step * q, static_cast<double>(x[i]), step * 0.5001 + absmax * 2e-7 + 1e-37);
         }
-        if (!two_planes) {
-            CHECK_EQ(static_cast<int>(expected.high[256]), 127);
-            for (int i = 1; i < 32; ++i)
-                CHECK_EQ(static_cast<int>(expected.high[256 + i]),
-                         static_cast<int>(std::nearbyint(x[256 + i])));
-        }
-        for (const Kernels* kernels : supported_kernels())
-            CHECK(quantize(*kernels, two_planes, x) == expected);
+        CHECK_EQ(expected.sum[2 * block], sums[0]);
+        CHECK_EQ(expected.sum[2 * block + 1], sums[1]);
+        if (absmax < 1e-37) CHECK_EQ(expected.scale[block], 0.0f);
+        if (absmax > 1e-30) CHECK_NEAR(expected.scale[block], absmax / kLimit, absmax / kLimit * 1e-6);
     }
+    for (const Kernels* kernels : supported_kernels()) CHECK(quantize(*kernels, x) == expected);
     for (const float bad : {NAN, -NAN, INFINITY, -INFINITY}) {
         std::vector<float> y = random_values(64, 1.0f, 2);
         y[40] = bad;
         for (const Kernels* kernels : supported_kernels()) {
-            CHECK(std::isfinite(quantize(*kernels, true, y).scale[0]));
-            CHECK(std::isnan(quantize(*kernels, false, y).scale[1]));
-            CHECK(std::isnan(quantize(*kernels, true, y).scale[1]));
+            CHECK(std::isfinite(quantize(*kernels, y).scale[0]));
+            CHECK(std::isnan(quantize(*kernels, y).scale[1]));
         }
     }
 }

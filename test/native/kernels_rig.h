@@ -37,7 +37,7 @@ inline std::int64_t columns(DType dtype, std::int64_t n) {
 inline std::vector<const Kernels*> kernels_with(DType dtype, Arithmetic arithmetic) {
     std::vector<const Kernels*> found;
     for (const Kernels* kernels : supported_kernels())
-        if (kernels->matmul(dtype, arithmetic)) found.push_back(kernels);
+        if (usable_arithmetic(*kernels, dtype, 32, arithmetic) == arithmetic) found.push_back(kernels);
     CHECK(arithmetic == Arithmetic::bf16 || found.size() == supported_kernels().size());
     return found;
 }
@@ -46,7 +46,7 @@ inline std::vector<const Kernels*> kernels_with(DType dtype, Arithmetic arithmet
 template <class Function> void each_pair(Function&& function) {
     const auto try_all = [&](DType dtype) {
         for (const Arithmetic arithmetic : kArithmetics)
-            if (scalar().matmul(dtype, arithmetic)) function(dtype, arithmetic);
+            if (usable_arithmetic(scalar(), dtype, 32, arithmetic) == arithmetic) function(dtype, arithmetic);
     };
     for (const DType dtype : kPlainTypes) try_all(dtype);
     for (const DType dtype : kQuantizedTypes) try_all(dtype);
@@ -126,8 +126,8 @@ inline std::vector<float> product(int n_threads, const Kernels& kernels, const R
     ActivationBuffer buffer;
     const std::int64_t stride = w.n_panels() * 16 + 16;
     std::vector<float> y(static_cast<std::size_t>(n_tokens * stride), -7.0f);
-    matmul(pool, kernels, w, buffer.prepare(pool, kernels, arithmetic, x, n_tokens, w.n_cols), y.data(),
-           stride, epilogue);
+    matmul(pool, kernels, w, buffer.prepare(pool, kernels, w.dtype, arithmetic, x, n_tokens, w.n_cols),
+           y.data(), stride, epilogue);
     std::vector<float> rows;
     for (int token = 0; token < n_tokens; ++token) {
         const float* row = y.data() + token * stride;
@@ -140,23 +140,61 @@ inline std::vector<float> product(int n_threads, const Kernels& kernels, const R
 
 inline double rounded_to_bf16(float value) { return static_cast<double>(bf16_to_f32(f32_to_bf16(value))); }
 
+// The integers of q8, [n_tokens][n_cols].
+inline std::vector<int> read_q8(const Kernels& kernels, DType dtype, const float* x, int n_tokens,
+                                std::int64_t n_cols) {
+    ThreadPool pool(1);
+    ActivationBuffer buffer;
+    const Activations a = buffer.prepare(pool, kernels, dtype, Arithmetic::q8, x, n_tokens, n_cols);
+    const PromptKernels& prompt = *kernels.prompt(dtype);
+    std::vector<int> codes;
+    for (int token = 0; token < n_tokens; ++token)
+        for (std::int64_t col = 0; col < n_cols; ++col) {
+            const std::int64_t block = token / prompt.tile_tokens * (n_cols / 32) + col / 32;
+            const std::int64_t four = col % 32 / 4 * prompt.tile_tokens + token % prompt.tile_tokens;
+            codes.push_back(
+                static_cast<std::int8_t>(a.tiles[static_cast<std::size_t>(block) * prompt.tile_block_bytes +
+                                                 static_cast<std::size_t>(4 * four + col % 4)]));
+        }
+    return codes;
+}
+
+// The scale that 32 columns share in q8: absmax / 127, beside the K types the next of these many sixteenths of a power of
+// two, where 127.49 still counts as 127.
+inline float q8_scale(DType dtype, const float* x) {
+    float absmax = 0;
+    for (int i = 0; i < 32; ++i) absmax = std::max(absmax, std::fabs(x[i]));
+    if (absmax < 0x1p-100f) return 0.0f;
+    if (dtype_info(dtype).block_length == 32) return absmax / 127.0f;
+    const float least = absmax * (1.0f / 127.49f);
+    int exponent;
+    std::frexp(least, &exponent);
+    for (const int sixteenths : {16, 17, 18, 20, 24, 28, 30, 31})
+        if (const float scale = std::ldexp(static_cast<float>(sixteenths), exponent - 5); scale >= least)
+            return scale;
+    return std::ldexp(1.0f, exponent);
+}
+
 // What the rounded activations stand for.
-inline std::vector<double> read_activations(const Kernels& kernels, Arithmetic arithmetic,
-                                            const std::vector<float>& x, int n_tokens, std::int64_t n_cols) {
+inline std::vector<double> read_activations(DType dtype, Arithmetic arithmetic, const std::vector<float>& x,
+                                            int n_tokens, std::int64_t n_cols) {
     if (arithmetic == Arithmetic::f32) return {x.begin(), x.end()};
+    std::vector<double> values(x.size());
     if (arithmetic == Arithmetic::bf16) {
-        std::vector<double> rounded(x.size());
-        std::transform(x.begin(), x.end(), rounded.begin(), rounded_to_bf16);
-        return rounded;
+        std::transform(x.begin(), x.end(), values.begin(), rounded_to_bf16);
+        return values;
+    }
+    if (arithmetic == Arithmetic::q8) {
+        const std::vector<int> codes = read_q8(scalar(), dtype, x.data(), n_tokens, n_cols);
+        for (std::size_t i = 0; i < values.size(); ++i)
+            values[i] = static_cast<double>(q8_scale(dtype, x.data() + i / 32 * 32)) * codes[i];
+        return values;
     }
     ThreadPool pool(1);
     ActivationBuffer buffer;
-    const Activations a = buffer.prepare(pool, kernels, arithmetic, x.data(), n_tokens, n_cols);
-    std::vector<double> values(x.size());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        const int q = arithmetic == Arithmetic::q8 ? a.high[i] : 128 * a.high[i] + a.low[i];
-        values[i] = static_cast<double>(a.scale[i / 32]) * q;
-    }
+    const Activations a = buffer.prepare(pool, scalar(), dtype, arithmetic, x.data(), n_tokens, n_cols);
+    for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = static_cast<double>(a.scale[i / 32]) * (128 * a.high[i] + a.low[i]);
     return values;
 }
 
@@ -193,7 +231,7 @@ inline void check_matrix(const Matrix& m, Arithmetic arithmetic, int n_tokens, s
     const std::vector<float> x = random_rows(n_tokens, m.view.n_cols, seed);
     const std::vector<float> expected = product(1, scalar(), m.view, arithmetic, x.data(), n_tokens);
     check_against_f64(expected, m, arithmetic,
-                      read_activations(scalar(), arithmetic, x, n_tokens, m.view.n_cols), n_tokens);
+                      read_activations(m.view.dtype, arithmetic, x, n_tokens, m.view.n_cols), n_tokens);
     for (const Kernels* kernels : kernels_with(m.view.dtype, arithmetic))
         CHECK(same_bits(product(1, *kernels, m.view, arithmetic, x.data(), n_tokens), expected));
 }

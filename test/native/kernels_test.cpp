@@ -37,6 +37,9 @@ TEST(kernels_matmul_shapes) {
         const Matrix m = make_matrix(dtype, 18, 2816, 4);
         for (const int n_tokens : {1, 8}) check_matrix(m, arithmetic, n_tokens, 500);
     });
+    // More columns than are unpacked at once.
+    for (const DType dtype : {DType::Q4_1, DType::Q2_K, DType::Q6_K})
+        check_matrix(make_matrix(dtype, 17, 12288 + 256, 5), Arithmetic::q8, 5, 550);
     for (const DType dtype : kPlainTypes)
         for (const int n_cols : {1, 5, 31, 33, 100, 257, 290}) {
             const Matrix m = make_matrix(dtype, 19, n_cols, 6);
@@ -73,12 +76,38 @@ TEST(kernels_matmul_full_scale) {
             return block / 2 % 2 == 1 ? std::byte{0xff} : std::byte{0x00};
         });
         for (const float sign : {1.0f, -1.0f}) {
-            const std::vector<float> x(static_cast<std::size_t>(8 * m.view.n_cols), sign * 3.5f);
+            const std::vector<float> x(static_cast<std::size_t>(8 * m.view.n_cols), sign * 127.0f / 32);
             for (const Arithmetic arithmetic : kArithmetics)
                 for (const Kernels* kernels : kernels_with(dtype, arithmetic))
                     check_against_f64(product(1, *kernels, m.view, arithmetic, x.data(), 8), m, arithmetic,
                                       {x.begin(), x.end()}, 8);
         }
+    }
+}
+
+// One signed byte each: the nearest one, ties to even, on every instruction set and in a tile that is not full.
+TEST(kernels_quantize_q8) {
+    constexpr int kTokens = 7;
+    std::vector<float> x = random_rows(kTokens, 256, 21);
+    std::fill_n(x.begin() + 32, 32, 0.0f);
+    std::fill_n(x.begin() + 64, 32, -0.0f);
+    std::fill_n(x.begin() + 96, 32, 1e-40f);
+    for (int i = 0; i < 32; ++i) x[static_cast<std::size_t>(128 + i)] = i % 2 ? 127.0f : -127.0f;
+    for (int i = 0; i < 32; ++i) x[static_cast<std::size_t>(160 + i)] = static_cast<float>(i) - 15.5f;
+    x[192] = 127.0f;  // scale 1: halves go to the even integer
+    for (int i = 1; i < 32; ++i) x[static_cast<std::size_t>(192 + i)] = static_cast<float>(2 * i - 31) + 0.5f;
+    for (const DType dtype : kQuantizedTypes) {
+        const std::vector<int> codes = read_q8(scalar(), dtype, x.data(), kTokens, 256);
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            const float scale = q8_scale(dtype, x.data() + i / 32 * 32);
+            CHECK(std::abs(codes[i]) <= 127);
+            CHECK_NEAR(scale * static_cast<float>(codes[i]), x[i], scale * 0.5001f + 1e-37f);
+        }
+        if (dtype_info(dtype).block_length == 32)
+            for (std::size_t i = 193; i < 224; ++i)
+                CHECK_EQ(codes[i], static_cast<int>(std::nearbyint(x[i])));
+        for (const Kernels* kernels : supported_kernels())
+            CHECK(read_q8(*kernels, dtype, x.data(), kTokens, 256) == codes);
     }
 }
 
@@ -125,9 +154,11 @@ TEST(kernels_matmul_same_bits_however_cut) {
                 }
                 CHECK(same_bits(pieces, all));
             }
+            if (arithmetic == Arithmetic::q8) continue;  // matmul() alone cuts it
             ThreadPool pool(1);
             ActivationBuffer buffer;
-            const Activations view = buffer.prepare(pool, *kernels, arithmetic, x.data(), kTokens, n_cols);
+            const Activations view =
+                buffer.prepare(pool, *kernels, dtype, arithmetic, x.data(), kTokens, n_cols);
             for (const int step : {1, 3, 7}) {
                 std::vector<float> y(kTokens * 16 * kPanels);
                 for (int panel = 0; panel < kPanels; panel += step)
@@ -169,14 +200,25 @@ TEST(kernels_matmul_epilogue) {
 }
 
 TEST(kernels_matmul_nan_and_infinity_show) {
-    const Matrix m = make_matrix(DType::Q8_0, 16, 64, 15);
-    for (const float bad : {NAN, INFINITY, -INFINITY}) {
-        std::vector<float> x = random_rows(1, 64, 16);
-        x[40] = bad;
-        for (const Kernels* kernels : supported_kernels())
-            for (const Arithmetic arithmetic : {Arithmetic::q8, Arithmetic::q15})
-                for (const float y : product(1, *kernels, m.view, arithmetic, x.data(), 1))
-                    CHECK(std::isnan(y));
+    for (const DType dtype : {DType::Q8_0, DType::Q4_K, DType::Q6_K}) {
+        const Matrix m = make_matrix(dtype, 16, 256, 15);
+        for (const float bad : {NAN, INFINITY, -INFINITY}) {
+            std::vector<float> x = random_rows(1, 256, 16);
+            x[40] = bad;
+            for (const Kernels* kernels : supported_kernels())
+                for (const Arithmetic arithmetic : {Arithmetic::q8, Arithmetic::q15})
+                    for (const float y : product(1, *kernels, m.view, arithmetic, x.data(), 1))
+                        CHECK(std::isnan(y));
+        }
+        // Beside the K types scales end at 2^108 / 127.
+        std::vector<float> large(256, 0.0f);
+        large[3] = 0x1.fp107f;
+        for (const bool is_finite : {true, false}) {
+            for (const Kernels* kernels : supported_kernels())
+                for (const float y : product(1, *kernels, m.view, Arithmetic::q8, large.data(), 1))
+                    CHECK(std::isfinite(y) == (is_finite || dtype == DType::Q8_0));
+            large[3] *= 2;
+        }
     }
 }
 
@@ -260,7 +302,8 @@ TEST(kernels_usable_arithmetic) {
         CHECK(usable_arithmetic(*kernels, DType::Q4_K, 256, Arithmetic::bf16) == bf16);
         CHECK((kernels->matmul(DType::F16, Arithmetic::bf16) != nullptr) == (kernels->pack_bf16 != nullptr));
         CHECK((kernels->peak_bf16 != nullptr) == (kernels->pack_bf16 != nullptr));
-        CHECK(kernels->matmul(DType::F32, Arithmetic::q8) == nullptr);
+        CHECK(kernels->prompt(DType::F32) == nullptr);
+        CHECK(kernels->matmul(DType::Q4_0, Arithmetic::q8) == nullptr);
         CHECK(kernels->matmul(DType::I32, Arithmetic::f32) == nullptr);
     }
 }
@@ -274,8 +317,7 @@ TEST(kernels_dispatch) {
         CHECK(kernels->supported(detect_cpu_features()));
         for (const Kernels* other : all_kernels())
             if (other != kernels)
-                CHECK(other->matmul(DType::Q4_0, Arithmetic::q8) !=
-                          kernels->matmul(DType::Q4_0, Arithmetic::q8) ||
+                CHECK(other->prompt(DType::Q4_0)->multiply != kernels->prompt(DType::Q4_0)->multiply ||
                       other->matmul(DType::F16, Arithmetic::bf16) !=
                           kernels->matmul(DType::F16, Arithmetic::bf16) ||
                       other->matmul(DType::F16, Arithmetic::f32) !=

@@ -20,7 +20,9 @@ namespace neox::avx2 {
 
 // Shapes of the register tiles, for 16 registers.
 inline constexpr int kTilePanels = 1;
+inline constexpr int kTileTokens = 3;
 inline constexpr int kInt8Tokens = 3;
+inline constexpr bool kOverlap = false, kSplitScales = false;
 inline constexpr int kF32Tokens = 4;
 inline constexpr int kStepPanels = 1, kStepTokens = kInt8Tokens;
 inline constexpr int kPeakChains = 4;  // independent sums in the measuring loops
@@ -287,12 +289,11 @@ NEOX_INLINE X4 broadcast_x4(const std::int8_t* x) {
 
 // Sums of u8 * s8 over the columns of one block: Dot<kBits, kOffset> for codes of kBits bits. kOffset is what a code
 // holds above its value, minus what the dot product takes off by itself: finish() returns the sum plus the `init` given
-// to both ends.
+// to both ends. Kind is all that a product of unpacked codes depends on.
 
 // The 16-bit sums of pairs would overflow for codes up to 255, so the sign moves to the activation:
 // |w| * (x with the sign of w), |w| <= 128 and |x| <= 127, stays below 2^15.
 struct SignedDot {
-    static constexpr int kOffset = 0;
     struct Weights {
         __m256i magnitude[2];
         __m256i value[2];
@@ -315,8 +316,7 @@ struct SignedDot {
     static NEOX_INLINE I32x16 finish(Sum sum, std::int32_t) { return sum; }
 };
 // Codes up to 63: a pair sum fits into 16 bits (2 * 63 * 127 < 2^15), eight of them do not.
-template <int kOffsetOf> struct PairDot {
-    static constexpr int kOffset = kOffsetOf;
+struct PairDot {
     using Weights = U8x64;
     using Sum = I32x16;
     static NEOX_INLINE Weights prepare(U8x64 a) { return a; }
@@ -330,8 +330,7 @@ template <int kOffsetOf> struct PairDot {
     static NEOX_INLINE I32x16 finish(Sum sum, std::int32_t) { return sum; }
 };
 // Codes up to 15: all 8 pair sums of a block fit into 16 bits (8 * 2 * 15 * 127 < 2^15).
-template <int kOffsetOf> struct BlockDot {
-    static constexpr int kOffset = kOffsetOf;
+struct BlockDot {
     using Weights = U8x64;
     struct Sum {
         __m256i low, high;  // 16-bit lanes
@@ -348,10 +347,15 @@ template <int kOffsetOf> struct BlockDot {
                 _mm256_add_epi32(_mm256_madd_epi16(sum.high, ones), first)};
     }
 };
-template <int kBits, int kOffsetOf> struct Dot : BlockDot<kOffsetOf> {};
-template <int kOffsetOf> struct Dot<5, kOffsetOf> : PairDot<kOffsetOf> {};
-template <int kOffsetOf> struct Dot<6, kOffsetOf> : PairDot<kOffsetOf> {};
-template <> struct Dot<8, 128> : SignedDot {};
+
+template <class KindOf, int kOffsetOf> struct DotOf : KindOf {
+    using Kind = KindOf;
+    static constexpr int kOffset = kOffsetOf;
+};
+template <int kBits, int kOffset> struct Dot : DotOf<BlockDot, kOffset> {};
+template <int kOffset> struct Dot<5, kOffset> : DotOf<PairDot, kOffset> {};
+template <int kOffset> struct Dot<6, kOffset> : DotOf<PairDot, kOffset> {};
+template <> struct Dot<8, 128> : DotOf<SignedDot, 0> {};
 
 NEOX_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 

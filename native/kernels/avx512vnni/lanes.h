@@ -27,7 +27,9 @@ namespace neox::avx512vnni {
 // Shapes of the register tiles: 12 integer and 12 float accumulators leave room for weights and scales in 32
 // registers.
 inline constexpr int kTilePanels = 2;
+inline constexpr int kTileTokens = 4;
 inline constexpr int kInt8Tokens = 6;
+inline constexpr bool kOverlap = true, kSplitScales = true;
 inline constexpr int kF32Tokens = 6;
 // Of a step, with two planes of activations: 16 integer and 8 float accumulators. A second pass over a tile costs more
 // than the registers that a fourth token lacks.
@@ -204,15 +206,19 @@ NEOX_INLINE X4 broadcast_x4(const std::int8_t* x) {
 }
 
 // Sums of u8 * s8 over the columns of one block, for codes of kBits bits. kOffset is what a code holds above its
-// value, minus what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends.
-template <int kBits, int kOffsetOf> struct Dot {
-    static constexpr int kOffset = kOffsetOf;
+// value, minus what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends. Kind is all
+// that a product of unpacked codes depends on.
+struct VnniDot {
     using Weights = U8x64;
     using Sum = I32x16;
     static NEOX_INLINE Weights prepare(U8x64 a) { return a; }
     static NEOX_INLINE Sum start(std::int32_t init) { return {_mm512_set1_epi32(init)}; }
     static NEOX_INLINE Sum add(Sum sum, Weights w, X4 x) { return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)}; }
     static NEOX_INLINE I32x16 finish(Sum sum, std::int32_t) { return sum; }
+};
+template <int kBits, int kOffsetOf> struct Dot : VnniDot {
+    using Kind = VnniDot;
+    static constexpr int kOffset = kOffsetOf;
 };
 
 NEOX_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }

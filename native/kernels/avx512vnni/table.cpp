@@ -22,7 +22,7 @@ namespace avx512vnni {
 
 void search_codes(const CodeSearch& search);
 MatmulFn find_matmul_f32(DType weights);
-MatmulFn find_matmul_int8(DType weights);
+const PromptKernels* find_prompt(DType weights);
 MatmulFn find_matmul_step(DType weights);
 
 static bool is_supported(const CpuFeatures& cpu) {
@@ -32,10 +32,9 @@ static bool is_supported(const CpuFeatures& cpu) {
 
 static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     switch (activations) {
-        case Arithmetic::q8: return find_matmul_int8(weights);
         case Arithmetic::q15: return find_matmul_step(weights);
-        case Arithmetic::bf16: return nullptr;
-        default: return find_matmul_f32(weights);
+        case Arithmetic::f32: return find_matmul_f32(weights);
+        default: return nullptr;
     }
 }
 
@@ -46,8 +45,8 @@ const Kernels& avx512vnni_kernels() {
         .name = "avx512vnni",
         .supported = avx512vnni::is_supported,
         .matmul = avx512vnni::find_matmul,
+        .prompt = avx512vnni::find_prompt,
         .pack_bf16 = nullptr,
-        .quantize_q8 = avx512vnni::quantize_q8,
         .quantize_q15 = avx512vnni::quantize_q15,
         .search_codes = avx512vnni::search_codes,
         .layer_norm = avx512vnni::layer_norm,

@@ -121,18 +121,6 @@ struct HalfScaleMinInt {
         return mul(load_f16(head + 32), to_f32(sub(broadcast(0), min)));
     }
 };
-// What unpacking leaves in the cache: the scales, then the minima.
-template <int kSubsOf, bool kHasMinOf> struct ScaleF32 {
-    static constexpr int kSubs = kSubsOf;
-    static constexpr bool kHasMin = kHasMinOf;
-    static constexpr int kBlocks = 1, kHeadBytes = 64 * kSubs * (kHasMin ? 2 : 1), kBlockBytes = 0;
-    static NEOX_INLINE F32x16 scale(const std::byte* head, const std::byte*, int sub_block) {
-        return load(reinterpret_cast<const float*>(head) + 16 * sub_block);
-    }
-    static NEOX_INLINE F32x16 min(const std::byte* head, const std::byte*, int sub_block) {
-        return load(reinterpret_cast<const float*>(head) + 16 * (kSubs + sub_block));
-    }
-};
 
 // Where the parts of a panel's block lie.
 struct BlockParts {
@@ -225,7 +213,7 @@ NEOX_INLINE void for_each_tile(const MatmulArgs& args, Begin&& begin, Visit&& vi
 }
 
 // visit(Format{}) for a quantized type, else nullptr.
-template <class Visit> MatmulFn for_format(DType weights, Visit visit) {
+template <class Visit> auto for_format(DType weights, Visit visit) -> decltype(visit(FormatQ8_0{})) {
     switch (weights) {
         case DType::Q8_0: return visit(FormatQ8_0{});
         case DType::Q4_0: return visit(FormatQ4_0{});

@@ -1,184 +1,237 @@
-// Matrix products of quantized weights with activations of one signed byte each. Included inside a target region; see
-// README.md.
+// Matrix products of quantized weights with many rows, the rows of a prompt, whose activations are one signed byte each.
+// Included inside a target region; see README.md.
 //
-// The order for one output element: blocks of 32 columns one after the other, and within them the columns that share a
-// scale (all 32, or 16 and 16). Their sum is an exact int32 that starts from -offset * (sum of the activations),
-// because a code is value + offset. Then
-//   total = fma(float(sum), weight scale * activation scale, total)
+// Panels are unpacked into the cache once, to a byte for every code and scales in f32, and then meet all tokens, a tile
+// of kTileTokens at a time. The order for one output element: blocks of 32 columns one after the other, and within them
+// the columns that share a scale (all 32, or 16 and 16). Their sum is an exact int32 that starts from
+// -offset * (sum of the activations), because a code is value + offset. Then
+//   total = fma(float(sum) * activation scale, weight scale, total)
 //   total = fma(weight minimum, activation scale * float(sum of the activations), total)    in types with a minimum.
+// The activations' scales are exact (quantize_block.h), beside the K types coarse (coarse_scale.h).
 #pragma once
+
+#include "kernels/generic/coarse_scale.h"
 
 namespace neox::NEOX_ISA {
 
-// Blocks that are unpacked at once, a multiple of the 8 that share a head in the K types: half a row of 2816 columns,
-// about 28 KiB a panel.
-inline constexpr std::int64_t kInt8Chunk = 48;
+// What a tile needs to know of a format: how codes are multiplied, the number of scales of 32 columns, whether there
+// are minima, and whether coarse scales come as two powers of two.
+template <class DotOf, int kSubsOf, bool kHasMinOf, bool kIsSplitOf> struct TileKind {
+    using Dot = DotOf;
+    static constexpr int kSubs = kSubsOf;
+    static constexpr bool kHasMin = kHasMinOf, kIsSplit = kIsSplitOf;
+};
+template <class Format> inline constexpr bool kIsCoarse = Format::kBlocks == 8;
+template <class Format>
+using TileKindOf =
+    TileKind<typename Format::Dot::Kind, Format::kSubs, Format::kHasMin, kSplitScales && kIsCoarse<Format>>;
 
-// Up to kInt8Chunk blocks of the activations of a few tokens.
-struct Int8Tokens {
-    const std::int8_t* values;
-    std::int64_t stride;
-    const float* scale;
-    const std::int32_t* sum;  // two of each block
-    std::int64_t block_stride;
+// 32 columns of a tile of tokens.
+template <class Kind> struct TokenBlock {
+    static constexpr int kMins = Kind::kHasMin ? Kind::kSubs : 0;
+    static constexpr int kScale = Kind::kSubs, kTaken = kScale, kChange = kScale + 1;
+    static constexpr int kMin = kScale + (Kind::kIsSplit ? 2 : 1), kFactors = kMin + kMins;
+    std::int8_t codes[8][kTileTokens][4];
+    // The starts of the sums (int32), the scale, and scale * sum of the integers (f32). A split scale is what is taken off
+    // (f32) and the change (int32) of CoarseScale, and the starts have its base in them.
+    std::int32_t factors[kFactors][kTileTokens];
+
+    NEOX_INLINE F32x16 broadcast_factor(int which, int token) const {
+        return broadcast(f32_of_bits(factors[which][token]));
+    }
 };
 
-// kPanels panels times kTokens tokens over n_blocks; `y` belongs to the first panel and token. The totals
-// start from 0 when is_first, else from y.
-template <class Format, int kPanels, int kTokens>
-void int8_tile(const std::byte* panel, std::size_t panel_bytes, std::int64_t n_blocks, const Int8Tokens& x,
-               float* y, std::int64_t y_stride, bool is_first) {
-    using Dot = typename Format::Dot;
+// 32 columns of kTilePanels panels: the scales, then the minima; the codes of columns 4 g to 4 g + 3 together.
+template <class Kind> struct PanelBlock {
+    float scales[Kind::kSubs * (Kind::kHasMin ? 2 : 1)][kTilePanels][16];
+    std::byte codes[8][kTilePanels][64];
+};
+
+template <class Format>
+NEOX_INLINE void unpack_block(const BlockParts& from, int p, PanelBlock<TileKindOf<Format>>& to) {
     using Scales = typename Format::Scales;
-    constexpr int kSubs = Format::kSubs, kVectors = Format::Codes::kVectors;
-    std::int32_t start[kTokens][kSubs * kInt8Chunk];
-    float min_factor[kTokens][Format::kHasMin ? kSubs * kInt8Chunk : 1];
-    for (int t = 0; t < kTokens; ++t) {
-        const std::int32_t* sums = x.sum + t * 2 * x.block_stride;
-        const float* scales = x.scale + t * x.block_stride;
-        for (std::int64_t i = 0; i < kSubs * n_blocks; ++i) {
-            const std::int32_t sum = kSubs == 2 ? sums[i] : sums[2 * i] + sums[2 * i + 1];
-            start[t][i] = -Dot::kOffset * sum;
-            if constexpr (Format::kHasMin) min_factor[t][i] = scales[i / kSubs] * static_cast<float>(sum);
-        }
-    }
-    F32x16 total[kPanels][kTokens];
+    constexpr int kVectors = Format::Codes::kVectors, kSubs = Format::kSubs;
     NEOX_UNROLL
-    for (int p = 0; p < kPanels; ++p) {
-        NEOX_UNROLL
-        for (int t = 0; t < kTokens; ++t)
-            total[p][t] = is_first ? broadcast(0.0f) : load(y + t * y_stride + 16 * p);
-    }
-    for (std::int64_t b = 0; b < n_blocks; ++b) {
-        const BlockParts parts = Format::at(panel, 1, 0, b);
-        NEOX_UNROLL
-        for (int s = 0; s < kSubs; ++s) {
-            typename Dot::Sum sum[kPanels][kTokens];
-            NEOX_UNROLL
-            for (int t = 0; t < kTokens; ++t) {
-                NEOX_UNROLL
-                for (int p = 0; p < kPanels; ++p) sum[p][t] = Dot::start(start[t][kSubs * b + s]);
-            }
-            NEOX_UNROLL
-            for (int i = 0; i < 8; ++i) {
-                const int g = i % (8 / kVectors) * kVectors + i / (8 / kVectors);
-                if (g / (8 / kSubs) != s) continue;
-                typename Dot::Weights w[kPanels];
-                NEOX_UNROLL
-                for (int p = 0; p < kPanels; ++p)
-                    w[p] = Dot::prepare(Format::Codes::codes(parts.codes + p * panel_bytes, parts.step, g));
-                NEOX_UNROLL
-                for (int t = 0; t < kTokens; ++t) {
-                    const X4 value = broadcast_x4(x.values + t * x.stride + 32 * b + 4 * g);
-                    NEOX_UNROLL
-                    for (int p = 0; p < kPanels; ++p) sum[p][t] = Dot::add(sum[p][t], w[p], value);
-                }
-            }
-            NEOX_UNROLL
-            for (int p = 0; p < kPanels; ++p) {
-                const F32x16 weight_scale = Scales::scale(parts.head + p * panel_bytes, parts.scales, s);
-                NEOX_UNROLL
-                for (int t = 0; t < kTokens; ++t) {
-                    const I32x16 result = Dot::finish(sum[p][t], start[t][kSubs * b + s]);
-                    const F32x16 scale = mul(weight_scale, broadcast(x.scale[t * x.block_stride + b]));
-                    total[p][t] = fma(to_f32(result), scale, total[p][t]);
-                }
-                if constexpr (Format::kHasMin) {
-                    const F32x16 min = Scales::min(parts.head + p * panel_bytes, parts.scales, s);
-                    NEOX_UNROLL
-                    for (int t = 0; t < kTokens; ++t)
-                        total[p][t] = fma(min, broadcast(min_factor[t][kSubs * b + s]), total[p][t]);
-                }
-            }
-        }
+    for (int s = 0; s < kSubs; ++s) {
+        store(to.scales[s][p], Scales::scale(from.head, from.scales, s));
+        if constexpr (Format::kHasMin) store(to.scales[kSubs + s][p], Scales::min(from.head, from.scales, s));
     }
     NEOX_UNROLL
-    for (int p = 0; p < kPanels; ++p) {
-        NEOX_UNROLL
-        for (int t = 0; t < kTokens; ++t) store(y + t * y_stride + 16 * p, total[p][t]);
+    for (int i = 0; i < 8; ++i) {
+        const int g = i % (8 / kVectors) * kVectors + i / (8 / kVectors);
+        store(to.codes[g][p], Format::codes(from, g));
     }
 }
 
-template <class Format, int kPanels, int kTokens>
-NEOX_INLINE void int8_tile_of(std::int64_t n_tokens, const std::byte* panel, std::size_t panel_bytes,
-                              std::int64_t n_blocks, const Int8Tokens& x, float* y, std::int64_t y_stride,
-                              bool is_first) {
-    if (n_tokens == kTokens) {
-        int8_tile<Format, kPanels, kTokens>(panel, panel_bytes, n_blocks, x, y, y_stride, is_first);
-    } else if constexpr (kTokens > 1) {
-        int8_tile_of<Format, kPanels, kTokens - 1>(n_tokens, panel, panel_bytes, n_blocks, x, y, y_stride,
-                                                   is_first);
+template <class Format> void unpack_panels(const PanelSlice& from, std::byte* to) {
+    constexpr std::int64_t kBlocks = kTileCols / 32;
+    auto* block = reinterpret_cast<PanelBlock<TileKindOf<Format>>*>(to);
+    for (std::int64_t begin = 0; begin < from.n_blocks; begin += kBlocks, block += kBlocks) {
+        const std::int64_t n = from.n_blocks - begin < kBlocks ? from.n_blocks - begin : kBlocks;
+        for (int p = 0; p < kTilePanels; ++p) {
+            // A panel too few: the last one twice.
+            const TilePlace place = place_tile(from.matrix_panels, from.n_cols, from.panel_bytes,
+                                               from.panel + (p < from.n_panels ? p : from.n_panels - 1),
+                                               32 * (from.first_block + begin));
+            for (std::int64_t b = 0; b < n; ++b)
+                unpack_block<Format>(Format::at(from.weights + place.offset, place.width, place.side, b), p,
+                                     block[b]);
+        }
     }
 }
 
-// All tokens for the blocks from `block` on: as few tiles as possible, as even as possible, of up to kTokens.
-template <class Format, int kPanels, int kTokens>
-void int8_tiles(const std::byte* panel, std::size_t panel_bytes, std::int64_t block, std::int64_t n_blocks,
-                const Activations& x, float* y, std::int64_t y_stride) {
-    const std::int64_t block_stride = x.n_cols / 32;
-    std::int64_t token = 0;
-    for (std::int64_t n_tiles = (x.n_tokens + kTokens - 1) / kTokens; n_tiles > 0; --n_tiles) {
-        const std::int64_t n = (x.n_tokens - token + n_tiles - 1) / n_tiles;
-        const std::int64_t at = token * x.n_cols + 32 * block, scale_at = token * block_stride + block;
-        const Int8Tokens tokens{x.high + at, x.n_cols, x.scale + scale_at, x.sum + 2 * scale_at,
-                                block_stride};
-        int8_tile_of<Format, kPanels, kTokens>(n, panel, panel_bytes, n_blocks, tokens, y + token * y_stride,
-                                               y_stride, block == 0);
-        token += n;
+template <class Format>
+void quantize_tile(const float* x, std::int64_t n_cols, int n_tokens, std::byte* tile) {
+    using Kind = TileKindOf<Format>;
+    using Block = TokenBlock<Kind>;
+    constexpr int kSubs = Format::kSubs, kOffset = Format::Dot::kOffset;
+    static_assert(!kIsCoarse<Format> || ((32 / kSubs) << Format::kBits) * 127 < kCoarseSums);
+    if (n_tokens < kTileTokens) std::memset(tile, 0, static_cast<std::size_t>(n_cols / 32) * sizeof(Block));
+    Block* block = reinterpret_cast<Block*>(tile);
+    for (std::int64_t col = 0; col < n_cols; col += 32, ++block) {
+        for (int t = 0; t < n_tokens; ++t) {
+            const float* values = x + t * n_cols + col;
+            CoarseScale coarse{};
+            QuantizedBlock from;
+            if constexpr (kIsCoarse<Format>)
+                from = quantize_coarse_block(values, coarse);
+            else
+                from = quantize_block<127>(values);
+            std::int8_t codes[32];
+            store_i8(codes, from.low);
+            store_i8(codes + 16, from.high);
+            for (int g = 0; g < 8; ++g) std::memcpy(block->codes[g][t], codes + 4 * g, 4);
+            if constexpr (Kind::kIsSplit) {
+                block->factors[Block::kTaken][t] = bits_of(coarse.taken);
+                block->factors[Block::kChange][t] = coarse.change;
+            } else {
+                block->factors[Block::kScale][t] = bits_of(from.scale);
+            }
+            for (int s = 0; s < kSubs; ++s) {
+                const std::int32_t sum = kSubs == 2 ? from.sum[s] : from.sum[0] + from.sum[1];
+                block->factors[s][t] = (Kind::kIsSplit ? coarse.base : 0) - kOffset * sum;
+                if constexpr (Format::kHasMin)
+                    block->factors[Block::kMin + s][t] = bits_of(from.scale * static_cast<float>(sum));
+            }
+        }
     }
 }
 
-// Scales and minima in f32, a byte for every code: what the tiles read.
-template <class From>
-using Unpacked = Format<ScaleF32<From::kSubs, From::kHasMin>, Codes8, From::kBits, From::kOffset>;
+// The columns that share a scale, after their dots: what they add to the total of panel p and token t.
+template <class Kind>
+NEOX_INLINE F32x16 add_sum(F32x16 total, typename Kind::Dot::Sum sum, const PanelBlock<Kind>& w,
+                           const TokenBlock<Kind>& x, int s, int p, int t) {
+    using Block = TokenBlock<Kind>;
+    const I32x16 exact = Kind::Dot::finish(sum, x.factors[s][t]);
+    F32x16 scaled;
+    if constexpr (Kind::kIsSplit) {
+        const F32x16 first = sub(f32_of_bits(exact), x.broadcast_factor(Block::kTaken, t));
+        scaled = add(first, f32_of_bits(add(exact, broadcast(x.factors[Block::kChange][t]))));
+    } else {
+        scaled = mul(to_f32(exact), x.broadcast_factor(Block::kScale, t));
+    }
+    total = fma(scaled, load(w.scales[s][p]), total);
+    if constexpr (Kind::kHasMin)
+        total = fma(load(w.scales[Kind::kSubs + s][p]), x.broadcast_factor(Block::kMin + s, t), total);
+    return total;
+}
 
-template <class From> void unpack_int8(const Tile& tile, std::byte* to) {
-    using Scales = typename From::Scales;
-    constexpr int kVectors = From::Codes::kVectors, kSubs = From::kSubs;
-    for (std::int64_t b = 0; b < tile.n_cols / 32; ++b, to += Unpacked<From>::kBytes) {
-        const BlockParts parts = From::at(tile.data, tile.width, tile.side, b);
-        float* scales = reinterpret_cast<float*>(to);
+// A block that adds -0, which changes no total.
+template <class Kind> constexpr PanelBlock<Kind> make_idle_panels() {
+    PanelBlock<Kind> block{};
+    for (auto& panels : block.scales)
+        for (auto& rows : panels)
+            for (float& scale : rows) scale = -0.0f;
+    return block;
+}
+template <class Kind> inline constexpr PanelBlock<Kind> kIdlePanels = make_idle_panels<Kind>();
+template <class Kind> inline constexpr TokenBlock<Kind> kIdleTokens{};
+
+// How far ahead tokens are fetched: all of them do not stay in the second-level cache from one task to the next.
+inline constexpr int kBlocksAhead = 32;
+
+// Where kOverlap is set, the sums of one block become floats while the dots of the next are under way, since the two
+// want different units of the processor; that takes registers for both.
+template <class Kind> void multiply_tile(const TileArgs& args) {
+    using Dot = typename Kind::Dot;
+    using Sum = typename Dot::Sum;
+    constexpr int kSubs = Kind::kSubs, kPairs = kTilePanels * kTileTokens, kGroups = 8 / kSubs;
+    const auto* w = reinterpret_cast<const PanelBlock<Kind>*>(args.panels);
+    const auto* x = reinterpret_cast<const TokenBlock<Kind>*>(args.tile);
+    const PanelBlock<Kind>* last_w = &kIdlePanels<Kind>;
+    const TokenBlock<Kind>* last_x = &kIdleTokens<Kind>;
+    F32x16 total[kPairs];
+    Sum last[kPairs];
+    NEOX_UNROLL
+    for (int i = 0; i < kPairs; ++i) {
+        const int p = i % kTilePanels, t = i / kTilePanels;
+        const bool is_real = !args.is_first && p < args.n_panels && t < args.n_tokens;
+        total[i] = is_real ? load(args.y + t * args.y_stride + 16 * p) : broadcast(0.0f);
+        if constexpr (kOverlap) last[i] = Dot::start(0);
+    }
+    for (std::int64_t b = 0; b < args.n_blocks; ++b, ++w, ++x) {
+        for (std::size_t i = 0; i < sizeof(*x); i += 64)
+            prefetch(reinterpret_cast<const std::byte*>(x + kBlocksAhead) + i);
         NEOX_UNROLL
         for (int s = 0; s < kSubs; ++s) {
-            store(scales + 16 * s, Scales::scale(parts.head, parts.scales, s));
-            if constexpr (From::kHasMin)
-                store(scales + 16 * (kSubs + s), Scales::min(parts.head, parts.scales, s));
-        }
-        NEOX_UNROLL
-        for (int i = 0; i < 8; ++i) {
-            const int g = i % (8 / kVectors) * kVectors + i / (8 / kVectors);
-            store(to + Unpacked<From>::kHeadBytes + 64 * g, From::codes(parts, g));
-        }
-    }
-}
-
-// The weights of kPanels panels are unpacked once for all tokens.
-template <class From, int kPanels> void int8_panels(const MatmulArgs& args, std::int64_t panel) {
-    constexpr std::size_t kChunkBytes = kInt8Chunk * Unpacked<From>::kBytes;
-    alignas(64) std::byte chunk[kPanels * kChunkBytes];
-    const std::int64_t n_cols = args.x->n_cols, n_blocks = n_cols / 32;
-    for (std::int64_t block = 0; block < n_blocks; block += kInt8Chunk) {
-        const std::int64_t n = n_blocks - block < kInt8Chunk ? n_blocks - block : kInt8Chunk;
-        for (std::int64_t b = 0; b < n; b += kTileCols / 32)
-            for (int p = 0; p < kPanels; ++p) {
-                unpack_int8<From>(tile_of(args, panel + p, 32 * (block + b)),
-                                  chunk + static_cast<std::size_t>(p) * kChunkBytes +
-                                      static_cast<std::size_t>(b) * Unpacked<From>::kBytes);
+            const int last_s = (s + kSubs - 1) % kSubs;
+            Sum sum[kPairs];
+            NEOX_UNROLL
+            for (int i = 0; i < kPairs; ++i) sum[i] = Dot::start(x->factors[s][i / kTilePanels]);
+            NEOX_UNROLL
+            for (int g = 0; g < kGroups; ++g) {
+                typename Dot::Weights codes[kTilePanels];
+                NEOX_UNROLL
+                for (int p = 0; p < kTilePanels; ++p)
+                    codes[p] = Dot::prepare(load_u8(w->codes[kGroups * s + g][p]));
+                NEOX_UNROLL
+                for (int t = 0; t < kTileTokens; ++t) {
+                    const X4 four = broadcast_x4(x->codes[kGroups * s + g][t]);
+                    NEOX_UNROLL
+                    for (int p = 0; p < kTilePanels; ++p)
+                        sum[t * kTilePanels + p] = Dot::add(sum[t * kTilePanels + p], codes[p], four);
+                }
+                if constexpr (kOverlap) {
+                    NEOX_UNROLL
+                    for (int i = g * kPairs / kGroups; i < (g + 1) * kPairs / kGroups; ++i)
+                        total[i] = add_sum<Kind>(total[i], last[i], *last_w, *last_x, last_s, i % kTilePanels,
+                                                 i / kTilePanels);
+                }
             }
-        int8_tiles<Unpacked<From>, kPanels, kInt8Tokens>(chunk, kChunkBytes, block, n, *args.x,
-                                                         args.y + 16 * panel, args.y_stride);
+            NEOX_UNROLL
+            for (int i = 0; i < kPairs; ++i) {
+                if constexpr (kOverlap)
+                    last[i] = sum[i];
+                else
+                    total[i] = add_sum<Kind>(total[i], sum[i], *w, *x, s, i % kTilePanels, i / kTilePanels);
+            }
+            last_w = w;
+            last_x = x;
+        }
+    }
+    NEOX_UNROLL
+    for (int i = 0; i < kPairs; ++i) {
+        const int p = i % kTilePanels, t = i / kTilePanels;
+        if constexpr (kOverlap)
+            total[i] = add_sum<Kind>(total[i], last[i], *last_w, *last_x, kSubs - 1, p, t);
+        if (p < args.n_panels && t < args.n_tokens) store(args.y + t * args.y_stride + 16 * p, total[i]);
     }
 }
 
-template <class Format> void matmul_int8(const MatmulArgs& args) {
-    std::int64_t panel = args.panel_begin;
-    for (; panel + kTilePanels <= args.panel_end; panel += kTilePanels)
-        int8_panels<Format, kTilePanels>(args, panel);
-    for (; panel < args.panel_end; ++panel) int8_panels<Format, 1>(args, panel);
-}
+template <class Format>
+inline constexpr PromptKernels kPromptKernels = {
+    .tile_tokens = kTileTokens,
+    .tile_panels = kTilePanels,
+    .tile_block_bytes = sizeof(TokenBlock<TileKindOf<Format>>),
+    .panel_block_bytes = sizeof(PanelBlock<TileKindOf<Format>>),
+    .quantize = quantize_tile<Format>,
+    .unpack = unpack_panels<Format>,
+    .multiply = multiply_tile<TileKindOf<Format>>,
+};
 
-MatmulFn find_matmul_int8(DType weights) {
-    return for_format(weights, [](auto format) -> MatmulFn { return matmul_int8<decltype(format)>; });
+const PromptKernels* find_prompt(DType weights) {
+    return for_format(weights,
+                      [](auto format) -> const PromptKernels* { return &kPromptKernels<decltype(format)>; });
 }
 
 }  // namespace neox::NEOX_ISA

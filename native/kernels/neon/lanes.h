@@ -16,17 +16,18 @@ NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
 namespace neox::neon {
 
 // A sum of bytes takes eight registers here.
+inline constexpr int kTileTokens = 2;
 inline constexpr int kInt8Tokens = 2;
 inline constexpr int kStepPanels = 1, kStepTokens = kInt8Tokens;
 
 // Sums of u8 * s8 over the columns of one block, for codes of kBits bits. kOffset is what a code holds above its
 // value, minus what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends.
+// Kind is all that a product of unpacked codes depends on.
 //
 // Products of two bytes are 16 bits, a lane for each of the 4 columns; v[2 q] and v[2 q + 1] are rows 4 q to 4 q + 3.
 
 // Codes up to 31: the 8 products of a block fit into 16 bits (8 * 31 * 127 < 2^15).
-template <int kBits, int kOffsetOf> struct BlockDot {
-    static constexpr int kOffset = kOffsetOf;
+template <int kBits> struct BlockDot {
     using Weights = S8x64;
     struct Sum {
         int16x8_t v[8];
@@ -52,8 +53,7 @@ template <int kBits, int kOffsetOf> struct BlockDot {
     }
 };
 // Larger codes: products are added in pairs to sums of 32 bits.
-template <int kBits, int kOffsetOf> struct PairDot {
-    static constexpr int kOffset = kBits == 8 ? kOffsetOf - 128 : kOffsetOf;
+template <int kBits> struct PairDot {
     using Weights = S8x64;
     struct Sum {
         int32x4_t v[8];
@@ -77,9 +77,13 @@ template <int kBits, int kOffsetOf> struct PairDot {
         return r;
     }
 };
-template <int kBits, int kOffsetOf> struct Dot : BlockDot<kBits, kOffsetOf> {};
-template <int kOffsetOf> struct Dot<6, kOffsetOf> : PairDot<6, kOffsetOf> {};
-template <int kOffsetOf> struct Dot<8, kOffsetOf> : PairDot<8, kOffsetOf> {};
+template <class KindOf, int kOffsetOf> struct DotOf : KindOf {
+    using Kind = KindOf;
+    static constexpr int kOffset = kOffsetOf;
+};
+template <int kBits, int kOffset> struct Dot : DotOf<BlockDot<kBits>, kOffset> {};
+template <int kOffset> struct Dot<6, kOffset> : DotOf<PairDot<6>, kOffset> {};
+template <int kOffset> struct Dot<8, kOffset> : DotOf<PairDot<8>, kOffset - 128> {};
 
 }  // namespace neox::neon
 NEOX_TARGET_END

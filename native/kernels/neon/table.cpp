@@ -22,17 +22,16 @@ namespace neon {
 
 void search_codes(const CodeSearch& search);
 MatmulFn find_matmul_f32(DType weights);
-MatmulFn find_matmul_int8(DType weights);
+const PromptKernels* find_prompt(DType weights);
 MatmulFn find_matmul_step(DType weights);
 
 static bool is_supported(const CpuFeatures&) { return true; }
 
 static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     switch (activations) {
-        case Arithmetic::q8: return find_matmul_int8(weights);
         case Arithmetic::q15: return find_matmul_step(weights);
-        case Arithmetic::bf16: return nullptr;
-        default: return find_matmul_f32(weights);
+        case Arithmetic::f32: return find_matmul_f32(weights);
+        default: return nullptr;
     }
 }
 
@@ -43,8 +42,8 @@ const Kernels& neon_kernels() {
         .name = "neon",
         .supported = neon::is_supported,
         .matmul = neon::find_matmul,
+        .prompt = neon::find_prompt,
         .pack_bf16 = nullptr,
-        .quantize_q8 = neon::quantize_q8,
         .quantize_q15 = neon::quantize_q15,
         .search_codes = neon::search_codes,
         .layer_norm = neon::layer_norm,

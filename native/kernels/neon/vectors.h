@@ -18,6 +18,7 @@ namespace neox::NEOX_ISA {
 
 // Shapes of the register tiles that have no bytes in them, for 32 registers.
 inline constexpr int kTilePanels = 1;
+inline constexpr bool kOverlap = false, kSplitScales = false;
 inline constexpr int kF32Tokens = 4;
 inline constexpr int kPeakChains = 4;  // independent sums in the measuring loops
 // How far ahead f32 weights are fetched.

@@ -15,14 +15,13 @@ NEOX_TARGET_END
 namespace neox {
 namespace neondot {
 
-MatmulFn find_matmul_int8(DType weights);
+const PromptKernels* find_prompt(DType weights);
 MatmulFn find_matmul_step(DType weights);
 
 static bool is_supported(const CpuFeatures& cpu) { return cpu.dotprod; }
 
 static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     switch (activations) {
-        case Arithmetic::q8: return find_matmul_int8(weights);
         case Arithmetic::q15: return find_matmul_step(weights);
         default: return neon_kernels().matmul(weights, activations);
     }
@@ -33,6 +32,7 @@ static Kernels make_table() {
     table.name = "neondot";
     table.supported = is_supported;
     table.matmul = find_matmul;
+    table.prompt = find_prompt;
     table.peak_int8 = peak_int8;
     return table;
 }

@@ -16,13 +16,14 @@
 NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
 namespace neox::neoni8mm {
 
+inline constexpr int kTileTokens = 3;
 inline constexpr int kInt8Tokens = 3;
 inline constexpr int kStepPanels = 1, kStepTokens = 2;
 
 // Sums of u8 * s8 over the columns of one block, for codes of kBits bits. kOffset is what a code holds above its
 // value, minus what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends.
-template <int kBits, int kOffsetOf> struct Dot {
-    static constexpr int kOffset = kOffsetOf;
+// Kind is all that a product of unpacked codes depends on.
+struct MixedDot {
     using Weights = U8x64;
     using Sum = I32x16;
     static NEOX_INLINE Weights prepare(U8x64 a) { return a; }
@@ -32,6 +33,10 @@ template <int kBits, int kOffsetOf> struct Dot {
                  vusdotq_s32(sum.v[2], w.v[2], x.v), vusdotq_s32(sum.v[3], w.v[3], x.v)}};
     }
     static NEOX_INLINE I32x16 finish(Sum sum, std::int32_t) { return sum; }
+};
+template <int kBits, int kOffsetOf> struct Dot : MixedDot {
+    using Kind = MixedDot;
+    static constexpr int kOffset = kOffsetOf;
 };
 
 }  // namespace neox::neoni8mm

@@ -24,7 +24,9 @@ namespace neox::scalar {
 
 // Shapes of the register tiles.
 inline constexpr int kTilePanels = 1;
+inline constexpr int kTileTokens = 2;
 inline constexpr int kInt8Tokens = 2;
+inline constexpr bool kOverlap = false, kSplitScales = false;
 inline constexpr int kF32Tokens = 2;
 inline constexpr int kStepPanels = 1, kStepTokens = kInt8Tokens;
 inline constexpr int kPeakChains = 2;  // independent sums in the measuring loops
@@ -254,9 +256,9 @@ struct X4 {
 NEOX_INLINE X4 broadcast_x4(const std::int8_t* x) { return {{x[0], x[1], x[2], x[3]}}; }
 
 // Sums of u8 * s8 over the columns of one block, for codes of kBits bits. kOffset is what a code holds above its
-// value, minus what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends.
-template <int kBits, int kOffsetOf> struct Dot {
-    static constexpr int kOffset = kOffsetOf;
+// value, minus what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends. Kind is all
+// that a product of unpacked codes depends on.
+struct PlainDot {
     using Weights = U8x64;
     using Sum = I32x16;
     static NEOX_INLINE Weights prepare(const U8x64& a) { return a; }
@@ -268,6 +270,10 @@ template <int kBits, int kOffsetOf> struct Dot {
         });
     }
     static NEOX_INLINE I32x16 finish(const Sum& sum, std::int32_t) { return sum; }
+};
+template <int kBits, int kOffsetOf> struct Dot : PlainDot {
+    using Kind = PlainDot;
+    static constexpr int kOffset = kOffsetOf;
 };
 
 // 16 pairs of bf16 values, the first of a pair in the lower half of its lane.

@@ -19,17 +19,17 @@ std::int64_t peak_bf16(std::int64_t n_rounds, float* sink);
 void search_codes(const CodeSearch& search);
 MatmulFn find_matmul_bf16(DType weights);
 MatmulFn find_matmul_f32(DType weights);
-MatmulFn find_matmul_int8(DType weights);
+const PromptKernels* find_prompt(DType weights);
 MatmulFn find_matmul_step(DType weights);
 
 static bool is_supported(const CpuFeatures&) { return true; }
 
 static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     switch (activations) {
-        case Arithmetic::q8: return find_matmul_int8(weights);
         case Arithmetic::q15: return find_matmul_step(weights);
         case Arithmetic::bf16: return find_matmul_bf16(weights);
-        default: return find_matmul_f32(weights);
+        case Arithmetic::f32: return find_matmul_f32(weights);
+        default: return nullptr;
     }
 }
 
@@ -40,8 +40,8 @@ const Kernels& scalar_kernels() {
         .name = "scalar",
         .supported = scalar::is_supported,
         .matmul = scalar::find_matmul,
+        .prompt = scalar::find_prompt,
         .pack_bf16 = scalar::pack_bf16,
-        .quantize_q8 = scalar::quantize_q8,
         .quantize_q15 = scalar::quantize_q15,
         .search_codes = scalar::search_codes,
         .layer_norm = scalar::layer_norm,
