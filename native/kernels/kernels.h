@@ -109,17 +109,19 @@ inline constexpr int kKvBlock = 64;  // positions of one KV block
 // A KV tile holds the keys or the values of one head over one KV block. Keys lie dimension by dimension, so that sixteen
 // positions are sixteen lanes and no score needs a sum over lanes; values lie position by position:
 //   f32, f16: keys [head_dim][64], values [64][head_dim]
-//   q8_0: codes, signed bytes in the same order, then scales, f16 [ceil(head_dim / 32)][64]; a value is scale * code, and 32
-//   dimensions of one position share a scale (the last of them may be fewer).
+//   q8_0: codes, then scales, f16 [ceil(head_dim / 32)][64]. A value is scale * (code - 128), and 32 dimensions of one position
+//   share a scale (the last of them may be fewer). Codes are bytes, four along the direction of a sum side by side:
+//   keys [ceil(head_dim / 4)][64][4 dimensions], values [16][4 ceil(head_dim / 4)][4 positions].
 // Kernels may read, and never use, up to kKvSlack bytes behind a tile.
 enum class KvSide : std::int32_t { keys, values };
 inline constexpr std::size_t kKvSlack = 64;
-inline constexpr std::int64_t kv_row_bytes(KvType type, std::int64_t head_dim) {
-    return head_dim * (type == KvType::f32 ? 4 : type == KvType::f16 ? 2 : 1);
+inline constexpr std::int64_t kv_code_bytes(std::int64_t head_dim) {
+    return kKvBlock * ((head_dim + 3) / 4 * 4);
 }
 inline constexpr std::int64_t kv_tile_bytes(KvType type, std::int64_t head_dim) {
-    const std::int64_t scales = type == KvType::q8_0 ? 2 * ((head_dim + kQuantBlock - 1) / kQuantBlock) : 0;
-    return kKvBlock * (kv_row_bytes(type, head_dim) + scales);
+    if (type == KvType::q8_0)
+        return kv_code_bytes(head_dim) + kKvBlock * 2 * ((head_dim + kQuantBlock - 1) / kQuantBlock);
+    return kKvBlock * head_dim * (type == KvType::f32 ? 4 : 2);
 }
 
 // Query rows of one sequence against its KV cache, for neighbouring heads: a row sees the positions [0, n_positions), in
@@ -129,7 +131,9 @@ struct AttentionArgs {
     KvType kv_type;
     int head_dim;
     float scale;  // head_dim^-0.5
-    int n_rows;   // n_rows * n_heads <= kAttentionPairs
+    // Of f16 tiles that a row sees whole, products are those of integers of 12 bits (kernels/generic/kv_integers.h).
+    bool uses_integers;
+    int n_rows;  // n_rows * n_heads <= kAttentionPairs
     int n_heads;
     const std::int64_t* n_positions;  // [n_rows], pos + 1, rising
     const std::byte* const*
@@ -139,8 +143,14 @@ struct AttentionArgs {
     std::int64_t q_stride;
     float* out;  // [n_rows, n_heads * head_dim]
     std::int64_t out_stride;
+    std::byte* scratch;  // attention_scratch_bytes(), aligned to 64
 };
 inline constexpr int kAttentionPairs = 64;
+// For the queries as integers, and under f16 for one tile of keys and values.
+inline constexpr std::int64_t attention_scratch_bytes(std::int64_t head_dim) {
+    const std::int64_t width = (head_dim + kQuantBlock - 1) / kQuantBlock * kQuantBlock;
+    return width * (3 * kAttentionPairs + 4 * kKvBlock + 4) + 4 * (kKvBlock + kAttentionPairs);
+}
 
 // Blocks to be quantized by one call: 16 sub-blocks at a time, or as many as are left.
 struct CodeSearch {

@@ -45,9 +45,10 @@ bool cut(CpuState& s, const Batch& batch) {
     bool is_whole = true;
     for (int begin = 0, end = 0; begin < n; begin = end) {
         const std::int32_t sequence = row_at(begin).sequence;
-        // Steps that stand between prompts are computed after them, so positions may go back.
+        // Of one phase: steps that stand between prompts come after them, and have an arithmetic of their own.
         do ++end;
-        while (end < n && row_at(end).sequence == sequence && row_at(end).pos > row_at(end - 1).pos);
+        while (end < n && row_at(end).sequence == sequence && row_at(end).phase == row_at(begin).phase &&
+               row_at(end).pos > row_at(end - 1).pos);
         char& has_run = scratch.has_run[static_cast<std::size_t>(sequence)];
         if (has_run || end - begin > kRowTile) is_whole = false;
         has_run = 1;
@@ -80,6 +81,7 @@ void attend(CpuState& s, const Batch& batch, std::int32_t layer, const Attention
     args.kv_type = s.kv.type();
     args.head_dim = static_cast<int>(dim);
     args.scale = 1.0f / std::sqrt(static_cast<float>(dim));
+    args.uses_integers = s.options.precision != Precision::exact && row_of(0).phase == RowPhase::prompt;
     args.n_rows = task.n_rows;
     args.n_heads = task.n_heads;
     args.n_positions = scratch.n_positions.data();
@@ -89,28 +91,36 @@ void attend(CpuState& s, const Batch& batch, std::int32_t layer, const Attention
     args.q_stride = stride;
     args.out = s.act.attn.data() + std::int64_t{task.row} * c.n_embd + task.head * dim;
     args.out_stride = c.n_embd;
+    args.scratch = scratch.kernel.data();
     s.kernels.attention(args);
 }
 
 }  // namespace
 
-void AttentionScratch::reset(int n_threads, std::int32_t n_ctx) {
+void AttentionScratch::reset(int n_threads, std::int32_t n_ctx, std::int32_t head_dim) {
     const std::size_t n_tiles = static_cast<std::size_t>((n_ctx + kKvBlock - 1) / kKvBlock);
     threads.resize(static_cast<std::size_t>(n_threads));
     for (Thread& thread : threads) {
         thread.keys.resize(n_tiles);
         thread.values.resize(n_tiles);
         thread.n_positions.resize(kRowTile);
+        thread.kernel.reset(static_cast<std::size_t>(attention_scratch_bytes(head_dim)));
     }
 }
 
 void attention(CpuState& s, const Batch& batch, std::int32_t layer) {
-    const int n_head = s.weights.config.n_head;
     const bool is_whole = cut(s, batch);
-    if (!is_whole)
-        s.pool.parallel_for(s.act.rows.size(), [&](std::size_t i, int) {
-            rope_and_store(s, batch, layer, static_cast<int>(i), 0, n_head);
+    if (!is_whole) {
+        // One head of many rows at a time: neighbouring positions of a key tile share their cache lines.
+        const std::size_t n_head = static_cast<std::size_t>(s.weights.config.n_head), n = s.act.rows.size(),
+                          n_groups = (n + kKvBlock - 1) / kKvBlock;
+        s.pool.parallel_for(n_groups * n_head, [&](std::size_t task, int) {
+            const int head = static_cast<int>(task % n_head);
+            const std::size_t first = task / n_head * kKvBlock;
+            for (std::size_t i = first; i < std::min(n, first + kKvBlock); ++i)
+                rope_and_store(s, batch, layer, static_cast<int>(i), head, head + 1);
         });
+    }
     const std::vector<AttentionTask>& tasks = s.attention.tasks;
     s.pool.parallel_for(tasks.size(), [&](std::size_t i, int thread) {
         const AttentionTask& task = tasks[i];

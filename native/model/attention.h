@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/aligned_buffer.h"
+
 namespace neox {
 
 struct Batch;
@@ -22,12 +24,13 @@ struct AttentionScratch {
     struct Thread {
         std::vector<const std::byte*> keys, values;  // tiles of the task's first head
         std::vector<std::int64_t> n_positions;       // of the task's rows
+        AlignedBuffer<std::byte> kernel;             // the kernel's own
     };
     std::vector<Thread> threads;
     std::vector<AttentionTask> tasks;
     std::vector<char> has_run;  // of each sequence of a batch
 
-    void reset(int n_threads, std::int32_t n_ctx);
+    void reset(int n_threads, std::int32_t n_ctx, std::int32_t head_dim);
 };
 
 // For the live rows: rotates q and k of act.qkv in place, writes k and v to the KV cache, and then

@@ -34,7 +34,7 @@ std::unique_ptr<CpuState> make_state(const CpuWeights& weights, const BackendOpt
     s->act.qkv.reset(n * static_cast<std::size_t>(panel_stride(3 * std::int64_t{c.n_embd})));
     s->act.attn.reset(n * n_embd);
     s->act.ffn.reset(n * static_cast<std::size_t>(panel_stride(c.n_ff)));
-    s->attention.reset(options.n_threads, options.n_ctx);
+    s->attention.reset(options.n_threads, options.n_ctx, c.head_dim());
     return s;
 }
 

@@ -66,7 +66,7 @@ TEST(kernels_kv_rows_of_q8_0_by_their_definition) {
             if (head_dim > 40) std::fill(row.begin() + 32, row.end(), 0.0f);  // a block of zeros
             const auto dim = static_cast<std::size_t>(head_dim);
             std::vector<std::byte> tile(static_cast<std::size_t>(kv_tile_bytes(KvType::q8_0, head_dim)));
-            CHECK_EQ(tile.size(), 64 * (dim + 2 * ((dim + 31) / 32)));
+            CHECK_EQ(tile.size(), 64 * ((dim + 3) / 4 * 4 + 2 * ((dim + 31) / 32)));
             scalar().store_kv(KvType::q8_0, side, row.data(), head_dim, tile.data(), 63);
             std::vector<float> read(dim);
             scalar().load_kv(KvType::q8_0, side, tile.data(), 63, head_dim, read.data());
@@ -75,11 +75,13 @@ TEST(kernels_kv_rows_of_q8_0_by_their_definition) {
                 float largest = 0;
                 for (std::size_t k = 32 * block; k < end; ++k) largest = std::max(largest, std::fabs(row[k]));
                 std::uint16_t half;
-                std::memcpy(&half, tile.data() + 64 * dim + 2 * (64 * block + 63), 2);
+                std::memcpy(&half, tile.data() + 64 * ((dim + 3) / 4 * 4) + 2 * (64 * block + 63), 2);
                 CHECK_EQ(half, f32_to_f16(largest / 127.0f));
                 const float scale = f16_to_f32(half);
                 const auto code =
-                    static_cast<std::int8_t>(tile[side == KvSide::keys ? 64 * i + 63 : 63 * dim + i]);
+                    std::to_integer<int>(tile[side == KvSide::keys ? i / 4 * 256 + 63 * 4 + i % 4
+                                                                   : 15 * ((dim + 3) / 4 * 16) + i * 4 + 3]) -
+                    128;
                 CHECK_EQ(read[i], scale * static_cast<float>(code));
                 CHECK_NEAR(read[i], row[i], 0.5001 * scale + 0.0005 * largest);
             }

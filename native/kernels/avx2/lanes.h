@@ -210,6 +210,11 @@ template <int kBits> NEOX_INLINE I32x16 shift_right(I32x16 a) {  // zeros come i
 template <int kBits> NEOX_INLINE I32x16 shift_right_signed(I32x16 a) {
     return {_mm256_srai_epi32(a.low, kBits), _mm256_srai_epi32(a.high, kBits)};
 }
+// sum + the products of the signed 16-bit halves of a and b, low and high, lane by lane.
+NEOX_INLINE I32x16 add_pair_products(I32x16 sum, I32x16 a, I32x16 b) {
+    return {_mm256_add_epi32(sum.low, _mm256_madd_epi16(a.low, b.low)),
+            _mm256_add_epi32(sum.high, _mm256_madd_epi16(a.high, b.high))};
+}
 NEOX_INLINE std::int32_t reduce_add(I32x16 a) {
     const __m256i s8 = _mm256_add_epi32(a.low, a.high);
     const __m128i s4 = _mm_add_epi32(_mm256_castsi256_si128(s8), _mm256_extracti128_si256(s8, 1));

@@ -156,6 +156,10 @@ template <int kBits> NEOX_INLINE I32x16 shift_right(I32x16 a) {  // zeros come i
 template <int kBits> NEOX_INLINE I32x16 shift_right_signed(I32x16 a) {
     return {_mm512_srai_epi32(a.v, kBits)};
 }
+// sum + the products of the signed 16-bit halves of a and b, low and high, lane by lane.
+NEOX_INLINE I32x16 add_pair_products(I32x16 sum, I32x16 a, I32x16 b) {
+    return {_mm512_dpwssd_epi32(sum.v, a.v, b.v)};
+}
 NEOX_INLINE std::int32_t reduce_add(I32x16 a) {
     const __m256i s8 = _mm256_add_epi32(_mm512_castsi512_si256(a.v), _mm512_extracti64x4_epi64(a.v, 1));
     const __m128i s4 = _mm_add_epi32(_mm256_castsi256_si128(s8), _mm256_extracti128_si256(s8, 1));

@@ -5,9 +5,10 @@
 // element and a register of keys or values.
 #pragma once
 
+#include "kernels/generic/kv_codes.h"
+#include "kernels/generic/kv_integers.h"
 #include "kernels/generic/kv_tiles.h"
 #include "kernels/generic/math.h"
-#include "kernels/generic/ops.h"
 
 namespace neox::NEOX_ISA {
 
@@ -19,15 +20,68 @@ struct AttentionState {
     alignas(64) float scores[kAttentionPairs][kKvBlock];
 };
 
-// Calls step(rows, first) with the register tiles that rows [begin, end) are cut into; rows has a constant value.
+// Calls step(rows, first) with the register tiles of up to kMost rows that rows [begin, end) are cut into; rows has a
+// constant value.
 template <int kRows> struct RowCount { static constexpr int value = kRows; };
-template <class Step> NEOX_INLINE void each_row_tile(int begin, int end, Step&& step) {
+template <int kMost, class Step> NEOX_INLINE void each_row_tile(int begin, int end, Step&& step) {
     int row = begin;
-    for (; row + kF32Tokens <= end; row += kF32Tokens) step(RowCount<kF32Tokens>{}, row);
-    if constexpr (kF32Tokens > 2)
+    for (; row + kMost <= end; row += kMost) step(RowCount<kMost>{}, row);
+    if constexpr (kMost > 2)
         for (; row + 2 <= end; row += 2) step(RowCount<2>{}, row);
     for (; row < end; ++row) step(RowCount<1>{}, row);
 }
+
+// Rows [row, row + kRows) of one head with one tile: scores to and weights from s, in the arithmetic of the cache's type. Row
+// row + i sees the first n[i] positions of the tile.
+template <KvType kType> struct TileProducts {
+    static constexpr int kMostRows = kF32Tokens;
+    NEOX_INLINE explicit TileProducts(const AttentionArgs& a) : args(a) {}
+
+    template <int kRows>
+    NEOX_INLINE void scores(AttentionState& s, const std::byte* tile, [[maybe_unused]] const std::byte* next,
+                            int head, int row) const {
+        find_scores<kType, kRows, kRows <= 2 ? 4 : kTilePanels>(
+            tile, args.head_dim, args.q + row * args.q_stride + head * args.head_dim, args.q_stride,
+            args.scale, s.scores[head * args.n_rows + row]);
+    }
+    template <int kRows>
+    NEOX_INLINE void values(const AttentionState& s, const std::byte* tile,
+                            [[maybe_unused]] const std::byte* next, int head, int row, const int* n) const {
+        const int pair = head * args.n_rows + row;
+        float* out = args.out + row * args.out_stride + head * args.head_dim;
+        add_values<kType, kRows>({tile, args.head_dim, 0, n[0], s.scores[pair]}, s.factor + pair, out,
+                                 args.out_stride);
+        // What the later rows see beyond the first; a factor of one changes nothing.
+        for (int i = 1; i < kRows; ++i) {
+            const float one = 1.0f;
+            if (n[i] > n[0])
+                add_values<kType, 1>({tile, args.head_dim, n[0], n[i], s.scores[pair + i]}, &one,
+                                     out + i * args.out_stride, 0);
+        }
+    }
+    const AttentionArgs& args;
+};
+template <> struct TileProducts<KvType::q8_0> {
+    static constexpr int kMostRows = kStepTokens;
+    NEOX_INLINE explicit TileProducts(const AttentionArgs& a) : args(a), queries(a) {}
+
+    template <int kRows>
+    NEOX_INLINE void scores(AttentionState& s, const std::byte* tile, [[maybe_unused]] const std::byte* next,
+                            int head, int row) const {
+        const int pair = head * args.n_rows + row;
+        find_code_scores<kRows, kRows == 1 ? 4 : kStepPanels>(tile, next, args.head_dim, queries, pair,
+                                                              args.scale, s.scores[pair]);
+    }
+    template <int kRows>
+    NEOX_INLINE void values(const AttentionState& s, const std::byte* tile,
+                            [[maybe_unused]] const std::byte* next, int head, int row, const int* n) const {
+        const int pair = head * args.n_rows + row;
+        add_code_values<kRows>(tile, next, args.head_dim, n, s.scores[pair], s.factor + pair,
+                               args.out + row * args.out_stride + head * args.head_dim, args.out_stride);
+    }
+    const AttentionArgs& args;
+    QueryPlanes queries;
+};
 
 // Weights of one pair from its scores, of which the first n count; moves its maximum, leaving the change in factor.
 NEOX_INLINE void move_max(AttentionState& s, int pair, int n) {
@@ -52,32 +106,52 @@ NEOX_INLINE void add_powers(AttentionState& s, int pair) {
     s.total[pair] = s.total[pair] * s.factor[pair] + reduce_add(sums);
 }
 
-template <KvType kType> NEOX_INLINE void attention_of(const AttentionArgs& args) {
+template <bool kUsesIntegers> struct Integers {
+    NEOX_INLINE explicit Integers(const AttentionArgs&) {}
+};
+template <> struct Integers<true> : TileIntegers {
+    NEOX_INLINE explicit Integers(const AttentionArgs& a) : TileIntegers(a) {}
+};
+
+template <KvType kType, bool kUsesIntegers> NEOX_INLINE void attention_of(const AttentionArgs& args) {
+    using Products = TileProducts<kType>;
+    constexpr int kMost = Products::kMostRows;
     const int n_rows = args.n_rows, n_heads = args.n_heads, n_pairs = n_rows * n_heads, dim = args.head_dim;
-    const std::int64_t tile_bytes = kv_tile_bytes(kType, dim), q_stride = args.q_stride,
-                       out_stride = args.out_stride;
+    const std::int64_t tile_bytes = kv_tile_bytes(kType, dim), end = args.n_positions[n_rows - 1];
     AttentionState s;
     for (int pair = 0; pair < kAttentionPairs; ++pair) {
         s.max[pair] = -INFINITY;
         s.total[pair] = s.factor[pair] = 0.0f;
     }
     for (int row = 0; row < n_rows; ++row)
-        for (int i = 0; i < n_heads * dim; ++i) args.out[row * out_stride + i] = 0.0f;
-    int begin = 0;  // of the rows that see something of the tile
-    for (std::int64_t first = 0, tile = 0; first < args.n_positions[n_rows - 1]; first += kKvBlock, ++tile) {
+        for (int i = 0; i < n_heads * dim; ++i) args.out[row * args.out_stride + i] = 0.0f;
+    const Products products(args);
+    [[maybe_unused]] Integers<kUsesIntegers> integers(args);
+    int begin = 0,
+        whole = 0;  // of the rows that see something of the tile, and of those that see all of it as integers
+    for (std::int64_t first = 0, tile = 0; first < end; first += kKvBlock, ++tile) {
         while (args.n_positions[begin] <= first) ++begin;
+        if constexpr (kUsesIntegers)
+            while (whole < n_rows && args.n_positions[whole] < first + kKvBlock) ++whole;
+        else
+            whole = n_rows;
         const auto seen = [&](int row) {
             const std::int64_t left = args.n_positions[row] - first;
             return left < kKvBlock ? static_cast<int>(left) : kKvBlock;
         };
         for (int head = 0; head < n_heads; ++head) {
             const std::byte* keys = args.k_blocks[tile] + head * tile_bytes;
-            const float* q = args.q + head * dim;
-            each_row_tile(begin, n_rows, [&](auto rows, int row) {
-                constexpr int kRows = decltype(rows)::value, kVectors = kRows <= 2 ? 4 : kTilePanels;
-                find_scores<kType, kRows, kVectors>(keys, dim, q + row * q_stride, q_stride, args.scale,
-                                                    s.scores[head * n_rows + row]);
+            const std::byte* next = head + 1 < n_heads ? keys + tile_bytes : args.v_blocks[tile];
+            each_row_tile<kMost>(begin, whole, [&](auto rows, int row) {
+                products.template scores<decltype(rows)::value>(s, keys, next, head, row);
             });
+            if constexpr (kUsesIntegers) {
+                if (whole < n_rows) integers.take_keys(keys);
+                each_row_tile<kMost>(whole, n_rows, [&](auto rows, int row) {
+                    const int pair = head * n_rows + row;
+                    integers.template find_scores<decltype(rows)::value>(pair, s.scores[pair]);
+                });
+            }
         }
         for (int head = 0; head < n_heads; ++head)
             for (int row = begin; row < n_rows; ++row) move_max(s, head * n_rows + row, seen(row));
@@ -86,35 +160,44 @@ template <KvType kType> NEOX_INLINE void attention_of(const AttentionArgs& args)
             for (int row = begin; row < n_rows; ++row) add_powers(s, head * n_rows + row);
         for (int head = 0; head < n_heads; ++head) {
             const std::byte* values = args.v_blocks[tile] + head * tile_bytes;
-            each_row_tile(begin, n_rows, [&](auto rows, int row) {
+            const std::byte* next = head + 1 < n_heads       ? values + tile_bytes
+                                    : first + kKvBlock < end ? args.k_blocks[tile + 1]
+                                                             : values;
+            each_row_tile<kMost>(begin, whole, [&](auto rows, int row) {
                 constexpr int kRows = decltype(rows)::value;
-                const int pair = head * n_rows + row, n = seen(row);
-                float* out = args.out + row * out_stride + head * dim;
-                add_values<kType, kRows>({values, dim, 0, n, s.scores[pair]}, s.factor + pair, out,
-                                         out_stride);
-                // What the later rows see beyond the first; a factor of one changes nothing.
-                for (int i = 1; i < kRows; ++i) {
-                    const float one = 1.0f;
-                    if (seen(row + i) > n)
-                        add_values<kType, 1>({values, dim, n, seen(row + i), s.scores[pair + i]}, &one,
-                                             out + i * out_stride, 0);
-                }
+                int n[kRows];
+                for (int i = 0; i < kRows; ++i) n[i] = seen(row + i);
+                products.template values<kRows>(s, values, next, head, row, n);
             });
+            if constexpr (kUsesIntegers) {
+                if (whole < n_rows) integers.take_values(values);
+                each_row_tile<kMost>(whole, n_rows, [&](auto rows, int row) {
+                    const int pair = head * n_rows + row;
+                    integers.template add_values<decltype(rows)::value>(
+                        s.scores[pair], s.factor + pair, args.out + row * args.out_stride + head * dim,
+                        args.out_stride);
+                });
+            }
         }
     }
     for (int head = 0; head < n_heads; ++head)
         for (int row = 0; row < n_rows; ++row) {
             const float inverse = 1.0f / s.total[head * n_rows + row];
-            float* out = args.out + row * out_stride + head * dim;
+            float* out = args.out + row * args.out_stride + head * dim;
             for (int d = 0; d < dim; ++d) out[d] *= inverse;
         }
 }
 
 void attention(const AttentionArgs& args) {
     switch (args.kv_type) {
-        case KvType::f32: attention_of<KvType::f32>(args); break;
-        case KvType::f16: attention_of<KvType::f16>(args); break;
-        case KvType::q8_0: attention_of<KvType::q8_0>(args); break;
+        case KvType::f32: attention_of<KvType::f32, false>(args); break;
+        case KvType::f16:
+            if (args.uses_integers)
+                attention_of<KvType::f16, true>(args);
+            else
+                attention_of<KvType::f16, false>(args);
+            break;
+        case KvType::q8_0: attention_of<KvType::q8_0, false>(args); break;
     }
 }
 

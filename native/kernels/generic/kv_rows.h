@@ -59,29 +59,33 @@ NEOX_INLINE void store_kv_block(const float* src, int n, std::int8_t* codes, std
     std::memcpy(codes, lanes, static_cast<std::size_t>(n));
 }
 
+// The code of dimension d of a position in a tile of q8_0.
+NEOX_INLINE std::int64_t kv_code_at(KvSide side, int head_dim, int position, int d) {
+    if (side == KvSide::keys) return d / 4 * 4 * kKvBlock + position * 4 + d % 4;
+    return kv_code_bytes(head_dim) / 16 * (position / 4) + d * 4 + position % 4;
+}
+
 NEOX_INLINE void store_q8_row(KvSide side, const float* src, int head_dim, std::byte* tile, int position) {
-    std::int8_t* codes = reinterpret_cast<std::int8_t*>(tile);
-    std::uint16_t* scale =
-        reinterpret_cast<std::uint16_t*>(tile + std::int64_t{kKvBlock} * head_dim) + position;
-    const KvPlace place = kv_place(side, head_dim, position);
+    std::uint16_t* scale = reinterpret_cast<std::uint16_t*>(tile + kv_code_bytes(head_dim)) + position;
     for (int d = 0; d < head_dim; d += kQuantBlock, scale += kKvBlock) {
         const int n = head_dim - d < kQuantBlock ? head_dim - d : kQuantBlock;
         std::int8_t row[kQuantBlock];
         store_kv_block(src + d, n, row, scale);
-        put_row(row, n, {place.first + d * place.step, place.step}, codes);
+        for (int i = 0; i < n; ++i)
+            tile[kv_code_at(side, head_dim, position, d + i)] = static_cast<std::byte>(row[i] + 128);
     }
 }
 
 NEOX_INLINE void load_q8_row(KvSide side, const std::byte* tile, int position, int head_dim, float* dst) {
-    const std::int8_t* codes = reinterpret_cast<const std::int8_t*>(tile);
     const std::uint16_t* scale =
-        reinterpret_cast<const std::uint16_t*>(tile + std::int64_t{kKvBlock} * head_dim) + position;
-    const KvPlace place = kv_place(side, head_dim, position);
+        reinterpret_cast<const std::uint16_t*>(tile + kv_code_bytes(head_dim)) + position;
     for (int d = 0; d < head_dim; d += kQuantBlock, scale += kKvBlock) {
         float scales[16];
         store(scales, load_f16_first(scale, 1));
         for (int i = d; i < head_dim && i < d + kQuantBlock; ++i)
-            dst[i] = scales[0] * static_cast<float>(codes[place.first + i * place.step]);
+            dst[i] =
+                scales[0] *
+                static_cast<float>(std::to_integer<int>(tile[kv_code_at(side, head_dim, position, i)]) - 128);
     }
 }
 

@@ -215,6 +215,15 @@ template <int kBits> NEOX_INLINE I32x16 shift_right_signed(I32x16 a) {
     return {{vshrq_n_s32(a.v[0], kBits), vshrq_n_s32(a.v[1], kBits), vshrq_n_s32(a.v[2], kBits),
              vshrq_n_s32(a.v[3], kBits)}};
 }
+// sum + the products of the signed 16-bit halves of a and b, low and high, lane by lane.
+NEOX_INLINE int32x4_t add_quarter_pairs(int32x4_t sum, int32x4_t a, int32x4_t b) {
+    const int16x8_t x = vreinterpretq_s16_s32(a), y = vreinterpretq_s16_s32(b);
+    const int32x4_t products = vmull_s16(vget_low_s16(x), vget_low_s16(y));
+    return vaddq_s32(sum, vpaddq_s32(products, vmull_high_s16(x, y)));
+}
+NEOX_INLINE I32x16 add_pair_products(I32x16 sum, I32x16 a, I32x16 b) {
+    return NEOX_QUARTERS_3(add_quarter_pairs, sum, a, b);
+}
 NEOX_INLINE std::int32_t reduce_add(I32x16 a) {
     return vaddvq_s32(vaddq_s32(vaddq_s32(a.v[0], a.v[1]), vaddq_s32(a.v[2], a.v[3])));
 }

@@ -194,6 +194,16 @@ template <int kBits> NEOX_INLINE I32x16 shift_right(const I32x16& a) {  // zeros
 template <int kBits> NEOX_INLINE I32x16 shift_right_signed(const I32x16& a) {
     return each_lane<I32x16>([&](int i) { return a.v[i] >> kBits; });
 }
+// sum + the products of the signed 16-bit halves of a and b, low and high, lane by lane.
+NEOX_INLINE std::int32_t low_half(std::int32_t x) { return static_cast<std::int16_t>(u32(x) & 0xffffu); }
+NEOX_INLINE std::int32_t high_half(std::int32_t x) { return static_cast<std::int16_t>(u32(x) >> 16); }
+NEOX_INLINE I32x16 add_pair_products(const I32x16& sum, const I32x16& a, const I32x16& b) {
+    return each_lane<I32x16>([&](int i) {
+        const std::uint32_t low = u32(low_half(a.v[i]) * low_half(b.v[i])),
+                            high = u32(high_half(a.v[i]) * high_half(b.v[i]));
+        return static_cast<std::int32_t>(u32(sum.v[i]) + low + high);
+    });
+}
 NEOX_INLINE std::int32_t reduce_add(const I32x16& a) { return reduce_add_array(a.v); }
 NEOX_INLINE std::int32_t reduce_max(const I32x16& a) { return reduce_max_array(a.v); }
 NEOX_INLINE void store_i8(std::int8_t* p, const I32x16& a) {  // values in -128..127
