@@ -201,6 +201,7 @@ set(NEOX_TOKENIZER_TEST_SOURCES
   test/native/tokenizer_test.cpp)
 
 set(NEOX_BENCH_SOURCES
+  test/bench/attention_bench.cpp
   test/bench/columns_bench.cpp
   test/bench/kernels_bench.cpp
   test/bench/load_bench.cpp

@@ -1,4 +1,5 @@
-// A large anonymous mapping, zero-filled; a page takes memory once it is touched.
+// A large anonymous mapping, zero-filled; a page takes memory once it is touched. On huge pages where it is large enough and the
+// system grants them.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +7,8 @@
 namespace neox {
 
 enum class PageUse {
-    filled,  // all of it soon: on huge pages where the system grants them
-    lazy,    // perhaps never all of it: may exceed the machine's memory, and asks for no huge pages
+    filled,  // all of it soon
+    lazy,    // perhaps never all of it: may exceed the machine's memory
 };
 
 class PageBuffer {

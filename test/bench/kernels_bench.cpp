@@ -1,6 +1,7 @@
 // neox_bench quantize [seconds per case, 0.05] [path of libggml-base]: see quantize_bench.h; ends with 1 where ggml's
 // error is lower.
 // neox_bench columns [seconds per case, 0.4]: a step of several tokens against a step of one.
+// neox_bench attention [seconds per case, 0.4]: see attention_bench.h.
 // neox_bench load FILE [rounds, 3]: see load_bench.h.
 // neox_bench [seconds per case, 0.4] [types, all]: the matrix products of a 3.6B layer, one token and many, per weight type,
 // beside what the machine can do at best in the same process.
@@ -15,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "attention_bench.h"
 #include "base/page_buffer.h"
 #include "base/thread_pool.h"
 #include "columns_bench.h"
@@ -158,6 +160,10 @@ int main(int argc, char** argv) {
             return bench_quantize(argc > 2 ? std::atof(argv[2]) : 0.05, argc > 3 ? argv[3] : nullptr) > 0;
         if (argc > 1 && std::strcmp(argv[1], "columns") == 0) {
             bench_columns(argc > 2 ? std::atof(argv[2]) : 0.4);
+            return 0;
+        }
+        if (argc > 1 && std::strcmp(argv[1], "attention") == 0) {
+            bench_attention(argc > 2 ? std::atof(argv[2]) : 0.4);
             return 0;
         }
         if (argc > 2 && std::strcmp(argv[1], "load") == 0) {

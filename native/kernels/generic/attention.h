@@ -62,7 +62,7 @@ template <KvType kType> struct TileProducts {
     const AttentionArgs& args;
 };
 template <> struct TileProducts<KvType::q8_0> {
-    static constexpr int kMostRows = kStepTokens;
+    static constexpr int kMostRows = kCodeRows;
     NEOX_INLINE explicit TileProducts(const AttentionArgs& a) : args(a), queries(a) {}
 
     template <int kRows>

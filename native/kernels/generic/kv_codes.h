@@ -13,6 +13,9 @@ namespace neox::NEOX_ISA {
 
 using CodeDot = Dot<8, 128>;
 
+// Rows of a tile: 12 integer and 6 float accumulators where there are 32 registers of 16 lanes.
+inline constexpr int kCodeRows = kStepPanels == 2 ? 3 : kStepTokens;
+
 // The scales of the block that holds dimension d, one for each position.
 NEOX_INLINE const std::uint16_t* kv_scales(const std::byte* tile, int head_dim, int d) {
     return reinterpret_cast<const std::uint16_t*>(tile + kv_code_bytes(head_dim)) +

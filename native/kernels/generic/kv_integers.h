@@ -205,10 +205,10 @@ private:
     }
 
     const AttentionArgs& args;
-    const std::int64_t width;  // head_dim rounded up to whole pairs of lanes
-    std::int32_t* keys;        // [width / 2][64]
-    std::int32_t* values;      // [32][width]
-    std::int32_t* queries;     // [kAttentionPairs][width / 2]
+    const int width;        // head_dim rounded up to whole pairs of lanes
+    std::int32_t* keys;     // [width / 2][64]
+    std::int32_t* values;   // [32][width]
+    std::int32_t* queries;  // [kAttentionPairs][width / 2]
     float *key_scales, *value_scales, *query_scales;
 };
 
