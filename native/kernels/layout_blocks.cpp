@@ -269,9 +269,15 @@ void lay_out(std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
                         const std::uint32_t own = scales[b / 2][b % 2 * 2 + half];
                         std::memcpy(tile + place.scales + 16 * half + lane, &own, sizeof(own));
                     }
-                Words codes[8];
-                for (int g = 0; g < 8; ++g) codes[g] = group.code(b, g);
-                store_codes<kLayout.bits>(codes, tile + place.codes + 4 * lane, 64 * width);
+                std::byte* codes_of_lane = tile + place.codes + 4 * lane;
+                if constexpr (kLayout.bits == 4 && kLayout.n_blocks() == 1) {
+                    // Nibbles of columns 16 apart share a byte on both sides.
+                    for (int v = 0; v < 4; ++v) std::memcpy(codes_of_lane + 64 * width * v, &group.qs[v], 16);
+                } else {
+                    Words codes[8];
+                    for (int g = 0; g < 8; ++g) codes[g] = group.code(b, g);
+                    store_codes<kLayout.bits>(codes, codes_of_lane, 64 * width);
+                }
             }
         }
     }

@@ -18,10 +18,14 @@ inline Words high_halves(Words a, Words b) { return __builtin_shufflevector(a, b
 // The bytes of four rows, byte[row][i], as byte[i][row].
 inline Words transpose_bytes(Words words) {
     using Bytes = std::uint8_t __attribute__((vector_size(16)));
-    Bytes x = reinterpret_cast<Bytes>(words);
-    for (int step = 0; step < 2; ++step)
-        x = __builtin_shufflevector(x, x, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
-    return reinterpret_cast<Words>(x);
+    for (int step = 0; step < 2; ++step) {
+        // Two operands, the one instruction that every x86-64 has for it.
+        const Words rest = __builtin_shufflevector(words, words, 2, 3, 2, 3);
+        words = reinterpret_cast<Words>(__builtin_shufflevector(reinterpret_cast<Bytes>(words),
+                                                                reinterpret_cast<Bytes>(rest), 0, 16, 1, 17,
+                                                                2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+    }
+    return words;
 }
 
 #else
@@ -89,9 +93,7 @@ struct FourRows {
     Words word(std::size_t offset) const {
         std::uint32_t words[4];
         for (int row = 0; row < 4; ++row) std::memcpy(&words[row], at(row, offset), 4);
-        Words result;
-        std::memcpy(&result, words, sizeof(result));
-        return result;
+        return Words{words[0], words[1], words[2], words[3]};
     }
     // The n words from `offset` on.
     template <int n> void words(std::size_t offset, Words* to) const {
