@@ -171,6 +171,7 @@ set(NEOX_TEST_SOURCES
   test/native/kernels_test.cpp
   test/native/kv_rotation_test.cpp
   test/native/kv_types_test.cpp
+  test/native/load_memory_test.cpp
   test/native/load_test.cpp
   test/native/main.cpp
   test/native/model_test.cpp

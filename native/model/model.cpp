@@ -5,9 +5,11 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <new>
 #include <set>
 #include <vector>
 
+#include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
 #include "kernels/quantize_rows.h"
 #include "model/fingerprint.h"
@@ -39,33 +41,39 @@ void check_cancelled(const LoadOptions& options) {
         fail(ErrorCode::cancelled, "Loading was cancelled.");
 }
 
+// What a thread holds of the file at a time.
+struct Piece {
+    AlignedBuffer<std::byte> raw, converted;
+    AlignedBuffer<float> values;
+};
+
 // One slice of rows of one tensor: read, converted if asked, handed to the device.
 void load_slice(const TensorSource& source, const Device& device, void* handle, const PlannedTensor& tensor,
-                const LoadSlice& slice, std::vector<std::byte>& raw, std::vector<std::byte>& converted) {
+                const LoadSlice& slice, Piece& piece) {
     const Tensor& file = source.tensors()[tensor.index];
     const std::uint64_t stride = row_bytes(file.dtype, file.n_cols());
-    raw.resize(stride * slice.n_rows);
-    source.read_rows(tensor.index, slice.row_begin, slice.n_rows, raw.data());
-    const std::byte* rows = raw.data();
+    piece.raw.grow(stride * slice.n_rows);
+    source.read_rows(tensor.index, slice.row_begin, slice.n_rows, piece.raw.data());
+    const std::byte* rows = piece.raw.data();
     const TensorSpec& spec = tensor.spec;
     if (spec.dtype != file.dtype) {
         const std::uint64_t to = row_bytes(spec.dtype, file.n_cols());
         const std::int64_t n_cols = static_cast<std::int64_t>(file.n_cols());
         const std::uint64_t step = std::max<std::uint64_t>(1, kBatchElements / file.n_cols());
-        std::vector<float> values(std::min(step, slice.n_rows) * file.n_cols());
-        converted.resize(to * slice.n_rows);
+        piece.values.grow(std::min(step, slice.n_rows) * file.n_cols());
+        piece.converted.grow(to * slice.n_rows);
         for (std::uint64_t row = 0; row < slice.n_rows; row += step) {
             const auto n_rows = static_cast<std::int64_t>(std::min(step, slice.n_rows - row));
-            dequantize_row(file.dtype, raw.data() + row * stride, n_rows * n_cols, values.data());
+            dequantize_row(file.dtype, rows + row * stride, n_rows * n_cols, piece.values.data());
             try {
-                quantize_rows(spec.dtype, values.data(), n_rows, n_cols, nullptr,
-                              converted.data() + row * to);
+                quantize_rows(spec.dtype, piece.values.data(), n_rows, n_cols, nullptr,
+                              piece.converted.data() + row * to);
             } catch (const Error& e) {
                 throw Error(e.code(), text("Tensor '", file.name, "', from row ", slice.row_begin + row,
                                            " on: ", e.what()));
             }
         }
-        rows = converted.data();
+        rows = piece.converted.data();
     }
     const Upload upload{spec.role,
                         spec.layer,
@@ -85,16 +93,13 @@ std::shared_ptr<const Weights> read_weights(const TensorSource& source, const Lo
     check(device.create_weights(&source.config(), specs.data(), specs.size(), &handle));
     auto weights = std::make_shared<const Weights>(device, handle);
     ThreadPool pool(options.n_threads > 0 ? options.n_threads : default_thread_count());
-    struct Scratch {
-        std::vector<std::byte> raw, converted;
-    };
-    std::vector<Scratch> scratch(static_cast<std::size_t>(pool.size()));
+    std::vector<Piece> pieces(static_cast<std::size_t>(pool.size()));
     std::atomic<std::uint64_t> done{0};
     const auto load = [&](std::size_t task, int thread) {
         check_cancelled(options);
         const LoadSlice& slice = plan.slices[task];
-        Scratch& s = scratch[static_cast<std::size_t>(thread)];
-        load_slice(source, device, handle, plan.tensors[slice.tensor], slice, s.raw, s.converted);
+        load_slice(source, device, handle, plan.tensors[slice.tensor], slice,
+                   pieces[static_cast<std::size_t>(thread)]);
         const std::uint64_t now = done.fetch_add(slice.n_bytes) + slice.n_bytes;
         if (thread == 0 && options.on_progress) options.on_progress(now, plan.n_bytes);
     };
@@ -147,22 +152,35 @@ std::shared_ptr<const Weights> share_weights(const std::string& key, const Tenso
 
 std::shared_ptr<const Model> load_model(const std::string& path, const Device& device,
                                         const LoadOptions& options) {
-    const std::unique_ptr<TensorSource> source = open_source(path);
-    const LoadPlan plan = plan_load(*source, options.type);
-    auto model = std::make_shared<Model>();
-    model->parsed = source->parsed();
-    model->text = source->text();
-    model->dtype = plan.dtype;
-    model->file_type = options.type ? options.type : source->file_type();
-    model->is_requantized = plan.is_requantized;
-    model->file_bytes = plan.n_bytes;
+    std::uint64_t n_bytes = 0;
+    const auto no_memory = [&](const char* reason) {
+        return Error(ErrorCode::out_of_memory, text("Cannot load '", path, "' with ", n_bytes,
+                                                    " bytes of weights in the file: ", reason));
+    };
+    try {
+        const std::unique_ptr<TensorSource> source = open_source(path);
+        const LoadPlan plan = plan_load(*source, options.type);
+        n_bytes = plan.n_bytes;
+        auto model = std::make_shared<Model>();
+        model->parsed = source->parsed();
+        model->text = source->text();
+        model->dtype = plan.dtype;
+        model->file_type = options.type ? options.type : source->file_type();
+        model->is_requantized = plan.is_requantized;
+        model->file_bytes = plan.n_bytes;
 
-    const std::string key =
-        text(device.name, " ", options.type ? file_type_info(*options.type).name : "as stored", " ",
-             source->identity());
-    model->weights = share_weights(key, *source, plan, device, options);
-    model->fingerprint = fingerprint(*source, plan);
-    return model;
+        const std::string key =
+            text(device.name, " ", options.type ? file_type_info(*options.type).name : "as stored", " ",
+                 source->identity());
+        model->weights = share_weights(key, *source, plan, device, options);
+        model->fingerprint = fingerprint(*source, plan);
+        return model;
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::out_of_memory) throw;
+        throw no_memory(error.what());
+    } catch (const std::bad_alloc&) {
+        throw no_memory("Out of memory.");
+    }
 }
 
 Precision default_precision(DType dtype) {
