@@ -26,7 +26,7 @@ namespace {
 
 constexpr int kMostThreads = 256;
 // Longer than the gaps between the products of one token, shorter than anything a user notices as load.
-constexpr auto kSpinTime = std::chrono::microseconds(50);
+constexpr auto kSpinTime = std::chrono::microseconds(50), kYieldAfter = std::chrono::microseconds(15);
 
 inline void cpu_pause() {
 #if defined(_MSC_VER) && defined(_M_X64)
@@ -40,17 +40,19 @@ inline void cpu_pause() {
 #endif
 }
 
-// Spins until ready() or the spin time is over; returns ready(). After a few microseconds it lets others run in between:
-// where threads outnumber cores, one of them may hold the task that is waited for.
+// Spins until ready() or the spin time is over; returns ready(). After a while it lets others run in between: where
+// threads outnumber cores, one of them may hold the task that is waited for. Not at once: between two products a thread
+// waits for some microseconds, and beside other work a core once given away is gone for milliseconds.
 template <class Ready> bool spin_until(Ready&& ready) {
-    const auto end = std::chrono::steady_clock::now() + kSpinTime;
-    for (int round = 0;; ++round) {
+    const auto start = std::chrono::steady_clock::now();
+    while (true) {
         for (int i = 0; i < 32; ++i) {
             if (ready()) return true;
             cpu_pause();
         }
-        if (std::chrono::steady_clock::now() >= end) return ready();
-        if (round >= 8) std::this_thread::yield();
+        const auto waited = std::chrono::steady_clock::now() - start;
+        if (waited >= kSpinTime) return ready();
+        if (waited >= kYieldAfter) std::this_thread::yield();
     }
 }
 
