@@ -24,10 +24,9 @@ inline constexpr int kTileTokens = 3;
 inline constexpr int kInt8Tokens = 3;
 inline constexpr bool kOverlap = false, kSplitScales = false;
 inline constexpr int kF32Tokens = 4;
+inline constexpr int kPairTokens = 2, kManyPairTokens = 2;  // in f32 products of two panels
 inline constexpr int kStepPanels = 1, kStepTokens = kInt8Tokens;
 inline constexpr int kPeakChains = 4;  // independent sums in the measuring loops
-// How far ahead f32 weights are fetched.
-inline constexpr int kPrefetchBytes = 2048;
 
 struct F32x16 {
     __m256 low, high;

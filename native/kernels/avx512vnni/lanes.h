@@ -31,12 +31,11 @@ inline constexpr int kTileTokens = 4;
 inline constexpr int kInt8Tokens = 6;
 inline constexpr bool kOverlap = true, kSplitScales = true;
 inline constexpr int kF32Tokens = 6;
+inline constexpr int kPairTokens = 6, kManyPairTokens = 12;  // in f32 products of two panels
 // Of a step, with two planes of activations: 16 integer and 8 float accumulators. A second pass over a tile costs more
 // than the registers that a fourth token lacks.
 inline constexpr int kStepPanels = 2, kStepTokens = 4;
 inline constexpr int kPeakChains = 12;  // independent sums in the measuring loops
-// How far ahead f32 weights are fetched.
-inline constexpr int kPrefetchBytes = 2048;
 
 struct F32x16 {
     __m512 v;

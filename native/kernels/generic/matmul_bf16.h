@@ -19,20 +19,20 @@ inline constexpr int kBf16Rows = 16 * kBf16Panels;
 // The columns of a tile's panel, as [pair of columns][kBf16Rows], this panel's 16 rows at `to`.
 using UnpackBf16 = void (*)(const Tile& tile, std::uint32_t* to);
 
-template <class Reader> void unpack_bf16_plain(const Tile& tile, std::uint32_t* to) {
-    const Reader reader(tile, tile.side);
-    for (std::int64_t k = 0; k < tile.n_cols; k += 2, to += kBf16Rows)
-        store_pairs(to,
-                    bf16_pairs(reader.load(k), k + 1 < tile.n_cols ? reader.load(k + 1) : broadcast(0.0f)));
+template <class Load> void unpack_bf16_plain(const Tile& tile, std::uint32_t* to) {
+    const std::byte* from = tile.data + tile.side * Load::kColumnBytes;
+    const std::int64_t step = std::int64_t{tile.width} * Load::kColumnBytes;
+    for (std::int64_t k = 0; k < tile.n_cols; k += 2, from += 2 * step, to += kBf16Rows)
+        store_pairs(to, bf16_pairs(Load::from(from),
+                                   k + 1 < tile.n_cols ? Load::from(from + step) : broadcast(0.0f)));
 }
 
 template <class Format> void unpack_bf16_quantized(const Tile& tile, std::uint32_t* to) {
-    const ReadQuantized<Format> reader(tile, tile.side);
     for (std::int64_t k = 0; k < tile.n_cols; k += 32) {
         NEOX_UNROLL
         for (int g = 0; g < 8; ++g, to += 2 * kBf16Rows) {
             F32x16 w[4];
-            reader.load(k, g, w);
+            dequantize<Format>(tile, tile.side, k, g, w);
             store_pairs(to, bf16_pairs(w[0], w[1]));
             store_pairs(to + kBf16Rows, bf16_pairs(w[2], w[3]));
         }
@@ -106,9 +106,9 @@ template <UnpackBf16 kUnpack> void matmul_bf16_of(const MatmulArgs& args) { matm
 
 MatmulFn find_matmul_bf16(DType weights) {
     switch (weights) {
-        case DType::F32: return matmul_bf16_of<unpack_bf16_plain<ReadF32>>;
-        case DType::F16: return matmul_bf16_of<unpack_bf16_plain<ReadF16>>;
-        case DType::BF16: return matmul_bf16_of<unpack_bf16_plain<ReadBf16>>;
+        case DType::F32: return matmul_bf16_of<unpack_bf16_plain<LoadF32>>;
+        case DType::F16: return matmul_bf16_of<unpack_bf16_plain<LoadF16>>;
+        case DType::BF16: return matmul_bf16_of<unpack_bf16_plain<LoadBf16>>;
         default:
             return for_format(weights, [](auto format) -> MatmulFn {
                 return matmul_bf16_of<unpack_bf16_quantized<decltype(format)>>;

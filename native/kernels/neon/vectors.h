@@ -20,9 +20,8 @@ namespace neox::NEOX_ISA {
 inline constexpr int kTilePanels = 1;
 inline constexpr bool kOverlap = false, kSplitScales = false;
 inline constexpr int kF32Tokens = 4;
+inline constexpr int kPairTokens = 2, kManyPairTokens = 2;  // in f32 products of two panels
 inline constexpr int kPeakChains = 4;  // independent sums in the measuring loops
-// How far ahead f32 weights are fetched.
-inline constexpr int kPrefetchBytes = 2048;
 
 struct F32x16 {
     float32x4_t v[4];
