@@ -17,7 +17,7 @@ endfunction()
 
 neox_program(neox_test ${NEOX_TEST_SOURCES})
 # The kernels with their tests and nothing else, for machines on which a compiler is far away or everything runs slowly
-# (scripts/check_arm.mjs); no part of neox_programs.
+# (scripts/check_processors.mjs); no part of neox_programs.
 set(NEOX_KERNEL_SOURCES ${NEOX_CORE_SOURCES} ${NEOX_TEST_SOURCES})
 list(FILTER NEOX_KERNEL_SOURCES INCLUDE REGEX
   "^native/(base|tensor|quant|kernels)/|^test/native/(main|break_kernel|kernels_.*|quantize_rows_test)\\.cpp$")

@@ -43,13 +43,19 @@ set(NEOX_CORE_SOURCES
   native/kernels/avx2/matmul_step.cpp
   native/kernels/avx2/search_codes.cpp
   native/kernels/avx2/table.cpp
+  native/kernels/avx512/matmul_f32.cpp
+  native/kernels/avx512/matmul_int8.cpp
+  native/kernels/avx512/matmul_step.cpp
+  native/kernels/avx512/search_codes.cpp
+  native/kernels/avx512/table.cpp
   native/kernels/avx512bf16/matmul_bf16.cpp
   native/kernels/avx512bf16/table.cpp
-  native/kernels/avx512vnni/matmul_f32.cpp
   native/kernels/avx512vnni/matmul_int8.cpp
   native/kernels/avx512vnni/matmul_step.cpp
-  native/kernels/avx512vnni/search_codes.cpp
   native/kernels/avx512vnni/table.cpp
+  native/kernels/avxvnni/matmul_int8.cpp
+  native/kernels/avxvnni/matmul_step.cpp
+  native/kernels/avxvnni/table.cpp
   native/kernels/neon/matmul_f32.cpp
   native/kernels/neon/matmul_int8.cpp
   native/kernels/neon/matmul_step.cpp

@@ -3,7 +3,7 @@
 // unnoticed. Takes some minutes; no part of npm test.
 //
 //   node scripts/break_kernels.mjs [set...]          the sets of this machine
-//   node scripts/break_kernels.mjs --arm [set...]    those of an emulated ARM processor (scripts/check_arm.mjs builds them)
+//   node scripts/break_kernels.mjs --arm [set...]    those of an emulated ARM processor (qemu)
 
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';

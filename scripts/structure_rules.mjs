@@ -23,7 +23,9 @@ export const isaIncludes = [
   'kernels/tables.h',
   'kernels/target.h',
   'kernels/generic/',
-  'kernels/neon/vectors.h', // of three sets
+  'kernels/avx2/vectors.h', // of several sets, as the next two
+  'kernels/avx512/vectors.h',
+  'kernels/neon/vectors.h',
   'kernels/avx512vnni/lanes.h', // avx512bf16 builds on it
   'quant/blocks.h',
   'base/half.h',

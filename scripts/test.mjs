@@ -10,7 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { checkArm } from './check_arm.mjs';
+import { checkProcessors } from './check_processors.mjs';
 import { checkWindows } from './check_windows.mjs';
 import { buildFuzzers, runDrivers } from './fuzz.mjs';
 import { setup } from './setup.mjs';
@@ -45,7 +45,7 @@ async function main([only, ...rest]) {
   say('types');
   count(node([require.resolve('typescript/bin/tsc'), '--noEmit', '-p', join(root, 'test')]));
   await otherSystem('the compile for Windows', checkWindows);
-  await otherSystem('the kernels on ARM', checkArm);
+  await otherSystem('the kernels on other processors', checkProcessors);
   await fuzz();
   say('tests');
   jest(require.resolve('jest/bin/jest'));

@@ -64,6 +64,7 @@ CpuFeatures detect_cpu_features() {
     cpu.fma = bit(one.ecx, 12);
     cpu.f16c = bit(one.ecx, 29);
     cpu.avx2 = bit(seven.ebx, 5);
+    cpu.avxvnni = seven.eax >= 1 && bit(cpuid(7, 1).eax, 4);
     if ((saved & 0xe6) != 0xe6) return cpu;  // also mask registers and both halves of ZMM
     cpu.avx512f = bit(seven.ebx, 16);
     cpu.avx512dq = bit(seven.ebx, 17);

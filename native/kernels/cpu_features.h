@@ -6,6 +6,7 @@ namespace neox {
 struct CpuFeatures {
     // x86-64
     bool avx2 = false;
+    bool avxvnni = false;  // in its VEX form
     bool fma = false;
     bool f16c = false;
     bool avx512f = false;

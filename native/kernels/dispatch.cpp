@@ -27,6 +27,8 @@ TableList list_all() {
 #if NEOX_X86_64
     list.add(avx512bf16_kernels());
     list.add(avx512vnni_kernels());
+    list.add(avxvnni_kernels());
+    list.add(avx512_kernels());
     list.add(avx2_kernels());
 #elif NEOX_AARCH64
 #if NEOX_AARCH64_DOT

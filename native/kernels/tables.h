@@ -8,6 +8,8 @@ namespace neox {
 const Kernels& scalar_kernels();
 // x86-64 only
 const Kernels& avx2_kernels();
+const Kernels& avxvnni_kernels();
+const Kernels& avx512_kernels();
 const Kernels& avx512vnni_kernels();
 const Kernels& avx512bf16_kernels();
 

@@ -95,6 +95,7 @@ template <class Change> void each_change(const Kernels& kernels, Change&& change
     const auto change_whole = [&](const char* name, auto member) {
         if (kernels.*member) change(name, [=](Kernels& table) { clear(table.*member); });
     };
+    change_whole("pack_bf16", &Kernels::pack_bf16);
     change_whole("quantize_q15", &Kernels::quantize_q15);
     change_whole("layer_norm", &Kernels::layer_norm);
     change_whole("rope", &Kernels::rope);
@@ -104,6 +105,7 @@ template <class Change> void each_change(const Kernels& kernels, Change&& change
     change_whole("argmax", &Kernels::argmax);
     change_whole("log_sum_exp", &Kernels::log_sum_exp);
     change_whole("peak_int8", &Kernels::peak_int8);
+    change_whole("peak_bf16", &Kernels::peak_bf16);
     change_whole("peak_f32", &Kernels::peak_f32);
     change_whole("read", &Kernels::read);
 }

@@ -276,7 +276,7 @@ TEST(kernels_measuring_loops) {
     for (const Kernels* kernels : supported_kernels()) {
         CHECK_EQ(kernels->read(reinterpret_cast<const std::byte*>(words.data()), 4096),
                  static_cast<std::int32_t>(sum));
-        for (const auto loop : {kernels->peak_int8, kernels->peak_f32}) {
+        for (const auto loop : {kernels->peak_int8, kernels->peak_bf16, kernels->peak_f32}) {
             if (!loop) continue;
             float once = -1, twice = -1;
             const std::int64_t operations = loop(3, &once);

@@ -6,7 +6,8 @@ namespace neox::NEOX_ISA {
 std::int64_t peak_int8(std::int64_t n_rounds, float* sink) {
     std::uint8_t bytes[64 * kPeakChains];
     std::int8_t values[64];
-    for (int i = 0; i < 64 * kPeakChains; ++i) bytes[i] = static_cast<std::uint8_t>(i & 15);
+    for (int i = 0; i < 64 * kPeakChains; ++i)
+        bytes[i] = static_cast<std::uint8_t>((i * 7 + (i >> 4) * n_rounds) & 15);
     for (int i = 0; i < 64; ++i) values[i] = static_cast<std::int8_t>(i - 32);
     using Peak = Dot<4, 8>;
     Peak::Sum sums[kPeakChains];

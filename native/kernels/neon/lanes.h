@@ -17,8 +17,7 @@ namespace neox::neon {
 
 // A sum of bytes takes eight registers here.
 inline constexpr int kTileTokens = 2;
-inline constexpr int kInt8Tokens = 2;
-inline constexpr int kStepPanels = 1, kStepTokens = kInt8Tokens;
+inline constexpr int kStepPanels = 1, kStepTokens = 2;
 
 // Sums of u8 * s8 over the columns of one block, for codes of kBits bits. kOffset is what a code holds above its
 // value, minus what the dot product takes off by itself: finish() returns the sum plus the `init` given to both ends.

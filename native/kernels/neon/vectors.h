@@ -21,7 +21,7 @@ inline constexpr int kTilePanels = 1;
 inline constexpr bool kOverlap = false, kSplitScales = false;
 inline constexpr int kF32Tokens = 4;
 inline constexpr int kPairTokens = 2, kManyPairTokens = 2;  // in f32 products of two panels
-inline constexpr int kPeakChains = 4;  // independent sums in the measuring loops
+inline constexpr int kPeakChains = 4;                       // independent sums in the measuring loops
 
 struct F32x16 {
     float32x4_t v[4];

@@ -16,7 +16,6 @@ NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
 namespace neox::neondot {
 
 inline constexpr int kTileTokens = 3;
-inline constexpr int kInt8Tokens = 3;
 inline constexpr int kStepPanels = 1, kStepTokens = 2;
 
 // Sums of u8 * s8 over the columns of one block, for codes of kBits bits. kOffset is what a code holds above its

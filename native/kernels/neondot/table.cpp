@@ -9,6 +9,7 @@
 #include "kernels/tables.h"
 
 NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
+#include "kernels/generic/attention.h"
 #include "kernels/generic/ceiling.h"
 NEOX_TARGET_END
 
@@ -33,6 +34,7 @@ static Kernels make_table() {
     table.supported = is_supported;
     table.matmul = find_matmul;
     table.prompt = find_prompt;
+    table.attention = attention;
     table.peak_int8 = peak_int8;
     return table;
 }

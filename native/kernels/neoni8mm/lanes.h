@@ -17,7 +17,6 @@ NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
 namespace neox::neoni8mm {
 
 inline constexpr int kTileTokens = 3;
-inline constexpr int kInt8Tokens = 3;
 inline constexpr int kStepPanels = 1, kStepTokens = 2;
 
 // Sums of u8 * s8 over the columns of one block, for codes of kBits bits. kOffset is what a code holds above its

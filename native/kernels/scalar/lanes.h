@@ -25,11 +25,10 @@ namespace neox::scalar {
 // Shapes of the register tiles.
 inline constexpr int kTilePanels = 1;
 inline constexpr int kTileTokens = 2;
-inline constexpr int kInt8Tokens = 2;
 inline constexpr bool kOverlap = false, kSplitScales = false;
 inline constexpr int kF32Tokens = 2;
 inline constexpr int kPairTokens = 2, kManyPairTokens = 2;  // in f32 products of two panels
-inline constexpr int kStepPanels = 1, kStepTokens = kInt8Tokens;
+inline constexpr int kStepPanels = 1, kStepTokens = 2;
 inline constexpr int kPeakChains = 2;  // independent sums in the measuring loops
 
 struct F32x16 {

@@ -3,7 +3,7 @@
 
 #if NEOX_X86_64
 
-#include "kernels/avx512vnni/lanes.h"
+#include "kernels/avx512/lanes.h"
 #include "kernels/kernels.h"
 
 NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)

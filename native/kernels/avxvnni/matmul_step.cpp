@@ -1,0 +1,14 @@
+// Integer products of steps for AVX-VNNI.
+#include "kernels/target.h"
+
+#if NEOX_X86_64
+
+#include "kernels/avxvnni/lanes.h"
+#include "kernels/kernels.h"
+
+NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
+#include "kernels/generic/formats.h"
+#include "kernels/generic/matmul_step.h"
+NEOX_TARGET_END
+
+#endif
