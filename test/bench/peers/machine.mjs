@@ -50,18 +50,39 @@ export function watchNoise() {
   };
 }
 
-/** Peaks of a process so far and the processor time it took, or null when it is gone or the system does not tell. */
+/**
+ * Of a process and its children: the largest peaks so far, and the processor time of all, also of children that have ended. Null
+ * when it is gone or the system does not tell.
+ */
 export function readProcess(pid) {
+  const own = readOne(pid);
+  if (!own) return null;
+  const children = readText(`/proc/${pid}/task/${pid}/children`)?.trim().split(' ') ?? [];
+  const all = [own, ...children.filter(Boolean).map(readOne)].filter((each) => each !== null);
+  const largest = (name) => Math.max(...all.map((each) => each[name]));
+  return {
+    peakBytes: largest('peakBytes'),
+    anonymousBytes: largest('anonymousBytes'),
+    ticks: all.reduce((sum, { ticks }) => sum + ticks, 0),
+  };
+}
+
+function readOne(pid) {
   const status = readText(`/proc/${pid}/status`);
   const stat = readText(`/proc/${pid}/stat`);
   if (!status || !stat) return null;
   const bytes = (name) => 1024 * Number(status.match(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm'))?.[1] ?? 0);
-  // Behind the name, which is in brackets and may hold anything: state, 10 more fields, then user and system ticks.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // Behind the name, which is in brackets and may hold anything: state, 10 more fields, then user and system ticks, its own
+  // and those of its children that have ended.
+  const ticks = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 15)
+    .map(Number);
   return {
     peakBytes: bytes('VmHWM'),
     anonymousBytes: bytes('RssAnon'),
-    ticks: Number(fields[11]) + Number(fields[12]),
+    ticks: ticks.reduce((sum, each) => sum + each, 0),
   };
 }
 
