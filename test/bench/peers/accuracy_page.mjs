@@ -11,7 +11,10 @@ const MEASURES = { kl: 'from the F32 file', ownKl: 'of the arithmetic alone' };
 
 export function renderAccuracy(records, { chunks, types }) {
   const newest = latest(records);
-  const versions = [...new Set(newest.map(({ engine, version }) => `${titleOf(engine)}: ${version}`))];
+  const versions = [...new Set(newest.map(({ engine }) => engine))].map((engine) => {
+    const own = newest.filter((record) => record.engine === engine).map(({ version }) => version);
+    return `${titleOf(engine)}: ${[...new Set(own)].join(' and ')}`;
+  });
   const days = newest.map(({ at }) => at.slice(0, 10)).sort();
   const positions = newest[0].kl.length;
   const models = Object.keys(ACCURACY_MODELS).filter((name) => newest.some(({ model }) => model === name));

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { StepError, step } from '../../../scripts/steps.mjs';
 import { writeCheckpoint } from './checkpoint.mjs';
 import { neox } from './dist.mjs';
-import { freeDisk } from './machine.mjs';
+import { freeDisk, freeMemory } from './machine.mjs';
 import { runDriver } from './process.mjs';
 
 const SPARE = 2e9; // bytes of disk that stay free
@@ -34,7 +34,12 @@ export async function prepareInput(peer, type, options, pathOf) {
   if (peer.input === 'checkpoint') return checkpoint;
   const output = `${stem(options)}-${peer.input}`;
   if (existsSync(output)) return output;
-  needDisk(options.models, statSync(gguf).size / 2);
+  const { size } = statSync(gguf);
+  needDisk(options.models, size / 2);
+  if (1.7 * size > freeMemory())
+    throw new StepError(
+      `${peer.title} needs ${gigabytes(1.7 * size)} of memory to convert; ${gigabytes(freeMemory())} are free.`,
+    );
   const part = `${output}.part`;
   rmSync(part, { recursive: true, force: true });
   const { error } = await step(`converting for ${peer.title}`, () =>
@@ -61,11 +66,12 @@ const stem = ({ models, shape, layers }) => join(models, layers === null ? shape
 function needDisk(folder, bytes) {
   const free = freeDisk(folder);
   if (free >= bytes + SPARE) return;
-  const gigabytes = (value) => `${(value / 1e9).toFixed(1)} GB`;
   throw new StepError(
     `${folder} has ${gigabytes(free)} free; ${gigabytes(bytes + SPARE)} are needed. --models names another folder.`,
   );
 }
+
+export const gigabytes = (value) => `${(value / 1e9).toFixed(1)} GB`;
 
 /** Bytes of a file or of the files in a folder. */
 export function sizeOf(path) {
