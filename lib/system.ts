@@ -12,6 +12,8 @@ export interface SystemInfo {
   /** The commit that it was built from, shortened, and how many led to it; absent in a build without a checkout. */
   commit?: string;
   commitNumber?: number;
+  /** Whether files of the checkout differed from the commit. */
+  hasChanges?: boolean;
   /** The instruction set in use; `NEOX_FORCE_ISA` names another. */
   isa: string;
   /** Those that this machine has, best first. */
@@ -30,7 +32,7 @@ export function systemInfo(): SystemInfo {
 }
 
 // scripts/build.mjs writes it beside the compiled files.
-function builtFrom(): Pick<SystemInfo, 'commit' | 'commitNumber'> {
+function builtFrom(): Pick<SystemInfo, 'commit' | 'commitNumber' | 'hasChanges'> {
   try {
     return JSON.parse(readFileSync(join(__dirname, 'commit.json'), 'utf8'));
   } catch {

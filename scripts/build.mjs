@@ -80,7 +80,7 @@ export function buildTs() {
   chmodSync(cliPath, 0o755);
 }
 
-// For the records of `neox bench`: changes that are not committed show as a `+`.
+// For the records of `neox bench`.
 function builtFrom() {
   const git = (...args) => {
     const { status, stdout } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
@@ -89,11 +89,8 @@ function builtFrom() {
   // Elsewhere than at the top, the repository is that of somebody who uses this package.
   const commit = git('rev-parse', '--show-prefix') === '' ? git('rev-parse', '--short=9', 'HEAD') : null;
   if (commit === null) return {};
-  const changed = git('status', '--porcelain', '--untracked-files=no') !== '';
-  return {
-    commit: changed ? `${commit}+` : commit,
-    commitNumber: Number(git('rev-list', '--count', 'HEAD')),
-  };
+  const hasChanges = git('status', '--porcelain', '--untracked-files=no') !== '';
+  return { commit, commitNumber: Number(git('rev-list', '--count', 'HEAD')), hasChanges };
 }
 
 // The commands load lazily, one file each, so they are not bundled: only what they take from node_modules is.

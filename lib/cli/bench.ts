@@ -1,6 +1,7 @@
 // `neox bench`: speed of prompts (pp) and of generation (tg), as llama-bench names them, beside what the machine can do.
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, constants, readFile, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { Model, Tokenizer } from '../index.js';
 import { type BenchOptions, benchFlags } from './bench/flags.js';
 import { csv, json, jsonl, sql } from './bench/formats.js';
@@ -9,6 +10,7 @@ import { type Setup, sweep } from './bench/sweep.js';
 import { type BenchTest, listTests } from './bench/tests.js';
 import type { CommandSpec } from './command.js';
 import { UsageError } from './exit-codes.js';
+import { Interrupted } from './interrupts.js';
 import { modelPath } from './model-options.js';
 
 const WRITERS = { md: markdown, csv, json, jsonl, sql };
@@ -40,7 +42,9 @@ export const bench: CommandSpec<BenchOptions> = {
   async run(_args, options, io) {
     const { repetitions = 5, maxRepetitions = 2 * repetitions } = options;
     if (maxRepetitions < repetitions) throw new UsageError('--max-repetitions is less than --repetitions.');
-    const { records, interrupted } = await sweep(
+    // Not after an hour of measuring.
+    if (options.report !== undefined) await access(dirname(resolve(options.report)), constants.W_OK);
+    const { records, ended } = await sweep(
       await listSetups(options),
       {
         ...options,
@@ -51,14 +55,18 @@ export const bench: CommandSpec<BenchOptions> = {
       },
       io,
     );
-    if (interrupted) await io.err.line(`neox: ${interrupted.message}; what follows is what was measured`);
+    if (records.length === 0 && ended !== undefined) throw ended;
+    if (ended instanceof Interrupted) {
+      await io.err.line(`neox: ${ended.message}; what follows is what was measured`);
+    }
     await io.out.write(WRITERS[options.json ? 'json' : (options.output ?? 'md')](records));
     if (options.report !== undefined && records.length > 0) {
       const { reportPage } = await import('./bench/report/page.js');
       await writeFile(options.report, reportPage(records));
       await io.err.line(`neox: wrote ${options.report}`);
     }
-    return interrupted?.exitCode;
+    if (ended !== undefined && !(ended instanceof Interrupted)) throw ended;
+    return ended?.exitCode;
   },
 };
 

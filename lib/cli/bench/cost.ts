@@ -10,21 +10,44 @@ export interface ModelCost {
   /** Elements of the matrices that every row of a prompt is multiplied with, and of those for its last row alone. */
   rowElements: number;
   headElements: number;
+  /** The matrices of all layers by their place in the network, and the head. */
+  products: Record<Product, { bytes: number; elements: number }>;
   /** Bytes of keys and values that one position adds. */
   kvBytes: number;
 }
 
+type Product = 'qkv' | 'dense' | 'fc1' | 'fc2' | 'head';
+
+// GGUF's names and Hugging Face's.
+const PRODUCTS: readonly (readonly [Product, RegExp])[] = [
+  ['qkv', /(attn_qkv|query_key_value)\.weight$/],
+  ['dense', /(attn_output|attention\.dense)\.weight$/],
+  ['fc1', /(ffn_up|dense_h_to_4h)\.weight$/],
+  ['fc2', /(ffn_down|dense_4h_to_h)\.weight$/],
+  ['head', /(^output|embed_out)\.weight$/],
+];
+const EMBEDDING = /(^token_embd|embed_in)\.weight$/;
+
 /** @param found - inspected with the type that loading makes */
 export function modelCost(found: ModelInspection, kvCacheType: KvCacheType): ModelCost {
-  const cost = { nParams: 0, stepBytes: 0, rowElements: 0, headElements: 0 };
+  const cost = { nParams: 0, stepBytes: 0 };
+  const products = Object.fromEntries(
+    PRODUCTS.map(([name]) => [name, { bytes: 0, elements: 0 }]),
+  ) as ModelCost['products'];
+  // A checkpoint whose head is its embedding has one matrix for both.
+  const isTied = !found.tensors.some(({ name }) => /(^output|embed_out)\.weight$/.test(name));
   for (const { name, shape, loadedBytes } of found.tensors) {
     const elements = shape.reduce((all, size) => all * size, 1);
     cost.nParams += elements;
-    if (/(^token_embd|embed_in)\.weight$/.test(name)) continue;
+    const isEmbedding = EMBEDDING.test(name);
+    if (isEmbedding && !isTied) continue;
     cost.stepBytes += loadedBytes;
-    if (/(^output|embed_out)\.weight$/.test(name)) cost.headElements += elements;
-    else if (shape.length > 1) cost.rowElements += elements;
+    const [place] = isEmbedding ? ['head' as const] : (PRODUCTS.find(([, names]) => names.test(name)) ?? []);
+    if (place === undefined) continue;
+    products[place].bytes += loadedBytes;
+    products[place].elements += elements;
   }
+  const { head, ...rows } = products;
   const { numHiddenLayers, hiddenSize, numAttentionHeads } = found.config;
   const scaleBytes = 2 * Math.ceil(hiddenSize / numAttentionHeads / 32);
   const headBytes = {
@@ -32,7 +55,13 @@ export function modelCost(found: ModelInspection, kvCacheType: KvCacheType): Mod
     f16: (2 * hiddenSize) / numAttentionHeads,
     q8_0: hiddenSize / numAttentionHeads + scaleBytes,
   };
-  return { ...cost, kvBytes: 2 * numHiddenLayers * numAttentionHeads * headBytes[kvCacheType] };
+  return {
+    ...cost,
+    rowElements: Object.values(rows).reduce((sum, { elements }) => sum + elements, 0),
+    headElements: head.elements,
+    products,
+    kvBytes: 2 * numHiddenLayers * numAttentionHeads * headBytes[kvCacheType],
+  };
 }
 
 /** Bytes read for one generated token, at the test's mean depth; sequences share the weights. */

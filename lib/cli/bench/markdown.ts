@@ -32,14 +32,26 @@ const columns: readonly Column[] = [
 ];
 
 export function markdown(records: readonly BenchRecord[]): string {
-  const rows = records.map((record) => columns.map(([, , cell]) => escapeCell(cell(record))));
-  const lines = [
+  const table = tableOf(
     columns.map(([head]) => head),
-    columns.map(([, isNumber]) => (isNumber ? '---:' : '---')),
-    ...rows,
-  ];
-  const table = lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('');
-  return [table, ceilingLines(records), doubtLines(records)].filter((part) => part !== '').join('\n');
+    columns.map(([, isNumber]) => isNumber),
+    records.map((record) => columns.map(([, , cell]) => cell(record))),
+  );
+  return [
+    table,
+    ceilingSentences(records)
+      .map((sentence) => `${sentence}\n`)
+      .join(''),
+    doubtLines(records),
+  ]
+    .filter((part) => part !== '')
+    .join('\n');
+}
+
+function tableOf(head: readonly string[], isNumber: readonly boolean[], rows: readonly string[][]): string {
+  const rule = isNumber.map((each) => (each ? '---:' : '---'));
+  const lines = [head, rule, ...rows.map((cells) => cells.map(escapeCell))];
+  return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('');
 }
 
 export function recordName(record: BenchRecord): string {
@@ -50,7 +62,7 @@ export function recordName(record: BenchRecord): string {
 /** The yardstick of a generation is reading; that of a prompt is the arithmetic of its precision. */
 export function reached(record: BenchRecord): { value: string; share: string; ratio: number | null } {
   const { read_gb_per_s: read, matmul_gop_per_s: products } = record;
-  const ceiling = read !== null ? record.ceiling_read_gb_per_s : productCeiling(record);
+  const ceiling = read !== null ? record.ceiling_read_gb_per_s : productYardstick(record).ceiling;
   const value = read ?? products ?? 0;
   const ratio = ceiling ? value / ceiling : null;
   return {
@@ -60,16 +72,20 @@ export function reached(record: BenchRecord): { value: string; share: string; ra
   };
 }
 
-export function productCeiling(record: BenchRecord): number | null {
-  if (record.precision === 'fast') return record.ceiling_int8_gop_per_s;
+/** The arithmetic that a prompt's products are compared with. */
+export function productYardstick(record: BenchRecord): {
+  name: 'int8' | 'bf16' | 'f32';
+  ceiling: number | null;
+} {
+  if (record.precision === 'fast') return { name: 'int8', ceiling: record.ceiling_int8_gop_per_s };
   // Without products in bf16, `high` is f32 arithmetic.
-  return (
-    (record.precision === 'high' ? record.ceiling_bf16_gflop_per_s : 0) || record.ceiling_f32_gflop_per_s
-  );
+  const bf16 = record.precision === 'high' ? record.ceiling_bf16_gflop_per_s : null;
+  return bf16 ? { name: 'bf16', ceiling: bf16 } : { name: 'f32', ceiling: record.ceiling_f32_gflop_per_s };
 }
 
-function ceilingLines(records: readonly BenchRecord[]): string {
-  const lines = records.map((record) => {
+/** What the ceilings of each load were, in a sentence; nothing where they were not measured. */
+export function ceilingSentences(records: readonly BenchRecord[]): string[] {
+  const sentences = records.map((record) => {
     const {
       ceiling_read_gb_per_s: read,
       ceiling_int8_gop_per_s: int8,
@@ -80,9 +96,11 @@ function ceilingLines(records: readonly BenchRecord[]): string {
     const reads = record.ceilings.map((each) => rate(each.read_gb_per_s)).join(' before, ');
     const products = `int8 ${rate(int8 ?? 0)} Gop/s, bf16 ${rate(bf16 ?? 0)} Gflop/s, f32 ${rate(f32 ?? 0)} Gflop/s`;
     const after = record.ceilings.length > 1 ? ` (${reads} after)` : '';
-    return `ceilings of this machine, ${record.n_threads} threads: reads ${rate(read)} GB/s${after}, ${products}\n`;
+    const isDoubtful = record.ceilings.length > 0 && record.ceilings.every((each) => each.unreliable_because);
+    const doubt = isDoubtful ? `; perhaps too low: ${record.ceilings.at(-1)?.unreliable_because}` : '';
+    return `ceilings of this machine, ${record.n_threads} threads: reads ${rate(read)} GB/s${after}, ${products}${doubt}`;
   });
-  return [...new Set(lines)].join('');
+  return [...new Set(sentences)].filter((sentence) => sentence !== '');
 }
 
 function doubtLines(records: readonly BenchRecord[]): string {

@@ -13,7 +13,7 @@ export interface Run {
   firstTokenMs: number;
   /** Between two tokens that follow one another, as the caller sees them; those that arrive together share the time. */
   gapsMs: number[];
-  /** Unicode characters that were generated. */
+  /** Unicode characters that came after those of the first token, in the time of `decodeNs`. */
   characters: number;
 }
 
@@ -87,9 +87,9 @@ async function generate(
   const fixed = { eosTokenId: null, temperature: 0, promptLookupNumTokens: 0 };
   const generation = session.generate(prompt, { ...fixed, maxNewTokens, signal });
   for await (const { text, tokens } of generation) {
-    run.characters += [...text].length;
-    if (tokens.length === 0) continue;
     const now = performance.now();
+    if (last > begin) run.characters += [...text].length;
+    if (tokens.length === 0) continue;
     if (last === begin) run.firstTokenMs = now - begin;
     else for (const _ of tokens) run.gapsMs.push((now - last) / tokens.length);
     last = now;

@@ -107,7 +107,7 @@ export function makeRecord(input: BenchInput) {
 
 /** Of the ceilings that were measured last: before the tests of a model, and once more after them. */
 export function ceilingFields(measured: readonly MeasuredCeilings[]) {
-  const best = bestCeilings(measured);
+  const best = measured.length > 0 ? bestCeilings(measured) : undefined;
   return {
     ceiling_read_gb_per_s: best?.readGbPerS ?? null,
     ceiling_int8_gop_per_s: best?.int8GopPerS ?? null,
@@ -115,6 +115,7 @@ export function ceilingFields(measured: readonly MeasuredCeilings[]) {
     ceiling_f32_gflop_per_s: best?.f32GflopPerS ?? null,
     ceilings: measured.map((each) => ({
       time: each.time,
+      unreliable_because: each.doubts.join('; '),
       read_gb_per_s: each.readGbPerS,
       int8_gop_per_s: each.int8GopPerS,
       bf16_gflop_per_s: each.bf16GflopPerS,

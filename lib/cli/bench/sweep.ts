@@ -1,17 +1,19 @@
 // All tests of `neox bench` on all the models, types, precisions and thread counts asked for.
 
-import { type LoadOptions, type Model, type ModelInspection, measureCeilings } from '../../index.js';
-import { Interrupted, interruptedBy } from '../interrupts.js';
+import type { LoadOptions, Model, ModelInspection } from '../../index.js';
+import { interruptedBy } from '../interrupts.js';
 import type { Io } from '../io.js';
 import { type LoadFlags, loadModel } from '../model-options.js';
 import { withProgress } from '../progress.js';
 import { rate } from '../values.js';
-import { type MeasuredCeilings, machineFields, resetPeakMemory } from './machine.js';
+import { ceilingsNow, type MeasuredCeilings, machineFields, resetPeakMemory } from './machine.js';
 import { Stage } from './measure.js';
 import { type BenchRecord, ceilingFields, makeRecord } from './record.js';
 import { repeat } from './repeat.js';
 import { medianOf } from './statistics.js';
 import { type BenchTest, positionsNeeded, testKind, testName } from './tests.js';
+
+const SHOW_EVERY_MS = 500;
 
 /** One way to load a model, and what to measure on it. */
 export interface Setup {
@@ -30,16 +32,17 @@ export interface SweepOptions extends Pick<LoadFlags, 'cache' | 'cacheFolder' | 
 
 export interface Sweep {
   records: BenchRecord[];
-  interrupted: Interrupted | undefined;
+  /** What ended it early: an interrupt, or an error of a later model. */
+  ended: unknown;
 }
 
-/** An interrupt ends it; what was measured until then is the result. */
+/** Whatever ends it, what was measured until then is the result. */
 export async function sweep(setups: readonly Setup[], options: SweepOptions, io: Io): Promise<Sweep> {
   const records: BenchRecord[] = [];
   let model: Model | undefined;
   try {
     for (const [index, setup] of setups.entries()) {
-      const before = options.ceilings ? [await ceilingsNow(setup)] : [];
+      const before = options.ceilings ? [await ceilingsNow(setup.load.threads)] : [];
       const kept = isSameFile(setups[index - 1], setup) ? model : undefined;
       if (kept === undefined) await model?.dispose();
       resetPeakMemory();
@@ -50,26 +53,17 @@ export async function sweep(setups: readonly Setup[], options: SweepOptions, io:
       const loadMs = performance.now() - begin;
       const own = await measureSetup({ setup, model, loadMs, ceilings: before }, options, io);
       records.push(...own.records);
-      if (own.interrupted) return { records, interrupted: own.interrupted };
+      if (own.ended !== undefined) return { records, ended: own.ended };
       if (!options.ceilings) continue;
-      const both = ceilingFields([...before, await ceilingsNow(setup)]);
+      const both = ceilingFields([...before, await ceilingsNow(setup.load.threads)]);
       for (const record of own.records) Object.assign(record, both);
     }
   } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
-    return { records, interrupted: error };
+    return { records, ended: error };
   } finally {
     await model?.dispose();
   }
-  return { records, interrupted: undefined };
-}
-
-async function ceilingsNow({ load: { threads } }: Setup): Promise<MeasuredCeilings> {
-  const time = new Date().toISOString();
-  return {
-    time,
-    ...(await measureCeilings({ seconds: 1.5, ...(threads === undefined ? {} : { threads }) })),
-  };
+  return { records, ended: undefined };
 }
 
 function isSameFile(a: Setup | undefined, b: Setup): boolean {
@@ -103,29 +97,46 @@ function measureSetup(loaded: Loaded, options: SweepOptions, io: Io): Promise<Sw
       const time = new Date();
       const machine = machineFields();
       const name = testName(test, testKind(test));
-      const measured = await withProgress(
-        io,
-        name,
-        (onProgress) =>
-          repeat(() => stage.once(test, signal), {
-            ...options,
-            threads: model.info.threads,
-            signal,
-            onRun: (done, total) => onProgress({ done, total }),
-          }),
-        'runs',
+      const threads = model.info.threads;
+      const measured = await withRuns(io, name, (onRun) =>
+        repeat(() => stage.once(test, signal), { ...options, threads, signal, onRun }),
       );
       if (measured.runs.length === 0) break;
       const single = testName({ ...test, sequences: 1 }, testKind(test));
       if (test.sequences === 1) singles.set(single, medianOf(measured.runs.map((run) => run.decodeNs)));
       const { path, found } = setup;
-      const input = { ...loaded, machine, path, found, test, time, measured, singleNs: singles.get(single) };
-      const record = makeRecord(input);
+      const singleNs = singles.get(single);
+      const record = makeRecord({ ...loaded, machine, path, found, test, time, measured, singleNs });
       const doubt = record.reliable ? '' : ` (${record.unreliable_because})`;
       await io.err.line(`neox: ${name}: ${record.samples_ts.map(rate).join(' ')} tokens/s${doubt}`, 'dim');
       records.push(record);
     }
     stage.dispose();
-    return { records, interrupted: interruptedBy(signal) };
+    return { records, ended: interruptedBy(signal) };
   });
+}
+
+// A run may take long, and the first one most: the bar is there before it ends.
+async function withRuns<T>(
+  io: Io,
+  name: string,
+  work: (onRun: (done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
+  return withProgress(
+    io,
+    name,
+    async (onProgress) => {
+      let progress = { done: 0, total: 1 };
+      const again = setInterval(() => onProgress(progress), SHOW_EVERY_MS);
+      try {
+        return await work((done, total) => {
+          progress = { done, total };
+          onProgress(progress);
+        });
+      } finally {
+        clearInterval(again);
+      }
+    },
+    'runs',
+  );
 }

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bytesPerToken, modelCost, promptOperations } from '../../../lib/cli/bench/cost.js';
 import type { ModelInspection } from '../../../lib/index.js';
@@ -77,8 +77,13 @@ describe('bench', () => {
   test('lists, ranges, depths and loads make one test each, in a table of markdown', async () => {
     const args = ['-m', tiny, '-r', '1', '--max-repetitions', '1', '--no-ceilings', '--no-warmup', '-t', '1'];
     const lists = ['-p', '8-16*2', '-n', '4', '-d', '0,64', '--kv-cache-type', 'f16,q8_0'];
-    const { status, stdout } = await neox(['bench', ...args, ...lists]);
+    const page = join(folder.path, 'page.html');
+    const { status, stdout, stderr } = await neox(['bench', ...args, ...lists, '--report', page]);
     expect(status).toBe(0);
+    expect(stderr).toMatch(/\nneox: wrote .*page\.html\n$/);
+    const html = readFileSync(page, 'utf8');
+    expect(html).toMatch(/^<!doctype html>/);
+    expect(html.match(/<figure>/g)?.length).toBeGreaterThan(3);
     const rows = [...stdout.matchAll(/\| (f16|q8_0) \| 1 \| ((?:pp|tg)\d+(?: @ d\d+)?) \|/g)];
     const names = ['pp8', 'pp16', 'tg4', 'pp8 @ d64', 'pp16 @ d64', 'tg4 @ d64'];
     const expected = ['f16', 'q8_0'].flatMap((type) => names.map((name) => [type, name]));
@@ -102,30 +107,19 @@ describe('bench', () => {
   });
 
   test('Ctrl-C ends it with what was measured', async () => {
-    const args = [
-      'bench',
-      '-m',
-      tiny,
-      '-t',
-      '1',
-      '-r',
-      '10000',
-      '--no-ceilings',
-      '-p',
-      '256',
-      '-n',
-      '0',
-      '-o',
-      'jsonl',
-    ];
-    const ended = await neox(args, {
-      onStart: (child) => setTimeout(() => child.kill('SIGINT'), 1500),
+    const args = ['-m', tiny, '-t', '1', '-r', '1000', '--max-repetitions', '1000', '--no-ceilings'];
+    const ended = await neox(['bench', ...args, '-p', '8,256', '-n', '0', '-o', 'jsonl'], {
+      onStart: (child) => child.stderr.once('data', () => setTimeout(() => child.kill('SIGINT'), 500)),
     });
     expect(ended.status).toBe(130);
     expect(ended.stderr).toContain('neox: interrupted by SIGINT; what follows is what was measured\n');
-    const record = JSON.parse(ended.stdout) as Fields;
-    expect(record.unreliable_because).toMatch(/^interrupted after \d+ of 10000 repetitions/);
-    expect((record.samples_ns as number[]).length).toBeGreaterThan(0);
+    const [whole, part] = ended.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Fields);
+    expect(whole?.samples_ns).toHaveLength(1000);
+    expect(part?.unreliable_because).toMatch(/^interrupted after \d+ of 1000 repetitions/);
+    expect((part?.samples_ns as number[] | undefined)?.length).toBeGreaterThan(0);
   });
 
   test('what cannot be measured is said before anything is loaded', async () => {
@@ -136,6 +130,7 @@ describe('bench', () => {
     await fails(['-pg', '8'], 2, /-pg.*512,128/);
     await fails(['-r', '4', '--max-repetitions', '3'], 2, /--max-repetitions is less/);
     await fails(['-m', join(folder.path, 'no.gguf')], 3, /ERR_NEOX_FILE_NOT_FOUND/);
+    await fails(['--report', join(folder.path, 'none', 'page.html')], 3, /ENOENT/);
     const empty = join(folder.path, 'empty.txt');
     writeFileSync(empty, '');
     await fails(['--text', empty], 2, /--text is empty/);
@@ -154,7 +149,7 @@ test('the cost of a step counts every weight but the embedding, and of a prompt 
     ],
   } as unknown as ModelInspection;
   const cost = modelCost(found, 'f16');
-  expect(cost).toEqual({
+  expect(cost).toMatchObject({
     nParams: 128 * 64 * 2 + 256 * 64 + 256,
     stepBytes: 32768 + 1024 + 16384,
     rowElements: 256 * 64,

@@ -75,6 +75,19 @@ test('the table escapes what a file may be called, and tells what is in doubt', 
   expect(text).toContain('? pp512: not to be relied on: the repetitions scatter by 12 %\n');
 });
 
+test('ceilings are told with what was measured before and after, and that they may be too low', () => {
+  const measured = (read_gb_per_s: number, unreliable_because: string) => ({
+    ...{ time: '2026-11-21T12:00:00.000Z', read_gb_per_s, unreliable_because },
+    ...{ int8_gop_per_s: 920, bf16_gflop_per_s: 470, f32_gflop_per_s: 230 },
+  });
+  const busy = 'other processes took 1.0 of 2 cores';
+  const sentence = (first: string, second: string) =>
+    markdown([benchRecord({ ceilings: [measured(37, first), measured(31, second)] })]);
+  expect(sentence('', busy)).toContain('reads 37.0 GB/s (37.0 before, 31.0 after), int8 920 Gop/s');
+  expect(sentence('', busy)).not.toContain('perhaps');
+  expect(sentence(busy, busy)).toContain(`f32 230 Gflop/s; perhaps too low: ${busy}\n`);
+});
+
 test('nothing measured is nothing written', () => {
   expect([csv([]), sql([]), jsonl([]), json([])]).toEqual(['', '', '', '[]\n']);
 });

@@ -2,7 +2,7 @@
 
 import { basename } from 'node:path';
 import { bytes, count, milliseconds, rate } from '../../values.js';
-import { productCeiling, reached, recordName } from '../markdown.js';
+import { ceilingSentences, productYardstick, reached, recordName } from '../markdown.js';
 import type { BenchRecord } from '../record.js';
 import { type Html, html } from './html.js';
 import { bars, table } from './plots.js';
@@ -108,7 +108,8 @@ export function ceilings(records: Records): Html | undefined {
   const share = (record: BenchRecord): number => 100 * (reached(record).ratio ?? 0);
   const yardstick = (record: BenchRecord): string => {
     if (record.read_gb_per_s !== null) return `reads ${rate(record.ceiling_read_gb_per_s ?? 0)} GB/s`;
-    return `${record.precision === 'fast' ? 'int8' : 'f32'} ${rate(productCeiling(record) ?? 0)} Gop/s`;
+    const { name, ceiling } = productYardstick(record);
+    return `${name} ${rate(ceiling ?? 0)} Gop/s`;
   };
   const about = {
     id: 'c',
@@ -136,6 +137,7 @@ export function ceilings(records: Records): Html | undefined {
   return html`<h2>Against the ceilings</h2>
 <p class="soft">A generation reads every weight once for each step, so its yardstick is how fast memory can be read; that of a
 prompt is the arithmetic of its matrix products. What fits into the processor's caches can be read faster than memory.</p>
+${ceilingSentences(records).map((sentence) => html`<p class="soft">${sentence}.</p>`)}
 ${bars(about, list100, { value: 100, label: 'ceiling' })}`;
 }
 

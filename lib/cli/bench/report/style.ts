@@ -19,8 +19,8 @@ figcaption { font-weight: 600; margin-bottom: .4rem; } figure > svg { display: b
 svg text { fill: var(--ink); font: 13px system-ui, "Noto Sans", "Noto Sans CJK JP", sans-serif; } svg .soft { fill: var(--soft); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; margin: .6rem 0; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; overflow-wrap: normal; }
-th { font-weight: 600; white-space: nowrap; } td.n, th.n { text-align: right; white-space: nowrap; }
-td.name { min-width: 12rem; overflow-wrap: anywhere; }
+th { font-weight: 600; } td { white-space: nowrap; } td.n, th.n { text-align: right; }
+td.name { min-width: 12rem; white-space: normal; overflow-wrap: anywhere; }
 details summary { cursor: pointer; color: var(--soft); margin-top: .5rem; }
 .key { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .5rem 0 0; padding: 0; list-style: none; font-size: .9rem; }
 .key svg { display: inline-block; width: .9em; height: .9em; margin-right: .35em; vertical-align: -.1em; }
