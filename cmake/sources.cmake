@@ -184,6 +184,7 @@ set(NEOX_TEST_SOURCES
   test/native/nan_search_test.cpp
   test/native/overflow_test.cpp
   test/native/pickle_test.cpp
+  test/native/profile_test.cpp
   test/native/quant_test.cpp
   test/native/quantize_rows_test.cpp
   test/native/quantized_model_test.cpp

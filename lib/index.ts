@@ -34,6 +34,7 @@ export type { JobOptions } from './jobs.js';
 export type * from './load-types.js';
 export { Model } from './model.js';
 export type * from './overflow-types.js';
+export type * from './profile-types.js';
 export { type QuantizeOptions, quantize } from './quantize.js';
 export { quantizedCacheFolder } from './quantized-cache.js';
 export { Sampler, type SamplerContext } from './sampler.js';

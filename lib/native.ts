@@ -11,6 +11,7 @@ import type {
   NativeVerification,
   TokenizerFiles,
 } from './native-types.js';
+import type { ModelProfile } from './profile-types.js';
 import type { FinishReason, ModelConfig, RoundingOptions, TokenLogprob } from './types.js';
 
 /** Work on a native thread that can be cancelled: `promise` then rejects with `ERR_NEOX_CANCELLED`. */
@@ -31,6 +32,8 @@ export interface NativeModel {
   submit(request: NativeRequest): NativeCall;
   /** Rows `[ids.length, hiddenSize]`. */
   inputEmbeddings(ids: Int32Array): Promise<Float32Array>;
+  startProfile(): void;
+  endProfile(): ModelProfile;
   dispose(): Promise<void>;
 }
 

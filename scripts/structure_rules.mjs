@@ -42,6 +42,7 @@ export const libLayers = [
       'types',
       'load-types',
       'job-types',
+      'profile-types',
       'validate',
       'text-filter',
     ],

@@ -25,6 +25,7 @@ export const bench: CommandSpec<BenchOptions> = {
     { command: 'neox bench -m a.gguf -m b.gguf -p 128-1024*2 -n 32 -t 1,2', note: 'ranges and lists' },
     { command: 'neox bench -m model.gguf -p 0 -n 32 -d 0,512,1536', note: 'deep in a context' },
     { command: 'neox bench -m model.gguf -p 0 -n 32 -npl 1,2,4,8', note: 'the cost of verifying drafts' },
+    { command: 'neox bench -m model.gguf --profile', note: 'which operation takes the time' },
     { command: 'neox bench -m model.gguf --text -p 0 -n 0', note: 'what a reader of the answer sees' },
     { command: 'neox bench -m model.gguf -p 128-1024*2 -n 32 -d 0-1024+512 --report speed.html' },
     { command: 'neox bench -m model.gguf -o json > before.json', note: 'then change something, and:' },
@@ -52,6 +53,7 @@ export const bench: CommandSpec<BenchOptions> = {
         maxRepetitions,
         warmup: !options.noWarmup,
         ceilings: !options.noCeilings,
+        profile: options.profile === true,
       },
       io,
     );

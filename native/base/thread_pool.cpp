@@ -112,6 +112,7 @@ struct ThreadPool::Impl {
     std::size_t first_task = 0;
     std::atomic<bool> failed{false};
     std::exception_ptr error;  // under mutex
+    std::uint64_t* waited_ns = nullptr;
 
     // Waiting. A sleeper announces itself before it looks once more, a waker publishes before it looks for
     // sleepers (both sequentially consistent), so no wake-up is lost.
@@ -189,6 +190,15 @@ struct ThreadPool::Impl {
             work.notify_all();
         }
         run_tasks(0);
+        if (!waited_ns) return wait_for_others();
+        const auto start = std::chrono::steady_clock::now();
+        wait_for_others();
+        *waited_ns += static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start)
+                .count());
+    }
+
+    void wait_for_others() {
         const auto is_done = [&] { return unfinished.load() == 0; };
         if (spin_until(is_done)) return;
         std::unique_lock lock(mutex);
@@ -224,6 +234,8 @@ ThreadPool::ThreadPool(int n_threads) {
 }
 
 ThreadPool::~ThreadPool() { impl_->stop(); }
+
+void ThreadPool::measure_waits(std::uint64_t* ns) { impl_->waited_ns = ns; }
 
 int ThreadPool::size() const { return impl_->size; }
 

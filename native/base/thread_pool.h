@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 
@@ -43,6 +44,10 @@ public:
     // ran it. An exception thrown by a task is rethrown here
     // (the first one) after all have stopped. One caller at a time.
     void parallel_for(std::size_t n_tasks, TaskRef fn);
+
+    // From now on *ns grows by the nanoseconds that the caller of parallel_for waits for the other threads; null: nobody counts.
+    // For the caller's thread.
+    void measure_waits(std::uint64_t* ns);
 
 private:
     struct Impl;

@@ -47,6 +47,21 @@ Napi::Value optional_id(Napi::Env env, std::int32_t id) {
     return id < 0 ? env.Null() : Napi::Number::New(env, id);
 }
 
+Napi::Object to_js_profile(Napi::Env env, const PassProfile& profile) {
+    Napi::Object ops = Napi::Object::New(env);
+    for (int i = 0; i < kOps; ++i) {
+        Napi::Object time = Napi::Object::New(env);
+        time.Set("ms", static_cast<double>(profile.ops[i].ns) / 1e6);
+        time.Set("waitMs", static_cast<double>(profile.ops[i].waited_ns) / 1e6);
+        ops.Set(kOpNames[i], time);
+    }
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("passes", to_number(env, profile.n_passes));
+    object.Set("rows", to_number(env, profile.n_rows));
+    object.Set("ops", ops);
+    return object;
+}
+
 }  // namespace
 
 const char* precision_name(Precision precision) {
@@ -115,6 +130,8 @@ Napi::Function ModelObject::define(Napi::Env env) {
                         InstanceMethod("restoreSession", &ModelObject::restore_session),
                         InstanceMethod("submit", &ModelObject::submit),
                         InstanceMethod("inputEmbeddings", &ModelObject::input_embeddings),
+                        InstanceMethod("startProfile", &ModelObject::start_profile),
+                        InstanceMethod("endProfile", &ModelObject::end_profile),
                         InstanceMethod("dispose", &ModelObject::dispose)});
 }
 
@@ -193,6 +210,23 @@ Napi::Value ModelObject::submit(const Napi::CallbackInfo& info) {
         request.waker = Environment::of(info.Env()).channel;
         return construct(info.Env(), Environment::of(info.Env()).call_class,
                          CallPayload{loaded_, loaded.engine->submit(std::move(request))});
+    });
+}
+
+Napi::Value ModelObject::start_profile(const Napi::CallbackInfo& info) {
+    return guard(info.Env(), [&]() -> Napi::Value {
+        alive().engine->start_profile();
+        return info.Env().Undefined();
+    });
+}
+
+Napi::Value ModelObject::end_profile(const Napi::CallbackInfo& info) {
+    return guard(info.Env(), [&]() -> Napi::Value {
+        const Profile profile = alive().engine->end_profile();
+        Napi::Object object = Napi::Object::New(info.Env());
+        object.Set("prompt", to_js_profile(info.Env(), profile.prompt));
+        object.Set("step", to_js_profile(info.Env(), profile.step));
+        return object;
     });
 }
 

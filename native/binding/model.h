@@ -23,6 +23,8 @@ private:
     Napi::Value restore_session(const Napi::CallbackInfo& info);
     Napi::Value submit(const Napi::CallbackInfo& info);
     Napi::Value input_embeddings(const Napi::CallbackInfo& info);
+    Napi::Value start_profile(const Napi::CallbackInfo& info);
+    Napi::Value end_profile(const Napi::CallbackInfo& info);
     Napi::Value dispose(const Napi::CallbackInfo& info);
 
     LoadedModel& alive() const;  // ERR_NEOX_DISPOSED

@@ -170,6 +170,18 @@ void Engine::wait(Call& call) {
     finished_.wait(lock, [&] { return call.state == CallState::done; });
 }
 
+void Engine::start_profile() {
+    const std::lock_guard lock(mutex_);
+    is_profiling_ = true;
+    profile_ = {};
+}
+
+Profile Engine::end_profile() {
+    const std::lock_guard lock(mutex_);
+    is_profiling_ = false;
+    return std::exchange(profile_, {});
+}
+
 std::int32_t Engine::free_blocks() { return pool_->n_free(); }
 
 }  // namespace neox

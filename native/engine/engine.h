@@ -20,6 +20,7 @@
 #include "engine/sequence.h"
 #include "model/backend.h"
 #include "model/kv_pool.h"
+#include "model/profile.h"
 
 namespace neox {
 
@@ -81,6 +82,10 @@ public:
     void wait(Call& call);
 
     std::int32_t free_blocks();
+
+    // Between the two the passes are measured; end_profile() gives what came together and zeros where nothing was started.
+    void start_profile();
+    Profile end_profile();
 
     // Between hold() (ERR_NEOX_BUSY) and release() a sequence is as if a call ran on it, but others may take its blocks.
     void hold(Sequence& sequence);
@@ -147,6 +152,8 @@ private:
         waking_;  // the engine's thread alone; room for kMostWakers from the start
     Plan plan_;
     StepCosts costs_;
+    bool is_profiling_ = false;
+    Profile profile_;
     std::thread thread_;
 };
 

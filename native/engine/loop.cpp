@@ -165,18 +165,28 @@ void Engine::step(std::unique_lock<std::mutex>& lock) {
             lock.lock();
         }
         build_rows(config_, plan_);
-        const Batch batch{plan_.rows.data(), static_cast<std::int32_t>(plan_.rows.size()),
-                          plan_.sequences.data(), static_cast<std::int32_t>(plan_.sequences.size())};
+        PassProfile measured{1, plan_.rows.size()};
+        const Batch batch{plan_.rows.data(),
+                          static_cast<std::int32_t>(plan_.rows.size()),
+                          plan_.sequences.data(),
+                          static_cast<std::int32_t>(plan_.sequences.size()),
+                          nullptr,
+                          is_profiling_ ? &measured : nullptr};
         lock.unlock();
         const Clock::time_point begin = Clock::now();
         const Status status = backend_.forward(backend_.self, &batch, 0, config_.n_layer, nullptr);
         if (status.code == 0) {
             if (plan_.n_decoding == plan_.parts.size())
                 costs_.add(batch.n_rows, ms_between(begin, Clock::now()));
+            const Clock::time_point drawing = Clock::now();
             draw();
+            measured.ops[static_cast<int>(Op::sampling)].ns +=
+                static_cast<std::uint64_t>(1e6 * ms_between(drawing, Clock::now()));
         }
         lock.lock();
         check(status);
+        if (batch.profile && is_profiling_)
+            (plan_.n_decoding == plan_.parts.size() ? profile_.step : profile_.prompt).add(measured);
         absorb();
     } catch (const Error& error) {
         if (!lock.owns_lock()) lock.lock();

@@ -55,6 +55,8 @@ struct InputSquares {
     double* output;       // [n_embd], over all rows, whatever they want; may be null
 };
 
+struct PassProfile;  // model/profile.h
+
 // Rows of one sequence come in rising positions, and after everything that their positions attend to.
 struct Batch {
     const Row* rows;
@@ -62,6 +64,7 @@ struct Batch {
     const SequenceView* sequences;
     std::int32_t n_sequences;
     const InputSquares* input_squares = nullptr;  // null: not wanted
+    PassProfile* profile = nullptr;               // grows by the time of this pass; null: not wanted
 };
 
 }  // namespace neox

@@ -111,24 +111,32 @@ void run_layer(CpuState& s, const Batch& batch, std::int32_t index) {
         c.hidden_act == HiddenAct::gelu_erf ? Activation::gelu_erf : Activation::gelu_tanh;
 
     // qkv = W_qkv ln1(x) + b
+    s.watch.enter(Op::norm);
     layer_norm(s, a.x.data(), w.attn_norm, w.attn_norm_bias);
     observe(&InputSquares::attn_qkv, a.norm.data(), c.n_embd);
+    s.watch.enter(Op::qkv);
     project(s, w.attn_qkv, a.norm.data(), a.qkv.data(), panel_stride(3 * std::int64_t{c.n_embd}),
             {.bias = w.attn_qkv_bias.data()});
+    s.watch.enter(Op::attention);
     attention(s, batch, index);
     observe(&InputSquares::attn_output, a.attn.data(), c.n_embd);
     // mid = x + W_o attn + b
+    s.watch.enter(Op::dense);
     project(s, w.attn_output, a.attn.data(), a.mid.data(), stride,
             {.bias = w.attn_output_bias.data(), .residual = a.x.data(), .residual_stride = stride});
     // x = mid + W_down gelu(W_up ln2(h) + b) + b, where h is mid, or the layer's input under the parallel residual
+    s.watch.enter(Op::norm);
     layer_norm(s, c.parallel_residual ? a.x.data() : a.mid.data(), w.ffn_norm, w.ffn_norm_bias);
     observe(&InputSquares::ffn_up, a.norm.data(), c.n_embd);
+    s.watch.enter(Op::fc1);
     project(s, w.ffn_up, a.norm.data(), a.ffn.data(), ff_stride,
             {.bias = w.ffn_up_bias.data(), .activation = gelu});
     close_gaps(a.ffn.data(), a.rows.size(), c.n_ff, ff_stride);
     observe(&InputSquares::ffn_down, a.ffn.data(), c.n_ff);
+    s.watch.enter(Op::fc2);
     project(s, w.ffn_down, a.ffn.data(), a.x.data(), stride,
             {.bias = w.ffn_down_bias.data(), .residual = a.mid.data(), .residual_stride = stride});
+    s.watch.enter(Op::other);
 }
 
 }  // namespace
@@ -149,7 +157,10 @@ void project(CpuState& s, const ResidentMatrix& w, const float* x, float* y, std
                      step = arithmetic(Arithmetic::q15);
     const auto run = [&](Arithmetic how, int first, int n) {
         if (n == 0) return;
-        const Activations in = s.quantized.prepare(s.pool, s.kernels, w.dtype, how, x + first * w.n_cols, n, w.n_cols);
+        const Op product = s.watch.enter(Op::quantize);
+        const Activations in =
+            s.quantized.prepare(s.pool, s.kernels, w.dtype, how, x + first * w.n_cols, n, w.n_cols);
+        s.watch.enter(product);
         Epilogue part = epilogue;
         if (part.residual) part.residual += first * part.residual_stride;
         matmul(s.pool, s.kernels, w, in, y + first * y_stride, y_stride, part);
@@ -185,6 +196,7 @@ void forward(CpuState& s, const Batch& batch, std::int32_t layer_begin, std::int
         fail(ErrorCode::internal, "Layers [", layer_begin, ", ", layer_end, ") of ", c.n_layer, ".");
     if (batch.n_rows > s.options.max_rows)
         fail(ErrorCode::internal, "A batch of ", batch.n_rows, " rows exceeds ", s.options.max_rows, ".");
+    const Stopwatch::Run measured(s.watch, batch.profile, s.pool);
     begin_rows(s, batch, layer_begin > 0 ? carry : nullptr);
     for (std::int32_t layer = layer_begin; layer < layer_end; ++layer) {
         drop_cancelled(s, batch);

@@ -13,6 +13,7 @@
 #include "model/batch.h"
 #include "model/cpu_weights.h"
 #include "model/kv_memory.h"
+#include "model/profile.h"
 #include "model/rope_table.h"
 
 namespace neox {
@@ -41,6 +42,7 @@ struct CpuState {
     Activity act;
     ActivationBuffer quantized;
     AttentionScratch attention;
+    Stopwatch watch;
 };
 
 // See Backend::forward.

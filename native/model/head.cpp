@@ -78,6 +78,7 @@ void write_outputs(CpuState& s, const Batch& batch) {
         a.rows.clear();
         a.n_prompt = 0;
         bool head = false;
+        s.watch.enter(Op::norm);
         for (; next < wanted.size() && a.rows.size() < kHeadRows; ++next) {
             const Row& row = *wanted[next].row;
             if (is_cancelled(batch, row)) {
@@ -95,7 +96,9 @@ void write_outputs(CpuState& s, const Batch& batch) {
         }
         if (squares) add_squares(s, a.norm.data(), c.n_embd, squares);
         if (!head) continue;
+        s.watch.enter(Op::head);
         project(s, s.weights.output, a.norm.data(), a.logits.data(), vocab_stride, {});
+        s.watch.enter(Op::sampling);
         s.pool.parallel_for(a.rows.size(), [&](std::size_t i, int) {
             const Row& row = *a.rows[i];
             if (wants_head(row))

@@ -14,6 +14,8 @@ export interface ModelCost {
   products: Record<Product, { bytes: number; elements: number }>;
   /** Bytes of keys and values that one position adds. */
   kvBytes: number;
+  /** Elements that attention multiplies for each pair of positions: hidden size times layers. */
+  hiddenLayers: number;
 }
 
 type Product = 'qkv' | 'dense' | 'fc1' | 'fc2' | 'head';
@@ -61,6 +63,7 @@ export function modelCost(found: ModelInspection, kvCacheType: KvCacheType): Mod
     headElements: head.elements,
     products,
     kvBytes: 2 * numHiddenLayers * numAttentionHeads * headBytes[kvCacheType],
+    hiddenLayers: hiddenSize * numHiddenLayers,
   };
 }
 

@@ -27,6 +27,7 @@ export interface BenchOptions {
   text?: string | true;
   repetitions?: number;
   maxRepetitions?: number;
+  profile?: boolean;
   noWarmup?: boolean;
   noCeilings?: boolean;
   output?: (typeof FORMATS)[number];
@@ -171,6 +172,7 @@ export const benchFlags: readonly OptionSpec[] = [
     parse: integer(1, 10_000),
     defaultText: 'twice -r',
   },
+  { flags: '--profile', help: 'where the time of a pass goes, by operation: one more run of each test' },
   { flags: '--no-warmup', help: 'no unmeasured first run' },
   { flags: '--no-ceilings', help: 'do not measure what the machine can do' },
   { flags: '-o, --output <format>', help: 'form of the results', choices: FORMATS, defaultText: 'md' },

@@ -3,6 +3,7 @@
 import { basename } from 'node:path';
 import { escapeControls } from '../io.js';
 import { bytes, count, milliseconds, rate } from '../values.js';
+import { PROFILE_HEAD, phaseTitle, profileRows } from './profile.js';
 import type { BenchRecord } from './record.js';
 import { type TestKind, testName } from './tests.js';
 
@@ -37,8 +38,10 @@ export function markdown(records: readonly BenchRecord[]): string {
     columns.map(([, isNumber]) => isNumber),
     records.map((record) => columns.map(([, , cell]) => cell(record))),
   );
+  const profiles = records.map(profileTables);
   return [
     table,
+    ...profiles,
     ceilingSentences(records)
       .map((sentence) => `${sentence}\n`)
       .join(''),
@@ -52,6 +55,16 @@ function tableOf(head: readonly string[], isNumber: readonly boolean[], rows: re
   const rule = isNumber.map((each) => (each ? '---:' : '---'));
   const lines = [head, rule, ...rows.map((cells) => cells.map(escapeCell))];
   return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('');
+}
+
+function profileTables(record: BenchRecord): string {
+  const isNumber = PROFILE_HEAD.map((_, column) => column > 0);
+  return record.profile
+    .map((phase) => {
+      const title = `${recordName(record)}, ${record.n_threads} threads: ${phaseTitle(phase)}`;
+      return `${title}\n\n${tableOf(PROFILE_HEAD, isNumber, profileRows(phase))}`;
+    })
+    .join('\n');
 }
 
 export function recordName(record: BenchRecord): string {

@@ -1,11 +1,12 @@
 // One result of `neox bench`. Field names are llama-bench's as far as it has them, so that its scripts read ours; what we have
 // no setting for gets the value that stands for none there.
 
-import type { Model, ModelInspection } from '../../index.js';
+import type { Model, ModelInspection, ModelProfile } from '../../index.js';
 import { count } from '../values.js';
 import { bytesPerToken, modelCost, promptOperations } from './cost.js';
 import { bestCeilings, type MeasuredCeilings, type machineFields, peakMemory } from './machine.js';
 import { totalNs } from './measure.js';
+import { profilePhases } from './profile.js';
 import type { Measured } from './repeat.js';
 import { deviationOf, meanOf, medianOf, quantileOf } from './statistics.js';
 import { type BenchTest, testKind } from './tests.js';
@@ -19,6 +20,8 @@ export interface BenchInput {
   test: BenchTest;
   time: Date;
   measured: Measured;
+  /** Absent where it was not asked for. */
+  profile: ModelProfile | undefined;
   /** Nanoseconds of a step of the same test with one sequence. */
   singleNs: number | undefined;
   ceilings: readonly MeasuredCeilings[];
@@ -101,6 +104,8 @@ export function makeRecord(input: BenchInput) {
     memory_peak_bytes: peakMemory(),
     load_average,
     load_ms: input.loadMs,
+    profile:
+      input.profile === undefined ? [] : profilePhases(input.profile, modelCost(found, kvCacheType), test),
     ...ceilingFields(input.ceilings),
   };
 }

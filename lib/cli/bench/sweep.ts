@@ -1,6 +1,6 @@
 // All tests of `neox bench` on all the models, types, precisions and thread counts asked for.
 
-import type { LoadOptions, Model, ModelInspection } from '../../index.js';
+import type { LoadOptions, Model, ModelInspection, ModelProfile } from '../../index.js';
 import { interruptedBy } from '../interrupts.js';
 import type { Io } from '../io.js';
 import { type LoadFlags, loadModel } from '../model-options.js';
@@ -28,6 +28,7 @@ export interface SweepOptions extends Pick<LoadFlags, 'cache' | 'cacheFolder' | 
   maxRepetitions: number;
   warmup: boolean;
   ceilings: boolean;
+  profile: boolean;
 }
 
 export interface Sweep {
@@ -104,9 +105,10 @@ function measureSetup(loaded: Loaded, options: SweepOptions, io: Io): Promise<Sw
       if (measured.runs.length === 0) break;
       const single = testName({ ...test, sequences: 1 }, testKind(test));
       if (test.sequences === 1) singles.set(single, medianOf(measured.runs.map((run) => run.decodeNs)));
+      const profile = options.profile ? await profileOnce(model, stage, test, signal) : undefined;
       const { path, found } = setup;
       const singleNs = singles.get(single);
-      const record = makeRecord({ ...loaded, machine, path, found, test, time, measured, singleNs });
+      const record = makeRecord({ ...loaded, machine, path, found, test, time, measured, profile, singleNs });
       const doubt = record.reliable ? '' : ` (${record.unreliable_because})`;
       await io.err.line(`neox: ${name}: ${record.samples_ts.map(rate).join(' ')} tokens/s${doubt}`, 'dim');
       records.push(record);
@@ -139,4 +141,22 @@ async function withRuns<T>(
     },
     'runs',
   );
+}
+
+// A run of its own: what is timed is not measured at the same time. An abort leaves nothing.
+async function profileOnce(
+  model: Model,
+  stage: Stage,
+  test: BenchTest,
+  signal: AbortSignal,
+): Promise<ModelProfile | undefined> {
+  try {
+    signal.throwIfAborted();
+    model.startProfile();
+    await stage.once(test, signal);
+    return model.endProfile();
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
 }

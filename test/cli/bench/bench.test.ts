@@ -78,8 +78,16 @@ describe('bench', () => {
     const args = ['-m', tiny, '-r', '1', '--max-repetitions', '1', '--no-ceilings', '--no-warmup', '-t', '1'];
     const lists = ['-p', '8-16*2', '-n', '4', '-d', '0,64', '--kv-cache-type', 'f16,q8_0'];
     const page = join(folder.path, 'page.html');
-    const { status, stdout, stderr } = await neox(['bench', ...args, ...lists, '--report', page]);
+    const { status, stdout, stderr } = await neox([
+      'bench',
+      ...args,
+      ...lists,
+      '--profile',
+      '--report',
+      page,
+    ]);
     expect(status).toBe(0);
+    expect(stdout.match(/^\| operation \| ms \|/gm)).toHaveLength(12);
     expect(stderr).toMatch(/\nneox: wrote .*page\.html\n$/);
     const html = readFileSync(page, 'utf8');
     expect(html).toMatch(/^<!doctype html>/);

@@ -80,6 +80,7 @@ export function benchRecord(fields: Partial<BenchRecord> = {}): BenchRecord {
     ceiling_int8_gop_per_s: 920,
     ceiling_bf16_gflop_per_s: 470,
     ceiling_f32_gflop_per_s: 230,
+    profile: [],
     ceilings: [],
     ...fields,
   };

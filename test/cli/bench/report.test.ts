@@ -20,6 +20,18 @@ const records = [
     }),
   ),
   benchRecord({
+    n_depth: 1024,
+    profile: [
+      {
+        ...{ phase: 'prompt', passes: 2, rows: 1024, ms: 10 },
+        ops: [
+          { op: 'fc1', ms: 7.5, wait_ms: 0.75, share: 0.75, gb_per_s: 3, gop_per_s: 800 },
+          { op: 'norm', ms: 2.5, wait_ms: 0, share: 0.25, gb_per_s: null, gop_per_s: null },
+        ],
+      },
+    ],
+  }),
+  benchRecord({
     test_kind: 'text',
     n_gen: 64,
     gen_ts: 10,
@@ -58,6 +70,7 @@ test('every plot has a title, a description and its figures as a table', () => {
     'Prompts with what follows them: tokens per second',
     'Generation by sequences that generate at once: tokens per second',
     'Share of the machine&#39;s best, measured in the same process',
+    'Shares of the time of a pass, by operation',
   ]);
   const ids = [...page.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]);
   expect(new Set(ids).size).toBe(ids.length);
@@ -75,10 +88,12 @@ test('plots are to scale, and doubts and dots are drawn', () => {
   const bars = [...page.matchAll(/<rect x="0" y="\d+" width="([\d.]+)" height="16"/g)].map((match) =>
     Number(match[1]),
   );
-  const [one = 0, two = 0, four = 0] = bars.slice(2, 5);
+  const [one = 0, two = 0, four = 0] = bars.slice(3, 6);
   expect(two / one).toBeCloseTo(2, 2);
   expect(four / one).toBeCloseTo(4, 2);
   expect(page).toContain('fill-opacity="0.45"');
+  const stack = [...page.matchAll(/ width="([\d.]+)" height="22"/g)].map((match) => Number(match[1]));
+  expect(stack.filter((width) => width > 0)).toEqual([540, 180]);
   const line =
     /<path d="M([\d.]+) ([\d.]+) L([\d.]+) ([\d.]+) L([\d.]+) ([\d.]+)"/.exec(page)?.slice(1).map(Number) ??
     [];

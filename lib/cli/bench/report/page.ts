@@ -2,6 +2,7 @@
 
 import type { BenchRecord } from '../record.js';
 import { Html, html } from './html.js';
+import { profiles } from './profile-plots.js';
 import { allResults, ceilings, doubts, machine, modelName, type Records, reader, speed } from './sections.js';
 import { STYLE } from './style.js';
 import { sweeps } from './sweep-plots.js';
@@ -31,6 +32,7 @@ ${speed(records, 'Generation', ({ test_kind }) => test_kind === 'tg', 'g')}
 ${speed(records, 'Prompts with what follows them', ({ n_prompt, n_gen }) => n_prompt > 0 && n_gen > 0, 'b')}
 ${sweeps(records)}
 ${ceilings(records)}
+${profiles(records)}
 ${reader(records)}
 <h2>All results</h2>
 ${allResults(records)}

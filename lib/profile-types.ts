@@ -1,0 +1,38 @@
+// Where the time of passes goes, by operation.
+
+/** Time of the thread that runs the passes. */
+export interface OperationTime {
+  ms: number;
+  /** Of these: until the other threads had finished their share. */
+  waitMs: number;
+}
+
+/**
+ * The products are those with the weights of query, key and value (`qkv`), of the attention's output (`dense`), of the
+ * feed-forward (`fc1`, `fc2`) and of the `head`. `attention` includes the rotary embedding and the writing of keys and values,
+ * `quantize` is that of what enters the products, `sampling` begins with the search for the largest logits.
+ */
+export type Operation =
+  | 'norm'
+  | 'quantize'
+  | 'qkv'
+  | 'attention'
+  | 'dense'
+  | 'fc1'
+  | 'fc2'
+  | 'head'
+  | 'sampling'
+  | 'other';
+
+/** A sum over passes. */
+export interface PassProfile {
+  passes: number;
+  rows: number;
+  ops: Record<Operation, OperationTime>;
+}
+
+/** Passes with rows of prompts, and steps: passes that only continue sequences. */
+export interface ModelProfile {
+  prompt: PassProfile;
+  step: PassProfile;
+}
