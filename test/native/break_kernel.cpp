@@ -52,7 +52,7 @@ template <class Result, class... Args> void clear(Result (*&function)(Args...)) 
 template <class Change> void each_change(const Kernels& kernels, Change&& change) {
     const char* const names[] = {"f32", "bf16", "q8", "q15"};
     each_pair([&](DType dtype, Arithmetic arithmetic) {
-        if (arithmetic == Arithmetic::q8) return;
+        if (!kernels.matmul(dtype, arithmetic)) return;
         change(neox::text("matmul ", dtype_info(dtype).name, " ", names[static_cast<int>(arithmetic)]),
                [=](Kernels& table) {
                    broken_type = dtype;
