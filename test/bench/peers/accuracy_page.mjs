@@ -58,19 +58,23 @@ function modelSection(name, records, types) {
   const { title, text } = ACCURACY_MODELS[name];
   const header = ['weights', 'engine'];
   for (const phase of PHASES) header.push(`${phase}: KL`, '99 %', 'top', 'arithmetic alone');
+  const commits = new Set(records.filter(({ engine }) => engine === OURS).map(({ version }) => version));
   const rows = types.flatMap((type) => {
     const own = records.filter((record) => record.type === type);
     const engines = [...new Set(own.map(({ engine, precision }) => `${engine} ${precision ?? ''}`))];
     return engines.map((engine) => {
       const [named, precision] = engine.split(' ');
       const label = named === OURS ? precision : titleOf(named);
+      // Where several commits of ours stand together, each row names its own.
+      const mine = own.filter((record) => record.engine === OURS && record.precision === precision);
+      const commit = commits.size > 1 ? mine.map(({ version }) => ` (${version})`) : [];
       const of = (phase) =>
         own.find(
           (record) => `${record.engine} ${record.precision ?? ''}` === engine && record.phase === phase,
         );
       return [
         type,
-        precision === defaultPrecision(type) ? `**${label}**` : label,
+        `${precision === defaultPrecision(type) ? `**${label}**` : label}${[...new Set(commit)].join('')}`,
         ...PHASES.flatMap((phase) => cells(of(phase))),
       ];
     });

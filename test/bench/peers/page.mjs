@@ -24,8 +24,9 @@ export function renderPage(records, options, missing, args) {
     ceilingTable(groups, options),
     '`pp` counts two operations for every multiplication with its addition in the matrix products, `tg` the bytes of all weights but the',
     'embedding and of the keys and values, once per token. The ceilings were measured right before and after each run (`measureCeilings`, as',
-    '`neox bench` does), the larger counts; each share is the median of the shares of the rounds. Reading the file: one thread, pieces of 1 MiB, from the',
-    'page cache, best of three.',
+    '`neox bench` does), the larger counts; each share is the median of the shares of the rounds. A question mark: with noisy runs among them,',
+    'whose neighbours may have taken the ceiling too, so that shares come out too large. Reading the file: one thread, pieces of 1 MiB,',
+    'from the page cache, best of three.',
     '',
     '## Do they compute the same?',
     '',
@@ -54,6 +55,10 @@ function head(records, options, args) {
   const times = records.map(({ at }) => at).sort();
   const day = (time) => time.slice(0, 16).replace('T', ' ');
   const layers = options.layers === null ? '' : `, its first ${options.layers} layers`;
+  const versions = PEERS.map(({ name, title }) => [
+    title,
+    [...new Set(options.types.flatMap((type) => runsOf(records, name, type).map((run) => run.version)))],
+  ]).filter(([, own]) => own.length > 0);
   const commits = [
     ...new Set(options.types.flatMap((type) => runsOf(records, OURS, type).map((run) => run.commit))),
   ];
@@ -71,6 +76,7 @@ function head(records, options, args) {
     `- ${cpu}, ${processors} processors, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB of memory; ${system}`,
     `- ${options.threads} threads; the shape ${options.shape}${layers}, random weights (\`neox synth\`)`,
     `- ${day(times[0])} to ${day(times.at(-1))} UTC; gpt-neox at commit ${commits.join(', ')}`,
+    `- ${versions.map(([title, own]) => `${title}: ${own.join(' and ')}`).join('; ')}`,
     '- every figure is the median of the runs in the last column, each in a process of its own; in each round every engine runs once,',
     '  beginning with another one each time. The same file for all that read GGUF; keys and values in f16 unless an engine knows only its',
     '  own type.',
@@ -117,10 +123,10 @@ function speedTable(groups, { prompt, gen, depth }) {
   return table(header, rows, 2);
 }
 
+const isNoisy = ({ noise }) => Object.keys(NOISY).some((name) => noise[name] > NOISY[name]);
+
 function countOf(runs) {
-  const noisy = runs.filter(({ noise }) =>
-    Object.keys(NOISY).some((name) => noise[name] > NOISY[name]),
-  ).length;
+  const noisy = runs.filter(isNoisy).length;
   return noisy === 0 ? String(runs.length) : `${runs.length}, ${noisy} noisy`;
 }
 
@@ -163,7 +169,7 @@ function ceilingTable(groups, { prompt, gen, depth }) {
       ),
     ];
     return [
-      type,
+      runs.some(isNoisy) ? `${type} ?` : type,
       runs[0].precision,
       `${digits(of((run) => (operations(run) * run.pp) / 1e9))} Gop/s`,
       `${share(of((run) => (operations(run) * run.pp) / 1e9 / run.ceilings[peak]))} of ${PEAKS[peak]}`,
