@@ -172,6 +172,7 @@ set(NEOX_TEST_SOURCES
   test/native/jobs_test.cpp
   test/native/kernels_attention_test.cpp
   test/native/kernels_bf16_test.cpp
+  test/native/kernels_dispatch_test.cpp
   test/native/kernels_kv_test.cpp
   test/native/kernels_ops_test.cpp
   test/native/kernels_test.cpp

@@ -92,7 +92,7 @@ double cpus_of(const std::string& line) {
 }  // namespace
 
 std::vector<int> parse_cpu_list(const std::string& text) {
-    std::vector<int> cpus;
+    std::vector<bool> is_listed(kMostCpus);
     const char* end = text.data() + text.size();
     for (const char* at = text.data(); at < end;) {
         int first = 0;
@@ -103,11 +103,15 @@ std::vector<int> parse_cpu_list(const std::string& text) {
             parsed = std::from_chars(parsed.ptr + 1, end, last);
             if (parsed.ec != std::errc()) break;
         }
-        for (int cpu = std::max(first, 0); cpu <= std::min(last, kMostCpus - 1); ++cpu) cpus.push_back(cpu);
+        for (int cpu = std::max(first, 0); cpu <= std::min(last, kMostCpus - 1); ++cpu)
+            is_listed[static_cast<std::size_t>(cpu)] = true;
         at = parsed.ptr;
         if (at < end && *at != ',') break;
         ++at;
     }
+    std::vector<int> cpus;
+    for (int cpu = 0; cpu < kMostCpus; ++cpu)
+        if (is_listed[static_cast<std::size_t>(cpu)]) cpus.push_back(cpu);
     return cpus;
 }
 

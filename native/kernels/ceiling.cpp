@@ -17,7 +17,7 @@ double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// How the threads share the buffer: pieces of this size, handed out as they are wanted.
+// How the threads share the buffer: each reads pieces of this size from a range of its own.
 constexpr std::size_t kPieces[] = {std::size_t{128} << 10, std::size_t{1} << 20, std::size_t{8} << 20};
 
 // Bytes per second of the best pass.

@@ -21,7 +21,8 @@ inline constexpr int kQuantBlock = 32;  // activations share one scale per 32 co
 // How the activations of a matrix product are represented.
 //   f32: as they are; the weights are dequantized in registers. Precision exact.
 //   bf16: they and the weights' values rounded to bf16, summed in f32 (generic/matmul_bf16.h). Precision high, prompt rows.
-//   q8:  one signed byte each and a scale per 32 columns (absmax / 127), in tiles. Precision fast, prompt rows.
+//   q8:  one signed byte each and a scale per 32 columns (absmax / 127; with K types a coarser one above it,
+//        generic/coarse_scale.h), in tiles. Precision fast, prompt rows.
 //   q15: two signed bytes each, value = scale * (128 * high + low), about 15 bits. Precision high and fast, step
 //        rows.
 enum class Arithmetic : std::uint8_t { f32, bf16, q8, q15 };

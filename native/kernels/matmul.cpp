@@ -119,7 +119,7 @@ void ActivationBuffer::prepare_tiles(ThreadPool& pool, const PromptKernels& prom
     const std::size_t tile_bytes = static_cast<std::size_t>(n_blocks) * prompt.tile_block_bytes;
     tiles_.grow(static_cast<std::size_t>(n_tiles) * tile_bytes);
     view.tiles = tiles_.data();
-    // Threads apart by whole pages and a line more, so that their panels do not share sets of the caches they share.
+    // Whole lines, and one more between threads.
     view.panels_bytes =
         static_cast<std::size_t>(std::min(n_blocks, kUnpackedBlocks)) * prompt.panel_block_bytes;
     view.panels_bytes = (view.panels_bytes + 63) / 64 * 64 + 64;

@@ -16,13 +16,12 @@ enum class Activation : std::uint8_t { none, gelu_erf, gelu_tanh };
 struct Epilogue {
     const float* bias = nullptr;  // [n_rows], or none
     Activation activation = Activation::none;
-    const float* residual = nullptr;  // [n_tokens, residual_stride], added after the activation; may alias y
+    const float* residual = nullptr;  // [n_tokens, residual_stride], added after the activation; must not alias y
     std::int64_t residual_stride = 0;
 };
 
 // x was prepared for W's type and by this pool.
 // y[n_tokens, n_rows] = epilogue(x[n_tokens, n_cols] * W^T). y_stride >= 16 * W.n_panels(): whole panels are written.
-// When y is also the residual, rows are read before they are written.
 void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, const Activations& x, float* y,
             std::int64_t y_stride, const Epilogue& epilogue);
 

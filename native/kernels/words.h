@@ -8,7 +8,7 @@
 
 namespace neox {
 
-#if defined(__GNUC__)
+#if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)  // older ones lack __builtin_shufflevector
 
 using Words = std::uint32_t __attribute__((vector_size(16)));
 

@@ -1,15 +1,12 @@
-// Matrix products, layout and dispatch: every instruction set against the scalar one (bit for bit) and
+// Matrix products and layout: every instruction set against the scalar one (bit for bit) and
 // against float64 sums over the reference dequantization.
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <string>
 #include <vector>
 
 #include "base/half.h"
-#include "kernels/cpu_features.h"
 #include "kernels_rig.h"
 
 using namespace kernels_rig;
@@ -33,7 +30,7 @@ TEST(kernels_matmul_shapes) {
         }
         for (int n = 1; n <= (is_long ? 3 : 9); ++n)
             check_matrix(make_matrix(dtype, 17, columns(dtype, n), 3), arithmetic, 8, 400);
-        // An odd number of blocks, more than are unpacked at once; many and few tokens.
+        // The rows of the 3.6B shape; many and few tokens.
         const Matrix m = make_matrix(dtype, 18, 2816, 4);
         for (const int n_tokens : {1, 8}) check_matrix(m, arithmetic, n_tokens, 500);
     });
@@ -49,7 +46,7 @@ TEST(kernels_matmul_shapes) {
         }
 }
 
-// Long rows take two panels at a time in a step.
+// Rows whose activations do not fit beside the weights in the first-level cache.
 TEST(kernels_matmul_long_rows) {
     for (const DType dtype : kQuantizedTypes)
         check_matrix(make_matrix(dtype, 35, 8448, 7), Arithmetic::q15, 1, 650);
@@ -136,7 +133,7 @@ TEST(kernels_matmul_same_bits_however_cut) {
         // A whole slab of panels, then a pair and a single one.
         constexpr int kRows = 161, kTokens = 14, kPanels = 11;
         const std::int64_t n_cols =
-            columns(dtype, 1792 / columns(dtype, 1));  // more than one chunk of blocks
+            columns(dtype, 1792 / columns(dtype, 1));  // several tiles of columns, two chunks of bf16
         const Matrix m = make_matrix(dtype, kRows, n_cols, 9);
         const std::vector<float> x = random_rows(kTokens, n_cols, 10);
         for (const Kernels* kernels : kernels_with(dtype, arithmetic)) {
@@ -197,6 +194,29 @@ TEST(kernels_matmul_epilogue) {
                 CHECK_NEAR(sum[i], z + residual[i], 1e-6 * (std::fabs(z) + std::fabs(residual[i])));
             }
         }
+}
+
+// Prompts finish their rows in groups of tokens, behind the last chunk of columns.
+TEST(kernels_prompt_epilogue) {
+    constexpr int kRows = 37, kMostTokens = 50;
+    for (const DType dtype : {DType::Q8_0, DType::Q4_K}) {
+        const std::int64_t n_cols = 12288 + 256;
+        const Matrix m = make_matrix(dtype, kRows, n_cols, 17);
+        const std::vector<float> x = random_rows(kMostTokens, n_cols, 18), bias = random_rows(1, kRows, 19);
+        const std::vector<float> residual = random_rows(kMostTokens, kRows, 20);
+        for (const Kernels* kernels : supported_kernels()) {
+            if (kernels == &scalar()) continue;  // slow, and the same code
+            for (const int n_tokens : {3, 24, 25, kMostTokens}) {
+                const std::vector<float> plain =
+                    product(1, *kernels, m.view, Arithmetic::q8, x.data(), n_tokens);
+                const std::vector<float> full =
+                    product(2, *kernels, m.view, Arithmetic::q8, x.data(), n_tokens,
+                            {bias.data(), Activation::none, residual.data(), kRows});
+                for (std::size_t i = 0; i < plain.size(); ++i)
+                    CHECK_EQ(full[i], plain[i] + bias[i % kRows] + residual[i]);
+            }
+        }
+    }
 }
 
 TEST(kernels_matmul_nan_and_infinity_show) {
@@ -310,29 +330,6 @@ TEST(kernels_usable_arithmetic) {
 
 // The name in NEOX_FORCE_ISA is the name of the table that runs. No two tables hold the same functions; one may take
 // some from another.
-TEST(kernels_dispatch) {
-    CHECK_EQ(std::string(all_kernels().back()->name), std::string("scalar"));
-    for (const Kernels* kernels : supported_kernels()) {
-        CHECK(&kernels_by_name(kernels->name) == kernels);
-        CHECK(kernels->supported(detect_cpu_features()));
-        for (const Kernels* other : all_kernels())
-            if (other != kernels)
-                CHECK(other->prompt(DType::Q4_0)->multiply != kernels->prompt(DType::Q4_0)->multiply ||
-                      other->matmul(DType::F16, Arithmetic::bf16) !=
-                          kernels->matmul(DType::F16, Arithmetic::bf16) ||
-                      other->matmul(DType::F16, Arithmetic::f32) !=
-                          kernels->matmul(DType::F16, Arithmetic::f32));
-    }
-    CHECK(all_kernels().front()->supported(CpuFeatures{}) == (all_kernels().size() == 1));
-    CHECK_THROWS(kernels_by_name("sse9"), isa);
-    const char* forced = std::getenv("NEOX_FORCE_ISA");
-    if (forced && *forced != '\0') {
-        CHECK_EQ(std::string(active_kernels().name), std::string(forced));
-    } else {
-        CHECK(&active_kernels() == supported_kernels().front());
-    }
-}
-
 TEST(kernels_half_conversions) {
     for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
         const std::uint16_t half = static_cast<std::uint16_t>(bits);
