@@ -29,7 +29,8 @@ const require = createRequire(import.meta.url);
 /** CMake's folder. Not build/, which node-gyp owns. */
 export const cmakeDir = join(root, 'build-cmake');
 export const addonPath = join(root, 'build', 'Release', 'neox.node');
-export const cliPath = join(root, 'dist', 'cli', 'main.js');
+const dist = join(root, 'dist');
+export const cliPath = join(dist, 'cli', 'main.js');
 export const nativeTestPath = join(
   cmakeDir,
   'bin',
@@ -65,22 +66,29 @@ export function buildNative({ tests = false, out = dirname(addonPath) } = {}) {
   const part = join(out, `neox.${process.pid}.part`);
   copyFileSync(join(cmakeDir, 'Release', 'neox.node'), part);
   renameSync(part, join(out, 'neox.node'));
+  if (existsSync(dist)) writeCommit();
 }
 
 /** Compiles lib/ to dist/: CommonJS with declarations, and an ESM face that re-exports it, so that classes exist once. */
 export function buildTs() {
-  const dist = join(root, 'dist');
   rmSync(dist, { recursive: true, force: true });
   runLogged('ts', process.execPath, [require.resolve('typescript/bin/tsc'), '-p', root]);
   for (const name of ['index.mjs', 'index.d.mts']) {
     writeFileSync(join(dist, name), "export * from './index.js';\n");
   }
-  writeFileSync(join(dist, 'commit.json'), `${JSON.stringify(builtFrom())}\n`);
-  bundleVendor(dist);
+  writeCommit();
+  bundleVendor();
   chmodSync(cliPath, 0o755);
 }
 
-// For the records of `neox bench`.
+// For the records of `neox bench`. What a package came with stays where no checkout says otherwise.
+function writeCommit() {
+  const path = join(dist, 'commit.json');
+  const from = builtFrom();
+  if (from.commit === undefined && existsSync(path)) return;
+  writeFileSync(path, `${JSON.stringify(from)}\n`);
+}
+
 function builtFrom() {
   const git = (...args) => {
     const { status, stdout } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
@@ -94,7 +102,7 @@ function builtFrom() {
 }
 
 // The commands load lazily, one file each, so they are not bundled: only what they take from node_modules is.
-function bundleVendor(dist) {
+function bundleVendor() {
   for (const name of bundled) {
     require('esbuild').buildSync({
       entryPoints: [require.resolve(name)],
