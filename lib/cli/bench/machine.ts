@@ -13,8 +13,11 @@ export interface MeasuredCeilings extends Ceilings {
 
 const MOST_TRIES = 3;
 
-/** Measures again while others take cores or CPU time meanwhile; the best of all tries is the result. */
-export async function ceilingsNow(threads: number = systemInfo().threads): Promise<MeasuredCeilings> {
+/** Measures again while others take cores or CPU time meanwhile, until an abort; the best of all tries is the result. */
+export async function ceilingsNow(
+  threads: number = systemInfo().threads,
+  signal?: AbortSignal,
+): Promise<MeasuredCeilings> {
   const time = new Date().toISOString();
   const tries: Ceilings[] = [];
   for (;;) {
@@ -22,8 +25,8 @@ export async function ceilingsNow(threads: number = systemInfo().threads): Promi
     const begin = readMachine();
     tries.push(await measureCeilings({ seconds: 1, threads }));
     watch.add(begin, readMachine());
-    const found = doubts(0, watch.disturbance, threads);
-    if (found.length === 0 || tries.length === MOST_TRIES) {
+    const found = doubts(null, watch.disturbance, threads);
+    if (found.length === 0 || tries.length === MOST_TRIES || signal?.aborted) {
       return { ...bestCeilings(tries), time, doubts: found };
     }
   }

@@ -74,16 +74,17 @@ export class Watch {
 
 /** Why a result is not to be relied on, in words; nothing where it is. */
 export function doubts(
-  spread: number,
+  spread: number | null,
   { others, steal }: Disturbance,
   threads: number,
   cores: number = cpus().length,
 ): string[] {
   const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
   const reasons: string[] = [];
-  if (spread > LIMITS.spread) reasons.push(`the repetitions scatter by ${percent(spread)}`);
-  // Others are welcome to the cores that are left over.
-  if (others !== null && threads + others > cores + LIMITS.others) {
+  if (spread !== null && spread > LIMITS.spread)
+    reasons.push(`the repetitions scatter by ${percent(spread)}`);
+  // Others are welcome to the cores that are left over; more threads than cores take no more than all of them.
+  if (others !== null && Math.min(threads, cores) + others > cores + LIMITS.others) {
     reasons.push(`other processes took ${others.toFixed(1)} of ${cores} cores`);
   }
   if (steal !== null && steal > LIMITS.steal) reasons.push(`the host took ${percent(steal)} of the CPU time`);

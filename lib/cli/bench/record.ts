@@ -1,12 +1,12 @@
 // One result of `neox bench`. Field names are llama-bench's as far as it has them, so that its scripts read ours; what we have
 // no setting for gets the value that stands for none there.
 
-import type { Model, ModelInspection, ModelProfile } from '../../index.js';
+import type { Model, ModelInspection } from '../../index.js';
 import { count } from '../values.js';
 import { bytesPerToken, modelCost, promptOperations } from './cost.js';
 import { bestCeilings, type MeasuredCeilings, type machineFields, peakMemory } from './machine.js';
 import { totalNs } from './measure.js';
-import { profilePhases } from './profile.js';
+import type { ProfiledPhase } from './profile.js';
 import type { Measured } from './repeat.js';
 import { deviationOf, meanOf, medianOf, quantileOf } from './statistics.js';
 import { type BenchTest, testKind } from './tests.js';
@@ -16,14 +16,11 @@ export interface BenchInput {
   model: Model;
   found: ModelInspection;
   path: string;
-  loadMs: number;
+  /** null where the weights of an earlier load were taken. */
+  loadMs: number | null;
   test: BenchTest;
   time: Date;
   measured: Measured;
-  /** Absent where it was not asked for. */
-  profile: ModelProfile | undefined;
-  /** Nanoseconds of a step of the same test with one sequence. */
-  singleNs: number | undefined;
   ceilings: readonly MeasuredCeilings[];
 }
 
@@ -87,7 +84,7 @@ export function makeRecord(input: BenchInput) {
     min_ts: Math.min(...speeds),
     max_ts: Math.max(...speeds),
     ...latencies(test, measured),
-    step_cost: stepCost(input),
+    step_cost: null as number | null,
     spread: measured.spread,
     steal: measured.steal,
     others_cpu: measured.others,
@@ -104,8 +101,7 @@ export function makeRecord(input: BenchInput) {
     memory_peak_bytes: peakMemory(),
     load_average,
     load_ms: input.loadMs,
-    profile:
-      input.profile === undefined ? [] : profilePhases(input.profile, modelCost(found, kvCacheType), test),
+    profile: [] as ProfiledPhase[],
     ...ceilingFields(input.ceilings),
   };
 }
@@ -143,12 +139,6 @@ function latencies(test: BenchTest, { runs }: Measured) {
     gen_ts: nGen > 0 ? (1e9 * nGen * sequences) / decode : null,
     gen_chars_per_s: isText ? (1e9 * medianOf(runs.map((run) => run.characters))) / decode : null,
   };
-}
-
-// Time of a step against that of one sequence: what verifying a draft of `n_sequences` - 1 tokens costs.
-function stepCost({ test, measured, singleNs }: BenchInput): number | null {
-  if (test.nPrompt > 0 || singleNs === undefined) return null;
-  return medianOf(measured.runs.map((run) => run.decodeNs)) / singleNs;
 }
 
 // Of the medians: bytes read per second while generating, operations of the matrix products per second of a prompt.

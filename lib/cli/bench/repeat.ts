@@ -18,8 +18,8 @@ export interface RepeatOptions {
 export interface Measured extends Disturbance {
   /** All of them: those that went astray as well. */
   runs: Run[];
-  /** Of the total times. */
-  spread: number;
+  /** Of the total times; null of fewer than two. */
+  spread: number | null;
   /** Empty for a result that can be relied on. */
   doubts: string[];
 }
@@ -30,7 +30,7 @@ export async function repeat(once: () => Promise<Run>, options: RepeatOptions): 
   const watch = new Watch();
   const runs: Run[] = [];
   const measured = (): Measured => {
-    const spread = spreadOf(runs.map(totalNs));
+    const spread = runs.length < 2 ? null : spreadOf(runs.map(totalNs));
     const { others, steal } = watch.disturbance;
     return { runs, spread, others, steal, doubts: doubts(spread, { others, steal }, threads) };
   };

@@ -1,16 +1,18 @@
 // All tests of `neox bench` on all the models, types, precisions and thread counts asked for.
 
-import type { LoadOptions, Model, ModelInspection, ModelProfile } from '../../index.js';
+import type { LoadOptions, Model, ModelInspection } from '../../index.js';
 import { interruptedBy } from '../interrupts.js';
 import type { Io } from '../io.js';
 import { type LoadFlags, loadModel } from '../model-options.js';
 import { withProgress } from '../progress.js';
 import { rate } from '../values.js';
+import { modelCost } from './cost.js';
 import { ceilingsNow, type MeasuredCeilings, machineFields, resetPeakMemory } from './machine.js';
 import { Stage } from './measure.js';
+import { type ProfiledPhase, profilePhases } from './profile.js';
 import { type BenchRecord, ceilingFields, makeRecord } from './record.js';
 import { repeat } from './repeat.js';
-import { medianOf } from './statistics.js';
+import { fillStepCosts } from './step-cost.js';
 import { type BenchTest, positionsNeeded, testKind, testName } from './tests.js';
 
 const SHOW_EVERY_MS = 500;
@@ -38,33 +40,37 @@ export interface Sweep {
 }
 
 /** Whatever ends it, what was measured until then is the result. */
-export async function sweep(setups: readonly Setup[], options: SweepOptions, io: Io): Promise<Sweep> {
-  const records: BenchRecord[] = [];
-  let model: Model | undefined;
-  try {
-    for (const [index, setup] of setups.entries()) {
-      const before = options.ceilings ? [await ceilingsNow(setup.load.threads)] : [];
-      const kept = isSameFile(setups[index - 1], setup) ? model : undefined;
-      if (kept === undefined) await model?.dispose();
-      resetPeakMemory();
-      const begin = performance.now();
-      // Weights are shared with a load of the same file that is still there.
-      model = await load(setup, options, io);
-      await kept?.dispose();
-      const loadMs = performance.now() - begin;
-      const own = await measureSetup({ setup, model, loadMs, ceilings: before }, options, io);
-      records.push(...own.records);
-      if (own.ended !== undefined) return { records, ended: own.ended };
-      if (!options.ceilings) continue;
-      const both = ceilingFields([...before, await ceilingsNow(setup.load.threads)]);
-      for (const record of own.records) Object.assign(record, both);
+export function sweep(setups: readonly Setup[], options: SweepOptions, io: Io): Promise<Sweep> {
+  return io.interrupts.during(async (signal) => {
+    const records: BenchRecord[] = [];
+    let model: Model | undefined;
+    try {
+      for (const [index, setup] of setups.entries()) {
+        const ceilings = options.ceilings ? [await ceilingsNow(setup.load.threads, signal)] : [];
+        signal.throwIfAborted();
+        const kept = isSameFile(setups[index - 1], setup) ? model : undefined;
+        if (kept === undefined) await model?.dispose();
+        resetPeakMemory();
+        const begin = performance.now();
+        // Weights are shared with a load of the same file that is still there, so that its time would be that of no load.
+        model = await load(setup, options, io);
+        const loadMs = kept === undefined ? performance.now() - begin : null;
+        await kept?.dispose();
+        const own = await measureSetup({ setup, model, loadMs, ceilings, signal }, options, io);
+        records.push(...own.records);
+        if (own.ended !== undefined) return { records, ended: own.ended };
+        if (!options.ceilings) continue;
+        const both = ceilingFields([...ceilings, await ceilingsNow(setup.load.threads, signal)]);
+        for (const record of own.records) Object.assign(record, both);
+        signal.throwIfAborted();
+      }
+    } catch (error) {
+      return { records, ended: error };
+    } finally {
+      await model?.dispose();
     }
-  } catch (error) {
-    return { records, ended: error };
-  } finally {
-    await model?.dispose();
-  }
-  return { records, ended: undefined };
+    return { records, ended: undefined };
+  });
 }
 
 function isSameFile(a: Setup | undefined, b: Setup): boolean {
@@ -84,16 +90,17 @@ function load({ path, load, tests }: Setup, options: SweepOptions, io: Io): Prom
 interface Loaded {
   setup: Setup;
   model: Model;
-  loadMs: number;
+  loadMs: number | null;
   ceilings: readonly MeasuredCeilings[];
+  signal: AbortSignal;
 }
 
-function measureSetup(loaded: Loaded, options: SweepOptions, io: Io): Promise<Sweep> {
-  const { setup, model } = loaded;
-  return io.interrupts.during(async (signal) => {
-    const records: BenchRecord[] = [];
-    const singles = new Map<string, number>();
-    const stage = new Stage(model);
+async function measureSetup(loaded: Loaded, options: SweepOptions, io: Io): Promise<Sweep> {
+  const { setup, model, signal } = loaded;
+  const records: BenchRecord[] = [];
+  let ended: unknown;
+  const stage = new Stage(model);
+  try {
     for (const test of setup.tests) {
       const time = new Date();
       const machine = machineFields();
@@ -103,19 +110,20 @@ function measureSetup(loaded: Loaded, options: SweepOptions, io: Io): Promise<Sw
         repeat(() => stage.once(test, signal), { ...options, threads, signal, onRun }),
       );
       if (measured.runs.length === 0) break;
-      const single = testName({ ...test, sequences: 1 }, testKind(test));
-      if (test.sequences === 1) singles.set(single, medianOf(measured.runs.map((run) => run.decodeNs)));
-      const profile = options.profile ? await profileOnce(model, stage, test, signal) : undefined;
       const { path, found } = setup;
-      const singleNs = singles.get(single);
-      const record = makeRecord({ ...loaded, machine, path, found, test, time, measured, profile, singleNs });
+      const record = makeRecord({ ...loaded, machine, path, found, test, time, measured });
+      records.push(record);
       const doubt = record.reliable ? '' : ` (${record.unreliable_because})`;
       await io.err.line(`neox: ${name}: ${record.samples_ts.map(rate).join(' ')} tokens/s${doubt}`, 'dim');
-      records.push(record);
+      if (options.profile) record.profile = await profileOnce(stage, test, loaded);
     }
+  } catch (error) {
+    ended = error;
+  } finally {
     stage.dispose();
-    return { records, ended: interruptedBy(signal) };
-  });
+  }
+  fillStepCosts(records);
+  return { records, ended: ended ?? interruptedBy(signal) };
 }
 
 // A run may take long, and the first one most: the bar is there before it ends.
@@ -145,18 +153,17 @@ async function withRuns<T>(
 
 // A run of its own: what is timed is not measured at the same time. An abort leaves nothing.
 async function profileOnce(
-  model: Model,
   stage: Stage,
   test: BenchTest,
-  signal: AbortSignal,
-): Promise<ModelProfile | undefined> {
+  { setup, model, signal }: Loaded,
+): Promise<ProfiledPhase[]> {
   try {
     signal.throwIfAborted();
     model.startProfile();
     await stage.once(test, signal);
-    return model.endProfile();
+    return profilePhases(model.endProfile(), modelCost(setup.found, model.info.kvCacheType), test);
   } catch (error) {
-    if (signal.aborted) return undefined;
+    if (signal.aborted) return [];
     throw error;
   }
 }

@@ -61,6 +61,16 @@ test('it is one well-formed page that loads nothing', () => {
   expect(page).not.toMatch(/NaN|undefined|Infinity|\[object/);
 });
 
+test('tests are called quiet only where that is known', () => {
+  const quiet = 'Every test agreed with itself';
+  expect(reportPage([benchRecord()])).toContain(quiet);
+  for (const unknown of [{ spread: null }, { others_cpu: null }, { steal: null }]) {
+    const text = reportPage([benchRecord(), benchRecord(unknown)]);
+    expect(text).not.toContain(quiet);
+    expect(text).toContain('Nothing speaks against a test, but not all could be told');
+  }
+});
+
 test('every plot has a title, a description and its figures as a table', () => {
   const figures = page.match(/<figure>.*?<\/figure>/gs) ?? [];
   const titles = figures.map((figure) => /<figcaption>(.*?)<\/figcaption>/.exec(figure)?.[1]);

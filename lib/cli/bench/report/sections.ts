@@ -45,7 +45,7 @@ export function machine(records: Records): Html {
       'Memory',
       `${bytes(first.memory_total_bytes)}; most that the process held: ${bytes(Math.max(...records.map((record) => record.memory_peak_bytes)))}`,
     ],
-    ['Loading', distinct((record) => milliseconds(record.load_ms))],
+    ['Loading', loadTimes(records)],
     ['Build', distinct((record) => `gpt-neox ${record.version}, ${record.build_commit}`)],
     ['System', distinct((record) => `${record.os}, Node.js ${record.node}`)],
     ['Measured', distinct((record) => record.test_time.slice(0, 16).replace('T', ' '))],
@@ -53,8 +53,19 @@ export function machine(records: Records): Html {
   return html`<dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd><bdi>${value}</bdi></dd>`)}</dl>`;
 }
 
+function loadTimes(records: Records): string {
+  const times = records.flatMap(({ load_ms }) => (load_ms === null ? [] : [milliseconds(load_ms)]));
+  return times.length === 0 ? 'not measured' : [...new Set(times)].join('; ');
+}
+
 export function doubts(records: Records): Html | undefined {
   const bad = records.filter(({ reliable }) => !reliable);
+  const isKnown = records.every(
+    ({ spread, others_cpu, steal }) => spread !== null && others_cpu !== null && steal !== null,
+  );
+  if (bad.length === 0 && !isKnown) {
+    return html`<p class="soft">Nothing speaks against a test, but not all could be told: one run alone has no spread, and of less than 0.2 seconds, or on some systems, nothing is known of other processes or of the host.</p>`;
+  }
   if (bad.length === 0) {
     return html`<p class="soft">Every test agreed with itself: the middle half of its runs spreads over at most 5 % of the median, on a quiet machine.</p>`;
   }
@@ -177,7 +188,7 @@ export function allResults(records: Records): Html {
       record.n_threads,
       recordName(record),
       record.median_ts,
-      100 * record.spread,
+      record.spread === null ? '-' : 100 * record.spread,
       reached(record).value,
       reached(record).share,
     ]),
