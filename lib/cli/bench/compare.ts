@@ -33,7 +33,7 @@ export const compare: CommandSpec<Options> = {
     { command: 'neox bench compare before.json after.json --fail-if-slower 3%' },
   ],
   notes: [
-    'Tests are paired by model, precision, KV type, threads and test; results of one test in one file are put together.',
+    'Tests are paired by model, test and every setting that both files have; results of one test in one file are put together.',
     'A difference counts when the repetitions of the two hardly mix: Mann-Whitney test, p <= 0.05, or no overlap at all',
     'with three repetitions on a side. With fewer nothing can be told (?), and --fail-if-slower takes the ratio as it is.',
   ].join('\n'),
@@ -41,7 +41,7 @@ export const compare: CommandSpec<Options> = {
   async run([before = '', after = ''], { failIfSlower, json }, io) {
     const found = pairUp(await readMeasurements(before), await readMeasurements(after));
     if (found.pairs.length === 0) {
-      const message = `No test of ${before} is in ${after}: they differ in model, precision, KV type, threads or test.`;
+      const message = `No test of ${before} is in ${after}: they differ in model, test or settings.`;
       throw new FormatError('ERR_NEOX_FORMAT_MISSING', message);
     }
     const slow =

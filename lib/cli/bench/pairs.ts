@@ -3,16 +3,18 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { FormatError } from '../../index.js';
-import { medianOf, rankTest, spreadOf } from './statistics.js';
+import { type Settings, settingsKey, settingsOf, sharedNames, varyingNames } from './settings.js';
+import { medianOf, rankShift, rankTest, spreadOf } from './statistics.js';
 import { type TestKind, testName } from './tests.js';
 
 /** One test, of all its records in a file; llama-bench's files have all that is needed as well. */
 export interface Measurement {
-  /** What it is paired by. */
-  key: string;
+  /** The model's file, as it was given. */
+  path: string;
   model: string;
-  /** The parameters that are not the model's or the test's: `fast f16 2 threads`. */
+  /** The parameters that are not the model's or the test's, in short: `CPU, fast, kv f16, 2 threads`. */
   setting: string;
+  settings: Settings;
   test: string;
   /** Tokens per second of every repetition. */
   samples: number[];
@@ -49,12 +51,31 @@ export async function readMeasurements(path: string): Promise<Measurement[]> {
   const found = new Map<string, Measurement>();
   for (const [index, record] of records.entries()) {
     const each = readRecord(record, `Result ${index + 1} of ${path}`);
-    const before = found.get(each.key);
+    const key = JSON.stringify([
+      ...[each.path, each.model, each.test],
+      settingsKey(each.settings, Object.keys(each.settings).sort()),
+    ]);
+    const before = found.get(key);
     before?.samples.push(...each.samples);
     before?.doubts.push(...each.doubts);
-    if (before === undefined) found.set(each.key, each);
+    if (before === undefined) found.set(key, each);
   }
-  return [...found.values()];
+  return toldApart([...found.values()]);
+}
+
+// What is in `setting` already, or says the same once more.
+const SHOWN = ['backends', 'precision', 'type_k', 'n_threads'];
+
+/** Adds to `setting` what else differs within the file. */
+function toldApart(list: readonly Measurement[]): Measurement[] {
+  const names = varyingNames(list.map(({ settings }) => settings)).filter((name) => !SHOWN.includes(name));
+  return list.map((each) => {
+    const isNamesake = list.some(({ model, path }) => model === each.model && path !== each.path);
+    const more = names
+      .filter((name) => name !== 'type_v' || each.settings.type_v !== each.settings.type_k)
+      .map((name) => `${name} ${String(each.settings[name] ?? '-')}`);
+    return { ...each, setting: [each.setting, ...more, ...(isNamesake ? [each.path] : [])].join(', ') };
+  });
 }
 
 // A list, as -o json writes it, or an object a line.
@@ -92,7 +113,7 @@ function readRecord(value: unknown, where: string): Measurement {
   if (
     !Array.isArray(samples) ||
     samples.length === 0 ||
-    !samples.every((each) => each > 0 && each < Infinity)
+    !samples.every((each) => typeof each === 'number' && each > 0 && each < Infinity)
   ) {
     throw bad('samples_ts', 'the speeds of the repetitions');
   }
@@ -100,7 +121,8 @@ function readRecord(value: unknown, where: string): Measurement {
   const sequences = integer('n_sequences', 1);
   const kind = text('test_kind', nGen === 0 ? 'pp' : nPrompt === 0 ? 'tg' : 'pg') as TestKind;
   const test = testName({ nPrompt, nGen, depth, sequences }, kind);
-  const model = `${basename(text('model_filename'))} (${text('model_type')})`;
+  const path = text('model_filename');
+  const model = `${basename(path)} (${text('model_type')})`;
   const setting = [
     text('backends'),
     text('precision', ''),
@@ -110,9 +132,10 @@ function readRecord(value: unknown, where: string): Measurement {
     .filter((part) => part !== '')
     .join(', ');
   return {
-    key: JSON.stringify([model, setting, test]),
+    path,
     model,
     setting,
+    settings: settingsOf(record),
     test,
     samples: samples as number[],
     cpu: text('cpu_info', ''),
@@ -129,15 +152,35 @@ export interface Paired {
 }
 
 export function pairUp(before: readonly Measurement[], after: readonly Measurement[]): Paired {
-  const find = (list: readonly Measurement[], { key }: Measurement) => list.find((each) => each.key === key);
+  // A newer llama-bench has columns that an older one lacks.
+  const names = sharedNames([...before, ...after].map(({ settings }) => settings));
+  const keyOf = ({ model, test, settings }: Measurement): string =>
+    JSON.stringify([model, test, settingsKey(settings, names)]);
+  const partners = new Map<Measurement, Measurement>();
+  for (const each of before) {
+    const key = keyOf(each);
+    const [mine, others] = [before, after].map((list) => list.filter((one) => keyOf(one) === key));
+    const other = onlyPair(mine?.filter(isAt(each)), others?.filter(isAt(each))) ?? onlyPair(mine, others);
+    if (other !== undefined) partners.set(each, other);
+  }
+  const found = new Set(partners.values());
   return {
-    pairs: before.flatMap((each) => {
-      const other = find(after, each);
-      return other === undefined ? [] : [judge(each, other)];
-    }),
-    onlyBefore: before.filter((each) => find(after, each) === undefined),
-    onlyAfter: after.filter((each) => find(before, each) === undefined),
+    pairs: [...partners].map(([each, other]) => judge(each, other)),
+    onlyBefore: before.filter((each) => !partners.has(each)),
+    onlyAfter: after.filter((each) => !found.has(each)),
   };
+}
+
+function isAt({ path }: Measurement): (other: Measurement) => boolean {
+  return (other) => other.path === path;
+}
+
+// Where several could be meant, none is.
+function onlyPair(
+  mine: readonly Measurement[] = [],
+  others: readonly Measurement[] = [],
+): Measurement | undefined {
+  return mine.length === 1 && others.length === 1 ? others[0] : undefined;
 }
 
 export function judge(before: Measurement, after: Measurement): Pair {
@@ -160,10 +203,11 @@ function decide(a: readonly number[], b: readonly number[], ratio: number, p: nu
   if (least < LEAST_SAMPLES) return 'unknown';
   const isApart = Math.max(...a) < Math.min(...b) || Math.max(...b) < Math.min(...a);
   if (p > SIGNIFICANT && !(least === LEAST_SAMPLES && isApart)) return 'same';
-  return ratio < 1 ? 'slower' : 'faster';
+  if (ratio === 1) return 'same';
+  return rankShift(a, b) < 0 ? 'slower' : 'faster';
 }
 
 /** Whether a pair is slower than a share allows, beyond its noise. Where nothing can be told the ratio is taken at its word. */
 export function isTooSlow({ ratio, verdict }: Pair, share: number): boolean {
-  return ratio < 1 - share && verdict !== 'same';
+  return ratio < 1 - share && (verdict === 'slower' || verdict === 'unknown');
 }

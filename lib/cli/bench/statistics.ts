@@ -45,6 +45,12 @@ export function rankTest(a: readonly number[], b: readonly number[]): number {
     : normalTail(dealt, a.length, far);
 }
 
+/** Above 0 where the second sample ranks higher than the first, below where it ranks lower. */
+export function rankShift(a: readonly number[], b: readonly number[]): number {
+  const ranks = doubledRanks([...a, ...b].sort((x, y) => x - y));
+  return meanOf(b.map((value) => ranks.get(value) ?? 0)) - meanOf(a.map((value) => ranks.get(value) ?? 0));
+}
+
 const MOST_EXACT = 50;
 
 // Twice the mean rank of equal values, so that it is an integer.

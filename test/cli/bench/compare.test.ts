@@ -73,6 +73,11 @@ describe('bench compare', () => {
       file('zero.json', json([withSamples([1, 0])])),
       /\[1,0\] as samples_ts.*ERR_NEOX_FORMAT_TYPE/,
     );
+    const texts = { ...benchRecord(), samples_ts: ['5', '6'] };
+    await fails(
+      file('texts.json', JSON.stringify([texts])),
+      /\["5","6"\] as samples_ts.*ERR_NEOX_FORMAT_TYPE/,
+    );
     const broken = { ...benchRecord(), n_threads: 'two' };
     await fails(file('threads.json', JSON.stringify([broken])), /"two" as n_threads.*ERR_NEOX_FORMAT_TYPE/);
     await fails(
@@ -103,9 +108,26 @@ test("llama-bench's own files pair with each other, and repeated results are put
   });
 });
 
+test('results that differ in a setting or in the path of the model are not put together', async () => {
+  const list = [
+    withSamples([10, 11], { flash_attn: 0 }),
+    withSamples([20, 21], { flash_attn: 1 }),
+    withSamples([30, 31], { flash_attn: 1, type_v: 'q8_0' }),
+    withSamples([40, 41], { flash_attn: 0, model_filename: 'other/m.gguf' }),
+    withSamples([12], { flash_attn: 0, build_commit: 'fedcba987', load_ms: null, isa: 'avx2', spread: null }),
+  ];
+  const found = await readMeasurements(file('settings.json', json(list)));
+  expect(found.map(({ samples, setting }) => [samples, setting])).toEqual([
+    [[10, 11, 12], 'CPU, fast, kv f16, 2 threads, flash_attn 0, models/m.gguf'],
+    [[20, 21], 'CPU, fast, kv f16, 2 threads, flash_attn 1, models/m.gguf'],
+    [[30, 31], 'CPU, fast, kv f16, 2 threads, flash_attn 1, type_v q8_0, models/m.gguf'],
+    [[40, 41], 'CPU, fast, kv f16, 2 threads, flash_attn 0, other/m.gguf'],
+  ]);
+});
+
 describe('decisions', () => {
-  const measurement = (samples: number[], key = 'a'): Measurement => ({
-    ...{ key, model: 'm', setting: 's', test: 'pp1', samples, cpu: '', build: '', doubts: [] },
+  const measurement = (samples: number[], model = 'a', path = model, settings = {}): Measurement => ({
+    ...{ path, model, setting: 's', settings, test: 'pp1', samples, cpu: '', build: '', doubts: [] },
   });
   const verdict = (a: number[], b: number[]) => judge(measurement(a), measurement(b)).verdict;
 
@@ -131,9 +153,42 @@ describe('decisions', () => {
       [measurement([1], 'a'), measurement([1], 'b')],
       [measurement([1], 'b'), measurement([1], 'c')],
     );
-    expect(found.pairs.map(({ before }) => before.key)).toEqual(['b']);
-    expect(found.onlyBefore.map(({ key }) => key)).toEqual(['a']);
-    expect(found.onlyAfter.map(({ key }) => key)).toEqual(['c']);
+    expect(found.pairs.map(({ before }) => before.model)).toEqual(['b']);
+    expect(found.onlyBefore.map(({ model }) => model)).toEqual(['a']);
+    expect(found.onlyAfter.map(({ model }) => model)).toEqual(['c']);
+  });
+
+  test('a direction is that of the ranks, and equal medians are the same', () => {
+    expect(verdict([1, 2, 3, 100, 101, 102, 103], [99, 99.5, 99.8, 100, 200, 201, 202])).toBe('same');
+    const early = [10, 11, 12, 13, 14, 15, 16, 17, 30];
+    expect(verdict(early, [18, 19, 20, 21, 22, 23, 24, 25, 1])).toBe('faster');
+    expect(verdict([18, 19, 20, 21, 22, 23, 24, 25, 1], early)).toBe('slower');
+  });
+
+  test('a file of another folder is a partner where no other could be meant', () => {
+    const [a, b, c] = ['a/m', 'b/m', 'c/m'].map((path) => measurement([1], 'm', path));
+    const paths = (before: unknown[], after: unknown[]) =>
+      pairUp(before as Measurement[], after as Measurement[]).pairs.map((pair) => [
+        pair.before.path,
+        pair.after.path,
+      ]);
+    expect(paths([a], [c])).toEqual([['a/m', 'c/m']]);
+    expect(paths([a, b], [a, c])).toEqual([['a/m', 'a/m']]);
+    expect(paths([a, b], [c])).toEqual([]);
+    expect(pairUp([a, b] as Measurement[], [c] as Measurement[])).toMatchObject({
+      onlyBefore: [a, b],
+      onlyAfter: [c],
+    });
+  });
+
+  test('a setting that one file lacks does not part its tests', () => {
+    const [old, ...now] = [{ x: 1 }, { x: 1, y: 2 }, { x: 2, y: 2 }].map((settings) =>
+      measurement([1], 'm', 'm', settings),
+    ) as [Measurement, Measurement, Measurement];
+    expect(pairUp([old], now)).toMatchObject({
+      pairs: [{ before: old, after: now[0] }],
+      onlyAfter: [now[1]],
+    });
   });
 
   test('shares are percentages or fractions', () => {
@@ -182,6 +237,8 @@ describe('the noise guard', () => {
   test('names scatter, others on the same cores, and the host', () => {
     expect(doubts(0.01, { others: 0.1, steal: 0.001 }, 2, 2)).toEqual([]);
     expect(doubts(0.01, { others: 3, steal: null }, 2, 8)).toEqual([]);
+    expect(doubts(null, { others: 0.1, steal: 0.001 }, 8, 2)).toEqual([]);
+    expect(doubts(null, { others: 1, steal: 0 }, 8, 2)).toEqual(['other processes took 1.0 of 2 cores']);
     expect(doubts(0.2, { others: 1, steal: 0.05 }, 2, 2)).toEqual([
       'the repetitions scatter by 20 %',
       'other processes took 1.0 of 2 cores',
