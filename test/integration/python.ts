@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const python = process.env.NEOX_PYTHON ?? 'python3';
+export const python = process.env.NEOX_PYTHON ?? 'python3';
 
 /** What a script of test/python prints. */
 export function run(script: string, args: readonly string[] = [], input = ''): string {

@@ -90,9 +90,12 @@ export function productYardstick(record: BenchRecord): {
   name: 'int8' | 'bf16' | 'f32';
   ceiling: number | null;
 } {
-  if (record.precision === 'fast') return { name: 'int8', ceiling: record.ceiling_int8_gop_per_s };
-  // Without products in bf16, `high` is f32 arithmetic.
-  const bf16 = record.precision === 'high' ? record.ceiling_bf16_gflop_per_s : null;
+  const isQuantized = !/(^| )(F32|F16|BF16)$/.test(record.model_type);
+  if (record.precision === 'fast' && isQuantized) {
+    return { name: 'int8', ceiling: record.ceiling_int8_gop_per_s };
+  }
+  // Without products in bf16 it is f32 arithmetic.
+  const bf16 = record.precision === 'exact' ? null : record.ceiling_bf16_gflop_per_s;
   return bf16 ? { name: 'bf16', ceiling: bf16 } : { name: 'f32', ceiling: record.ceiling_f32_gflop_per_s };
 }
 

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { csv, json, jsonl, sql } from '../../../lib/cli/bench/formats.js';
-import { markdown } from '../../../lib/cli/bench/markdown.js';
+import { markdown, productYardstick } from '../../../lib/cli/bench/markdown.js';
+import { python, testWhere } from '../../integration/python.js';
 import { benchRecord } from './records.js';
 
 // llama-bench's columns in their order, and what its script compare-llama-bench.py wants beside them.
@@ -45,7 +46,7 @@ test('jsonl is one record a line', () => {
   expect(lines.map((line) => JSON.parse(line))).toEqual(JSON.parse(json(records)));
 });
 
-test('sqlite takes the sql, whatever a file is called', () => {
+testWhere('sqlite3')('sqlite takes the sql, whatever a file is called', () => {
   const script = [
     'import json, sqlite3, sys',
     'db = sqlite3.connect(":memory:")',
@@ -53,7 +54,7 @@ test('sqlite takes the sql, whatever a file is called', () => {
     'rows = db.execute("SELECT model_filename, typeof(n_gen), typeof(avg_ts), typeof(read_gb_per_s), reliable FROM llama_bench")',
     'print(json.dumps(rows.fetchall()))',
   ].join('\n');
-  const run = spawnSync('python3', ['-c', script], { input: sql(records), encoding: 'utf8' });
+  const run = spawnSync(python, ['-c', script], { input: sql(records), encoding: 'utf8' });
   expect(run.stderr).toBe('');
   expect(JSON.parse(run.stdout)).toEqual([
     ['models/m.gguf', 'integer', 'real', 'null', 0],
@@ -86,6 +87,21 @@ test('ceilings are told with what was measured before and after, and that they m
   expect(sentence('', busy)).toContain('reads 37.0 GB/s (37.0 before, 31.0 after), int8 920 Gop/s');
   expect(sentence('', busy)).not.toContain('perhaps');
   expect(sentence(busy, busy)).toContain(`f32 230 Gflop/s; perhaps too low: ${busy}\n`);
+});
+
+test('a prompt is compared with the arithmetic that its weights take', () => {
+  const name = (precision: 'exact' | 'high' | 'fast', type: string, bf16 = 470) =>
+    productYardstick(
+      benchRecord({ precision, model_type: `gptneox 3.61 B ${type}`, ceiling_bf16_gflop_per_s: bf16 }),
+    ).name;
+  expect(['Q4_0', 'Q4_K_M', 'IQ4_NL', 'Q8_0'].map((type) => name('fast', type))).toEqual(
+    Array(4).fill('int8'),
+  );
+  expect(['F32', 'F16', 'BF16'].map((type) => name('fast', type))).toEqual(Array(3).fill('bf16'));
+  expect([name('fast', 'F16', 0), name('high', 'Q4_0', 0), name('exact', 'Q4_0')]).toEqual(
+    Array(3).fill('f32'),
+  );
+  expect(name('high', 'Q4_0')).toBe('bf16');
 });
 
 test('nothing measured is nothing written', () => {
