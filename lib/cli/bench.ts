@@ -1,6 +1,6 @@
 // `neox bench`: speed of prompts (pp) and of generation (tg), as llama-bench names them, beside what the machine can do.
 
-import { access, constants, readFile, writeFile } from 'node:fs/promises';
+import { access, constants, readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { Model, Tokenizer } from '../index.js';
 import { type BenchOptions, benchFlags } from './bench/flags.js';
@@ -42,6 +42,9 @@ export const bench: CommandSpec<BenchOptions> = {
 
   async run(_args, options, io) {
     const { repetitions = 5, maxRepetitions = 2 * repetitions } = options;
+    if (options.json && (options.output ?? 'json') !== 'json') {
+      throw new UsageError(`--json and -o ${options.output} are two forms; give one.`);
+    }
     if (maxRepetitions < repetitions) throw new UsageError('--max-repetitions is less than --repetitions.');
     // Not after an hour of measuring.
     if (options.report !== undefined) await access(dirname(resolve(options.report)), constants.W_OK);
@@ -64,7 +67,8 @@ export const bench: CommandSpec<BenchOptions> = {
     await io.out.write(WRITERS[options.json ? 'json' : (options.output ?? 'md')](records));
     if (options.report !== undefined && records.length > 0) {
       const { reportPage } = await import('./bench/report/page.js');
-      await writeFile(options.report, reportPage(records));
+      const { writePage } = await import('./bench/report/write.js');
+      await writePage(options.report, reportPage(records));
       await io.err.line(`neox: wrote ${options.report}`);
     }
     if (ended !== undefined && !(ended instanceof Interrupted)) throw ended;

@@ -1,6 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bytesPerToken, modelCost, promptOperations } from '../../../lib/cli/bench/cost.js';
+import { doubts } from '../../../lib/cli/bench/noise.js';
+import type { BenchRecord } from '../../../lib/cli/bench/record.js';
+import { meanOf, medianOf } from '../../../lib/cli/bench/statistics.js';
 import type { ModelInspection } from '../../../lib/index.js';
 import { expectFailure, makeTinyModel, neox, temporaryFolder } from '../program.js';
 
@@ -60,7 +63,12 @@ describe('bench', () => {
       expect(record?.samples_ts).toHaveLength(2);
       expect(record?.ceilings).toHaveLength(2);
       expect(Number.isNaN(Date.parse(String(record?.test_time)))).toBe(false);
-      expect(record?.reliable).toBe(record?.unreliable_because === '');
+      // Of two runs on one thread, by the limits of the noise guard.
+      const { spread, others_cpu: others, steal } = record as unknown as BenchRecord;
+      expect(record).toMatchObject({
+        reliable: doubts(spread, { others, steal }, 1).length === 0,
+        unreliable_because: doubts(spread, { others, steal }, 1).join('; '),
+      });
     }
     for (const record of [generation, both, text]) expect(record?.read_gb_per_s).toBeGreaterThan(0);
     for (const record of [prompt, both, text]) {
@@ -72,6 +80,7 @@ describe('bench', () => {
     // A prompt with its generation is timed as a whole, as llama-bench does.
     const { samples_ns, samples_ts } = both as { samples_ns: number[]; samples_ts: number[] };
     expect(samples_ts[0]).toBeCloseTo((1e9 * 20) / (samples_ns[0] ?? 0), 3);
+    expect(meanOf(samples_ns)).toBeGreaterThan((1e9 * 4) / Number(both?.gen_ts));
   });
 
   test('lists, ranges, depths and loads make one test each, in a table of markdown', async () => {
@@ -102,16 +111,15 @@ describe('bench', () => {
   test('several sequences step together, at a cost beside that of one', async () => {
     // Of an odd number of samples the median speed is that of the median time.
     const args = ['-m', tiny, '-t', '1', '-r', '3', '--max-repetitions', '3', '--no-ceilings'];
-    const { stdout } = await neox(['bench', ...args, '-p', '0', '-n', '8', '-npl', '1,3,32', '--json']);
-    const [one, three, many] = JSON.parse(stdout) as Record<string, number>[];
+    const { stdout } = await neox(['bench', ...args, '-p', '0', '-n', '8', '-npl', '3,1,32', '--json']);
+    const [three, one, many] = JSON.parse(stdout) as Record<string, number>[];
     expect(one).toMatchObject({ n_sequences: 1, step_cost: 1 });
     expect(three).toMatchObject({ n_gen: 8, n_sequences: 3, step_cost: expect.any(Number) });
     // Were they to run one after the other, each of their steps would cost what one costs.
     expect(many?.step_cost).toBeGreaterThan(2);
-    // Both are of the same samples: t/s of three sequences are three tokens a step.
-    const steps = (record: Record<string, number> | undefined): number =>
-      (record?.median_ts ?? 0) / (record?.n_sequences ?? 1);
-    expect((three?.step_cost ?? 0) * (steps(three) / steps(one))).toBeCloseTo(1, 3);
+    // Every sequence takes all of the steps, so that the times of whole tests tell as much.
+    const time = (record: unknown): number => medianOf((record as BenchRecord).samples_ns);
+    expect(three?.step_cost).toBeCloseTo(time(three) / time(one), 3);
   });
 
   test('Ctrl-C ends it with what was measured', async () => {
@@ -130,12 +138,27 @@ describe('bench', () => {
     expect((part?.samples_ns as number[] | undefined)?.length).toBeGreaterThan(0);
   });
 
+  test('Ctrl-C while the ceilings are measured keeps the tests before them', async () => {
+    const args = ['-m', tiny, '-t', '1', '-r', '1', '--max-repetitions', '1', '-p', '8', '-n', '0'];
+    const page = join(folder.path, 'interrupted.html');
+    const ended = await neox(['bench', ...args, '-o', 'jsonl', '--report', page], {
+      onStart: (child) => child.stderr.once('data', () => setTimeout(() => child.kill('SIGINT'), 200)),
+    });
+    expect(ended.status).toBe(130);
+    const record = JSON.parse(ended.stdout) as Fields;
+    expect(record).toMatchObject({ n_prompt: 8, spread: null });
+    expect(record.ceilings).toHaveLength(2);
+    expect(readFileSync(page, 'utf8')).toMatch(/<\/html>\s*$/);
+    expect(readdirSync(folder.path).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+
   test('what cannot be measured is said before anything is loaded', async () => {
     const fails = async (args: string[], status: number, message: RegExp) =>
       expectFailure(await neox(['bench', '-m', tiny, ...args]), status, message);
     await fails(['-p', '0', '-n', '0'], 2, /Nothing to measure/);
     await fails(['-p', '8-4'], 2, /-p.*range whose end/);
     await fails(['-pg', '8'], 2, /-pg.*512,128/);
+    await fails(['-o', 'csv', '--json'], 2, /--json and -o csv/);
     await fails(['-r', '4', '--max-repetitions', '3'], 2, /--max-repetitions is less/);
     await fails(['-m', join(folder.path, 'no.gguf')], 3, /ERR_NEOX_FILE_NOT_FOUND/);
     await fails(['--report', join(folder.path, 'none', 'page.html')], 3, /ENOENT/);
