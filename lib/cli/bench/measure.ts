@@ -13,7 +13,7 @@ export interface Run {
   firstTokenMs: number;
   /** Between two tokens that follow one another, as the caller sees them; those that arrive together share the time. */
   gapsMs: number[];
-  /** Unicode characters that came after those of the first token, in the time of `decodeNs`. */
+  /** Unicode characters after those of the first token, in the time of `decodeNs`; of tokens that come with it, their share. */
   characters: number;
 }
 
@@ -88,9 +88,10 @@ async function generate(
   const generation = session.generate(prompt, { ...fixed, maxNewTokens, signal });
   for await (const { text, tokens } of generation) {
     const now = performance.now();
-    if (last > begin) run.characters += [...text].length;
+    const isFirst = last === begin;
+    run.characters += [...text].length * (isFirst ? 1 - 1 / Math.max(1, tokens.length) : 1);
     if (tokens.length === 0) continue;
-    if (last === begin) run.firstTokenMs = now - begin;
+    if (isFirst) run.firstTokenMs = now - begin;
     else for (const _ of tokens) run.gapsMs.push((now - last) / tokens.length);
     last = now;
   }
