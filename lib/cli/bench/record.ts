@@ -9,7 +9,7 @@ import { totalNs } from './measure.js';
 import type { ProfiledPhase } from './profile.js';
 import type { Measured } from './repeat.js';
 import { deviationOf, meanOf, medianOf, quantileOf } from './statistics.js';
-import { type BenchTest, testKind } from './tests.js';
+import { type BenchTest, type TestKind, testKind, testName } from './tests.js';
 
 export interface BenchInput {
   machine: ReturnType<typeof machineFields>;
@@ -104,6 +104,12 @@ export function makeRecord(input: BenchInput) {
     profile: [] as ProfiledPhase[],
     ...ceilingFields(input.ceilings),
   };
+}
+
+/** As a table names its test: `pp512`, `tg128 @ d1024`. */
+export function recordName(record: BenchRecord): string {
+  const { n_prompt: nPrompt, n_gen: nGen, n_depth: depth, n_sequences: sequences, test_kind } = record;
+  return testName({ nPrompt, nGen, depth, sequences }, test_kind as TestKind);
 }
 
 /** Of the ceilings that were measured last: before the tests of a model, and once more after them. */

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { csv, json, jsonl, sql } from '../../../lib/cli/bench/formats.js';
-import { markdown, productYardstick } from '../../../lib/cli/bench/markdown.js';
+import { markdown } from '../../../lib/cli/bench/markdown.js';
+import { productYardstick } from '../../../lib/cli/bench/yardstick.js';
 import { python, testWhere } from '../../integration/python.js';
 import { benchRecord } from './records.js';
 

@@ -1,8 +1,8 @@
 // Where the time of the passes goes, in the report.
 
 import type { Operation } from '../../../index.js';
-import { recordName } from '../markdown.js';
 import { PROFILE_HEAD, phaseTitle, profileRows } from '../profile.js';
+import { recordName } from '../record.js';
 import { type Html, html } from './html.js';
 import { stacks } from './plots.js';
 import { labelOf, type Records } from './sections.js';

@@ -2,8 +2,8 @@
 
 import { basename } from 'node:path';
 import { bytes, count, milliseconds, rate } from '../../values.js';
-import { ceilingSentences, productYardstick, reached, recordName } from '../markdown.js';
-import type { BenchRecord } from '../record.js';
+import { type BenchRecord, recordName } from '../record.js';
+import { ceilingSentences, productYardstick, reached } from '../yardstick.js';
 import { type Html, html } from './html.js';
 import { bars, table } from './plots.js';
 

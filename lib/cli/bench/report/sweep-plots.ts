@@ -1,7 +1,7 @@
 // Plots over what was swept: a line for each test, where everything but one parameter is the same.
 
-import { recordName } from '../markdown.js';
 import type { BenchRecord } from '../record.js';
+import { recordName } from '../record.js';
 import { type TestKind, testName } from '../tests.js';
 import { type Html, html } from './html.js';
 import { lines, type Series } from './plots.js';
