@@ -30,6 +30,14 @@ export function parse(spec: CommandSpec, argv: readonly string[]): Parsed {
   } catch (error) {
     if (!(error instanceof commander().CommanderError)) throw error;
     if (error.exitCode === 0) return { args: [], options: {}, help };
+    const [extra] = program.args;
+    if (error.code === 'commander.excessArguments' && !spec.arguments?.length && extra !== undefined) {
+      const model = spec.options.some(({ flags }) => flags.startsWith('-m, --model'));
+      const hint = model ? ' A model is given as -m <path>.' : '';
+      throw new UsageError(
+        `neox ${spec.name} takes no arguments, not '${extra}'.${hint} See neox ${spec.name} --help.`,
+      );
+    }
     const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
     const sentence = /[.)?]$/.test(message) ? message : `${message}.`;
     throw new UsageError(`${sentence} See neox ${spec.name} --help.`, { cause: error });

@@ -1,11 +1,11 @@
 // `neox bench`: speed of prompts (pp) and of generation (tg), as llama-bench names them, beside what the machine can do.
 
-import { access, constants, readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { Model, Tokenizer } from '../index.js';
 import { type BenchOptions, benchFlags } from './bench/flags.js';
 import { csv, json, jsonl, sql } from './bench/formats.js';
 import { markdown } from './bench/markdown.js';
+import { assertWritable, writePage } from './bench/report/write.js';
 import { type Setup, sweep } from './bench/sweep.js';
 import { type BenchTest, listTests } from './bench/tests.js';
 import type { CommandSpec } from './command.js';
@@ -46,8 +46,7 @@ export const bench: CommandSpec<BenchOptions> = {
       throw new UsageError(`--json and -o ${options.output} are two forms; give one.`);
     }
     if (maxRepetitions < repetitions) throw new UsageError('--max-repetitions is less than --repetitions.');
-    // Not after an hour of measuring.
-    if (options.report !== undefined) await access(dirname(resolve(options.report)), constants.W_OK);
+    if (options.report !== undefined) await assertWritable(options.report);
     const { records, ended } = await sweep(
       await listSetups(options),
       {
@@ -67,7 +66,6 @@ export const bench: CommandSpec<BenchOptions> = {
     await io.out.write(WRITERS[options.json ? 'json' : (options.output ?? 'md')](records));
     if (options.report !== undefined && records.length > 0) {
       const { reportPage } = await import('./bench/report/page.js');
-      const { writePage } = await import('./bench/report/write.js');
       await writePage(options.report, reportPage(records));
       await io.err.line(`neox: wrote ${options.report}`);
     }

@@ -39,7 +39,13 @@ const MOST_VALUES = 10_000;
 
 /** `128,512`, `1-4`, `1-8+2`, `1-8*2`, as llama-bench reads them. */
 export function ranges(min: number, max = 1 << 20): (text: string) => number[] {
-  const one = integer(min, max);
+  const one = (text: string): number => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new UsageError(
+      `Expected integers from ${min} to ${max}: one, a list such as 128,512, or a range such as 1-4 or 1-8*2.`,
+    );
+  };
   return (text) =>
     text.split(',').flatMap((part) => {
       const match = /^(\d+)-(\d+)(?:([+*])(\d+))?$/.exec(part.trim());

@@ -157,11 +157,14 @@ describe('bench', () => {
       expectFailure(await neox(['bench', '-m', tiny, ...args]), status, message);
     await fails(['-p', '0', '-n', '0'], 2, /Nothing to measure/);
     await fails(['-p', '8-4'], 2, /-p.*range whose end/);
+    await fails(['-p', '5-'], 2, /-p.*'5-'.*a list such as 128,512, or a range/);
+    await fails(['compares', tiny], 2, /takes no arguments, not 'compares'\. A model is given as -m/);
     await fails(['-pg', '8'], 2, /-pg.*512,128/);
     await fails(['-o', 'csv', '--json'], 2, /--json and -o csv/);
     await fails(['-r', '4', '--max-repetitions', '3'], 2, /--max-repetitions is less/);
     await fails(['-m', join(folder.path, 'no.gguf')], 3, /ERR_NEOX_FILE_NOT_FOUND/);
     await fails(['--report', join(folder.path, 'none', 'page.html')], 3, /ENOENT/);
+    await fails(['--report', folder.path], 2, /--report takes a file/);
     const empty = join(folder.path, 'empty.txt');
     writeFileSync(empty, '');
     await fails(['--text', empty], 2, /--text is empty/);

@@ -1,4 +1,8 @@
+import { lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { reportPage } from '../../../lib/cli/bench/report/page.js';
+import { assertWritable, writePage } from '../../../lib/cli/bench/report/write.js';
+import { temporaryFolder } from '../program.js';
 import { benchRecord } from './records.js';
 
 const name = `<img src=x onerror="alert(1)">'&\u202e\u001b[2J.gguf`;
@@ -110,4 +114,21 @@ test('plots are to scale, and doubts and dots are drawn', () => {
   const [x1 = 0, y1 = 0, x2 = 0, y2 = 0, x4 = 0, y4 = 0] = line;
   expect((x4 - x2) / (x2 - x1)).toBeCloseTo(2, 1);
   expect((y2 - y4) / (y1 - y2)).toBeCloseTo(2, 1);
+});
+
+test('a page behind a link is written where the link points, whether it is there or not', async () => {
+  const folder = temporaryFolder();
+  try {
+    const [page, link] = [join(folder.path, 'page.html'), join(folder.path, 'link.html')];
+    symlinkSync('page.html', link);
+    for (const text of ['first', 'second']) {
+      await assertWritable(link);
+      await writePage(link, text);
+      expect(readFileSync(page, 'utf8')).toBe(text);
+      expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    }
+    expect(readdirSync(folder.path).sort()).toEqual(['link.html', 'page.html']);
+  } finally {
+    folder.remove();
+  }
 });
