@@ -101,6 +101,8 @@ struct PromptKernels {
     void (*quantize)(const float* x, std::int64_t n_cols, int n_tokens, std::byte* tile);
     void (*unpack)(const PanelSlice& from, std::byte* to);  // to: 64-byte aligned
     void (*multiply)(const TileArgs& args);
+    // The product with one token, bit-equal to unpack() and multiply(), for which weights are not unpacked.
+    MatmulFn multiply_single;
 };
 
 enum class KvType : std::int32_t { f32 = 0, f16 = 1, q8_0 = 2 };

@@ -20,8 +20,8 @@ constexpr int kFinishTokens = 24;
 
 // Where memory is the bound, whole slabs: a thread's slabs are one stream. Else pairs, the least that shares a tile.
 std::int64_t panels_per_task(const ResidentMatrix& w, const Activations& x, int n_threads) {
-    const bool is_stream =
-        x.arithmetic == Arithmetic::q15 || (x.arithmetic == Arithmetic::f32 && x.n_tokens < kManyTokens);
+    const bool is_stream = x.arithmetic == Arithmetic::q15 || x.arithmetic == Arithmetic::q8 ||
+                           (x.arithmetic == Arithmetic::f32 && x.n_tokens < kManyTokens);
     const bool has_many = w.n_panels() >= std::int64_t{kSlabPanels} * kSlabsPerThread * n_threads;
     return is_stream && has_many ? kSlabPanels : kPairPanels;
 }
@@ -83,7 +83,9 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, c
             std::int64_t y_stride, const Epilogue& epilogue) {
     const bool is_prompt = x.arithmetic == Arithmetic::q8;
     const PromptKernels* prompt = is_prompt ? kernels.prompt(w.dtype) : nullptr;
-    const MatmulFn product = is_prompt ? nullptr : kernels.matmul(w.dtype, x.arithmetic);
+    const MatmulFn product = !is_prompt                  ? kernels.matmul(w.dtype, x.arithmetic)
+                             : prompt && x.n_tokens == 1 ? prompt->multiply_single
+                                                         : nullptr;
     if (!product && !prompt)
         fail(ErrorCode::internal, "No ", kernels.name, " product for tensor type ", static_cast<int>(w.dtype),
              " and arithmetic ", static_cast<int>(x.arithmetic), ".");
@@ -93,12 +95,12 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, c
              " columns into rows of ", y_stride, ".");
     if (x.n_tokens <= 0) return;
     const bool has_epilogue = epilogue.bias || epilogue.residual || epilogue.activation != Activation::none;
-    const std::int64_t step = prompt ? prompt->tile_panels : panels_per_task(w, x, pool.size());
+    const std::int64_t step = product ? panels_per_task(w, x, pool.size()) : prompt->tile_panels;
     pool.parallel_for(
         static_cast<std::size_t>((n_panels + step - 1) / step), [&](std::size_t task, int thread) {
             const std::int64_t begin = static_cast<std::int64_t>(task) * step,
                                end = std::min(begin + step, n_panels);
-            if (prompt) {
+            if (!product) {
                 multiply_panels(kernels, *prompt, w, x,
                                 x.panels + static_cast<std::size_t>(thread) * x.panels_bytes, begin,
                                 static_cast<int>(end - begin), y, y_stride, epilogue);

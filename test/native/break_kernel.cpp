@@ -72,6 +72,7 @@ template <class Change> void each_change(const Kernels& kernels, Change&& change
         change_prompt("quantize", &PromptKernels::quantize);
         change_prompt("unpack", &PromptKernels::unpack);
         change_prompt("multiply", &PromptKernels::multiply);
+        change_prompt("multiply_single", &PromptKernels::multiply_single);
     }
     for (const DType dtype : kQuantizedTypes) {
         if (!needs_code_search(dtype)) continue;

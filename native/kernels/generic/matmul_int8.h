@@ -117,10 +117,11 @@ void quantize_tile(const float* x, std::int64_t n_cols, int n_tokens, std::byte*
     }
 }
 
-// The columns that share a scale, after their dots: what they add to the total of panel p and token t.
+// The columns that share a scale, after their dots: what they add to the total of 16 rows and token t. `min` counts where
+// there are minima.
 template <class Kind>
-NEOX_INLINE F32x16 add_sum(F32x16 total, typename Kind::Dot::Sum sum, const PanelBlock<Kind>& w,
-                           const TokenBlock<Kind>& x, int s, int p, int t) {
+NEOX_INLINE F32x16 add_scaled(F32x16 total, typename Kind::Dot::Sum sum, F32x16 scale,
+                              [[maybe_unused]] F32x16 min, const TokenBlock<Kind>& x, int s, int t) {
     using Block = TokenBlock<Kind>;
     const I32x16 exact = Kind::Dot::finish(sum, x.factors[s][t]);
     F32x16 scaled;
@@ -130,10 +131,18 @@ NEOX_INLINE F32x16 add_sum(F32x16 total, typename Kind::Dot::Sum sum, const Pane
     } else {
         scaled = mul(to_f32(exact), x.broadcast_factor(Block::kScale, t));
     }
-    total = fma(scaled, load(w.scales[s][p]), total);
-    if constexpr (Kind::kHasMin)
-        total = fma(load(w.scales[Kind::kSubs + s][p]), x.broadcast_factor(Block::kMin + s, t), total);
+    total = fma(scaled, scale, total);
+    if constexpr (Kind::kHasMin) total = fma(min, x.broadcast_factor(Block::kMin + s, t), total);
     return total;
+}
+template <class Kind>
+NEOX_INLINE F32x16 add_sum(F32x16 total, typename Kind::Dot::Sum sum, const PanelBlock<Kind>& w,
+                           const TokenBlock<Kind>& x, int s, int p, int t) {
+    const F32x16 scale = load(w.scales[s][p]);
+    if constexpr (Kind::kHasMin)
+        return add_scaled<Kind>(total, sum, scale, load(w.scales[Kind::kSubs + s][p]), x, s, t);
+    else
+        return add_scaled<Kind>(total, sum, scale, scale, x, s, t);
 }
 
 // A block that adds -0, which changes no total.
@@ -218,6 +227,63 @@ template <class Kind> void multiply_tile(const TileArgs& args) {
     }
 }
 
+// The same for a single token, which waits for memory: straight from the resident layout, in the order of its bytes.
+template <class Format, int kPanels>
+NEOX_INLINE void multiply_single_tile(const Tile& tile, const TokenBlock<TileKindOf<Format>>* x, float* y) {
+    using Kind = TileKindOf<Format>;
+    using Dot = typename Kind::Dot;
+    using Scales = typename Format::Scales;
+    constexpr int kSubs = Format::kSubs, kVectors = Format::Codes::kVectors;
+    F32x16 total[kPanels];
+    NEOX_UNROLL
+    for (int p = 0; p < kPanels; ++p) total[p] = tile.column == 0 ? broadcast(0.0f) : load(y + 16 * p);
+    for (std::int64_t b = 0; b < tile.n_cols / 32; ++b, ++x) {
+        const BlockParts parts = Format::at(tile.data, tile.width, tile.side, b);
+        NEOX_UNROLL
+        for (int s = 0; s < kSubs; ++s) {
+            typename Dot::Sum sum[kPanels];
+            NEOX_UNROLL
+            for (int p = 0; p < kPanels; ++p) sum[p] = Dot::start(x->factors[s][0]);
+            NEOX_UNROLL
+            for (int i = 0; i < 8; ++i) {
+                const int g = i % (8 / kVectors) * kVectors + i / (8 / kVectors);
+                if (g / (8 / kSubs) != s) continue;
+                const X4 four = broadcast_x4(x->codes[g][0]);
+                NEOX_UNROLL
+                for (int p = 0; p < kPanels; ++p)
+                    sum[p] = Dot::add(sum[p],
+                                      Dot::prepare(Format::Codes::codes(parts.codes + 64 * p, parts.step, g)),
+                                      four);
+            }
+            NEOX_UNROLL
+            for (int p = 0; p < kPanels; ++p) {
+                const std::byte *head = parts.head + p * Format::kHeadBytes,
+                                *own = parts.scales + p * Scales::kBlockBytes;
+                const F32x16 scale = Scales::scale(head, own, s);
+                if constexpr (Format::kHasMin)
+                    total[p] = add_scaled<Kind>(total[p], sum[p], scale, Scales::min(head, own, s), *x, s, 0);
+                else
+                    total[p] = add_scaled<Kind>(total[p], sum[p], scale, scale, *x, s, 0);
+            }
+        }
+    }
+    NEOX_UNROLL
+    for (int p = 0; p < kPanels; ++p) store(y + 16 * p, total[p]);
+}
+
+template <class Format> void multiply_single(const MatmulArgs& args) {
+    const auto* x = reinterpret_cast<const TokenBlock<TileKindOf<Format>>*>(args.x->tiles);
+    const auto begin = [](std::int64_t, std::int64_t) {};
+    for_each_tile(args, begin, [&](Tile tile) {
+        for (; tile.n_panels >= kTilePanels; tile.n_panels -= kTilePanels, tile.side += kTilePanels) {
+            multiply_single_tile<Format, kTilePanels>(tile, x + tile.column / 32, args.y + 16 * tile.panel);
+            tile.panel += kTilePanels;
+        }
+        if (kTilePanels > 1 && tile.n_panels > 0)
+            multiply_single_tile<Format, 1>(tile, x + tile.column / 32, args.y + 16 * tile.panel);
+    });
+}
+
 template <class Format>
 inline constexpr PromptKernels kPromptKernels = {
     .tile_tokens = kTileTokens,
@@ -227,6 +293,7 @@ inline constexpr PromptKernels kPromptKernels = {
     .quantize = quantize_tile<Format>,
     .unpack = unpack_panels<Format>,
     .multiply = multiply_tile<TileKindOf<Format>>,
+    .multiply_single = multiply_single<Format>,
 };
 
 const PromptKernels* find_prompt(DType weights) {
