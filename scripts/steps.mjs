@@ -11,14 +11,19 @@ export const cacheDir = join(root, '.cache');
 /** A failure that its message explains to the user; no stack trace is wanted. */
 export class StepError extends Error {}
 
-/** Runs `main` and turns a StepError into its message and exit code 1. */
+/** A command line that cannot be meant: exit code 2. */
+export class UsageError extends StepError {
+  exitCode = 2;
+}
+
+/** Runs `main` and turns a StepError into its message and its exit code, 1 unless it has another. */
 export async function runMain(main) {
   try {
     process.exitCode = (await main(process.argv.slice(2))) ?? 0;
   } catch (error) {
     if (!(error instanceof StepError)) throw error;
     process.stderr.write(`${error.message}\n`);
-    process.exitCode = 1;
+    process.exitCode = error.exitCode ?? 1;
   }
 }
 

@@ -2,40 +2,19 @@
 // writes docs/accuracy.md. See README.md.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
-import { parseArgs } from 'node:util';
-import { cacheDir, isMain, root, runMain, StepError } from '../../../scripts/steps.mjs';
-import { ACCURACY_MODELS, f32File, quantizedFile } from './accuracy_models.mjs';
+import { relative } from 'node:path';
+import { isMain, runMain, StepError } from '../../../scripts/steps.mjs';
+import { f32File, quantizedFile } from './accuracy_models.mjs';
+import { HELP, readOptions } from './accuracy_options.mjs';
 import { renderAccuracy } from './accuracy_page.mjs';
-import { commitOfSources } from './commit.mjs';
-import { neox } from './dist.mjs';
+import { CHUNK, digestOf, textsOf } from './accuracy_texts.mjs';
+import { meanOf } from './dist.mjs';
 import { compareRows } from './divergence.mjs';
 import { ownLogits, PHASES, peerLogits } from './logits.mjs';
+import { measuredBuild } from './measured_build.mjs';
 import { OURS, peerOf } from './peers.mjs';
 import { probePeer } from './process.mjs';
 import { addResult, readResults } from './results.mjs';
-
-const TYPES = 'F16,BF16,Q8_0,Q6_K,Q5_K_M,Q5_1,Q5_0,Q4_K_M,IQ4_NL,Q4_1,Q4_0,Q3_K_M,Q2_K'.split(',');
-const PEERS = ['llama-cpp-python', 'llama-cpp-python-fa'];
-const CHUNK = 512;
-
-const HELP = `npm run bench:accuracy -- [options]
-
-Compares the logits of every type and precision with those of the F32 file under precision exact, and llama.cpp's on the same
-files; prompts in one pass, and id by id. Writes docs/accuracy.md from all results so far; a call runs what is missing.
-
-  --on <list>         models                                   [${Object.keys(ACCURACY_MODELS).join(',')}]
-  --types <list>      types of weights                         [${TYPES.join(',')}]
-  --precisions <list> of ours                                  [exact,high,fast]
-  --chunks <n>        texts of ${CHUNK} ids                         [2]
-  --threads <n>       threads of every engine                  [physical cores]
-  --with <peer=path>  the Python of llama-cpp-python           [python3]
-  --models <folder>   where the files are made and kept        [.cache/peers/accuracy]
-  --results <file>    what was measured                        [<models>/accuracy.jsonl]
-  --page <file>       what is written                          [docs/accuracy.md]
-  --page-only         compare nothing, write the page from the results
-  --help
-`;
 
 const say = (text) => process.stderr.write(`${text}\n`);
 
@@ -46,143 +25,90 @@ async function main(args) {
     return 0;
   }
   if (!options.pageOnly) await compareAll(options);
-  const records = readResults(options.results).filter(({ chunks }) => chunks === options.chunks);
-  if (records.length === 0) throw new StepError(`${options.results} holds nothing with these settings.`);
-  writeFileSync(options.page, renderAccuracy(records, options));
+  const records = readResults(options.results).filter(({ inputs }) => inputs !== undefined);
+  if (records.length === 0) throw new StepError(`${options.results} holds nothing that can be compared.`);
+  writeFileSync(options.page, renderAccuracy(records));
   say(`wrote ${relative(process.cwd(), options.page)}`);
   return 0;
-}
-
-function readOptions(args) {
-  const names = ['on', 'types', 'precisions', 'chunks', 'threads', 'with', 'models', 'results', 'page'];
-  const flags = Object.fromEntries(names.map((name) => [name, { type: 'string' }]));
-  const { values } = parseArgs({
-    args,
-    options: { ...flags, 'page-only': { type: 'boolean' }, help: { type: 'boolean' } },
-  });
-  const models = values.models ?? join(cacheDir, 'peers', 'accuracy');
-  const on = values.on?.split(',') ?? Object.keys(ACCURACY_MODELS);
-  for (const name of on) if (!ACCURACY_MODELS[name]) throw new StepError(`There is no model '${name}'.`);
-  return {
-    help: values.help ?? false,
-    pageOnly: values['page-only'] ?? false,
-    on,
-    types: values.types?.split(',') ?? TYPES,
-    precisions: values.precisions?.split(',') ?? ['exact', 'high', 'fast'],
-    chunks: Number(values.chunks ?? 2),
-    threads: Number(values.threads ?? neox.systemInfo().threads),
-    python: values.with?.replace(/^llama-cpp-python=/, ''),
-    models,
-    results: values.results ?? join(models, 'accuracy.jsonl'),
-    page: values.page ?? join(root, 'docs', 'accuracy.md'),
-  };
 }
 
 async function compareAll(options) {
   mkdirSync(options.models, { recursive: true });
   const peers = [];
-  for (const peer of PEERS.map(peerOf)) {
+  for (const peer of options.only.filter((name) => name !== OURS).map(peerOf)) {
     const { version, error } = await probePeer(peer, options.python);
     if (error) say(`${peer.title}: not compared (${error}); ${peer.install}`);
     else peers.push({ ...peer, version });
   }
-  const commit = commitOfSources();
+  const build = measuredBuild();
   for (const name of options.on) {
-    const done = readResults(options.results).filter(
-      (record) => record.model === name && record.chunks === options.chunks,
-    );
-    await compareModel(name, peers, commit, done, options);
+    const original = await f32File(name, options.models);
+    const texts = await textsOf(name, original, options);
+    let reference;
+    for (const type of options.types) {
+      const path = await quantizedFile(name, type, options.models);
+      const inputs = digestOf(texts, original, path);
+      const done = readResults(options.results).filter((record) => record.inputs === inputs && !record.error);
+      const jobs = listJobs(path, texts, build, peers, options).filter((job) => !done.some(isOf(job)));
+      if (jobs.length === 0) continue;
+      reference ??= await ownLogits(original, 'exact', 'prompt', texts, options.threads);
+      // The weights' loss is in both; what the arithmetic adds is seen against the same file's exact logits.
+      const exact = await ownLogits(path, 'exact', 'prompt', texts, options.threads);
+      const who = { model: name, type, inputs, chunks: options.chunks };
+      for (const job of jobs) await compareOne(job, who, reference, exact, options);
+    }
   }
 }
 
-async function compareModel(name, peers, commit, done, options) {
-  const { models: folder, threads } = options;
-  const original = await f32File(name, folder);
-  const chunks = await drawChunks(name, original, options);
-  const reference = await ownLogits(original, 'exact', 'prompt', chunks, threads);
-  for (const type of options.types) {
-    const path = await quantizedFile(name, type, folder);
-    const isDone = (engine, precision, phase, version) =>
-      done.some(
-        (record) =>
-          record.type === type &&
-          record.engine === engine &&
-          record.precision === precision &&
-          record.phase === phase &&
-          record.version === version,
-      );
-    const jobs = PHASES.flatMap((phase) => [
-      ...options.precisions.map((precision) => ({
-        engine: OURS,
-        version: commit,
-        precision,
-        phase,
-        read: () => ownLogits(path, precision, phase, chunks, threads),
-      })),
-      ...peers.map((peer) => ({
-        engine: peer.name,
-        version: peer.version,
-        precision: null,
-        phase,
-        read: async () => (await peerLogits(peer, options.python, path, phase, chunks, threads, folder)).rows,
-      })),
-    ]).filter(({ engine, precision, phase, version }) => !isDone(engine, precision, phase, version));
-    if (jobs.length === 0) continue;
-    // The weights' loss is in both; what the arithmetic adds is seen against the same file's exact logits.
-    const exact = await ownLogits(path, 'exact', 'prompt', chunks, threads);
-    for (const { read, ...job } of jobs) {
-      const begin = performance.now();
-      const logits = await read();
-      const rows = chunks.length * (CHUNK - 1);
-      const whole = compareRows(reference, logits, logits.length / rows);
-      const own = compareRows(exact, logits, logits.length / rows);
-      const record = { at: new Date().toISOString(), model: name, type, chunks: options.chunks, ...job };
-      addResult(options.results, {
-        ...record,
-        kl: whole.kl.map(short),
-        same: whole.same.filter(Boolean).length,
-        ownKl: own.kl.map(short),
-        ownSame: own.same.filter(Boolean).length,
-      });
-      const total = (values) => (values.reduce((sum, value) => sum + value, 0) / rows).toExponential(2);
-      const who = `${name} ${type} ${job.engine}${job.precision ? ` ${job.precision}` : ''}, ${job.phase}`;
-      const seconds = ((performance.now() - begin) / 1000).toFixed(1);
-      say(`${who}: KL ${total(whole.kl)}, of the arithmetic ${total(own.kl)}, ${seconds} s`);
-    }
+function listJobs(path, texts, build, peers, { only, precisions, threads, python, models }) {
+  const ours = only.includes(OURS) ? precisions : [];
+  return PHASES.flatMap((phase) => [
+    ...ours.map((precision) => ({
+      ...{ engine: OURS, version: build, precision, phase },
+      read: () => ownLogits(path, precision, phase, texts, threads),
+    })),
+    ...peers.map((peer) => ({
+      ...{ engine: peer.name, version: peer.version, precision: null, phase },
+      read: async () => (await peerLogits(peer, python, path, phase, texts, threads, models)).rows,
+    })),
+  ]);
+}
+
+function isOf({ engine, version, precision, phase }) {
+  return (record) =>
+    record.engine === engine &&
+    record.version === version &&
+    record.precision === precision &&
+    record.phase === phase;
+}
+
+async function compareOne({ read, ...job }, who, reference, exact, { results }) {
+  const begin = performance.now();
+  const record = { at: new Date().toISOString(), ...who, ...job };
+  const label = `${who.model} ${who.type} ${job.engine}${job.precision ? ` ${job.precision}` : ''}, ${job.phase}`;
+  let logits;
+  try {
+    logits = await read();
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    addResult(results, { ...record, error: error.message });
+    return say(`${label}: ${error.message}`);
   }
+  const vocabSize = logits.length / (who.chunks * (CHUNK - 1));
+  const whole = compareRows(reference, logits, vocabSize);
+  const own = compareRows(exact, logits, vocabSize);
+  addResult(results, {
+    ...record,
+    kl: whole.kl.map(short),
+    same: whole.same.filter(Boolean).length,
+    ownKl: own.kl.map(short),
+    ownSame: own.same.filter(Boolean).length,
+  });
+  const [kl, ownKl] = [whole.kl, own.kl].map((values) => meanOf(values).toExponential(2));
+  const seconds = ((performance.now() - begin) / 1000).toFixed(1);
+  say(`${label}: KL ${kl}, of the arithmetic ${ownKl}, ${seconds} s`);
 }
 
 const short = (value) => Number(value.toPrecision(4));
-
-/** Texts that the model itself draws, so that they are of the kind that it knows. */
-async function drawChunks(name, path, { chunks, threads }) {
-  const model = await neox.Model.load(path, {
-    precision: 'exact',
-    threads,
-    contextLength: CHUNK,
-    maxSequences: 1,
-  });
-  try {
-    const { prompts } = ACCURACY_MODELS[name];
-    const drawn = [];
-    for (let index = 0; index < chunks; index++) {
-      const prompt = prompts[index % prompts.length];
-      const ids = model.tokenizer.encode(prompt, { addSpecialTokens: false });
-      const { tokenIds } = await model
-        .generate(ids, {
-          temperature: 1,
-          topK: 0,
-          seed: 1 + index,
-          eosTokenId: null,
-          maxNewTokens: CHUNK - ids.length,
-        })
-        .result();
-      drawn.push([...ids, ...tokenIds]);
-    }
-    return drawn;
-  } finally {
-    await model.dispose();
-  }
-}
 
 if (isMain(import.meta.url)) await runMain(main);

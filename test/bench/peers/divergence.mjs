@@ -1,5 +1,7 @@
 // How far rows of logits are from others.
 
+import { deviationOf } from './dist.mjs';
+
 /** Of each row of `candidate` from that of `reference`: the KL divergence in nats, and whether both find the same id most likely. */
 export function compareRows(reference, candidate, vocabSize) {
   const kl = [];
@@ -26,16 +28,7 @@ function distribution(logits) {
   return { logits, best, logSum: logits[best] + Math.log(sum) };
 }
 
-export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 /** Standard error of a mean. */
 export function errorOfMean(values) {
-  const center = mean(values);
-  return Math.sqrt(mean(values.map((value) => (value - center) ** 2)) / (values.length - 1));
-}
-
-/** The value that a share of them does not exceed. */
-export function quantile(values, share) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+  return deviationOf(values) / Math.sqrt(values.length);
 }

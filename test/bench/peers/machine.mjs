@@ -2,8 +2,9 @@
 
 import { readFileSync, statfsSync } from 'node:fs';
 import os from 'node:os';
+import { doubts, readMachine, Watch } from './dist.mjs';
 
-/** Model of the processor, processors, memory and system, as a page says them. */
+/** What a page says of the machine, and what results are told apart by. */
 export function describeMachine() {
   const [first] = os.cpus();
   return {
@@ -25,40 +26,31 @@ export function freeDisk(folder) {
   return bavail * bsize;
 }
 
-/** Seconds of all processors since the machine started, or null where the system does not tell. */
-function processorTimes() {
-  const numbers = readText('/proc/stat')
-    ?.match(/^cpu +(.*)$/m)?.[1]
-    .split(' ')
-    .map(Number);
-  if (!numbers) return null;
-  const [user, nice, system, idle, wait, irq, softirq, steal] = numbers;
-  const busy = user + nice + system + irq + softirq;
-  return { busy, steal, all: busy + steal + idle + wait };
-}
-
-/** Begins to watch; the function returned tells shares of all processors since: stolen by the host, used by other processes. */
-export function watchNoise() {
-  const before = processorTimes();
+/**
+ * Begins to watch; the function returned tells what happened since, beside a process that took `ownMs` of CPU time: cores that
+ * others took, the share that the host took, and what the noise guard of `neox bench` makes of it.
+ */
+export function watchNoise(threads) {
   const load = os.loadavg()[0];
-  return (ownTicks) => {
-    const after = processorTimes();
-    if (!before || !after || after.all === before.all) return { load, steal: null, others: null };
-    const all = after.all - before.all;
-    const others = Math.max(0, after.busy - before.busy - ownTicks) / all;
-    return { load, steal: (after.steal - before.steal) / all, others };
+  const begin = readMachine();
+  return (ownMs) => {
+    const end = readMachine();
+    const watch = new Watch();
+    watch.add(begin, { ...end, own: end.own + ownMs });
+    const { others, steal } = watch.disturbance;
+    return { load, others, steal, doubts: doubts(null, { others, steal }, threads) };
   };
 }
 
 /**
- * Of a process and its children: the largest peaks so far, and the processor time of all, also of children that have ended. Null
- * when it is gone or the system does not tell.
+ * Of a process and all that it has started: the largest peaks so far, and the processor time of all, also of children that have
+ * ended. Null when it is gone or the system does not tell.
  */
 export function readProcess(pid) {
   const own = readOne(pid);
   if (!own) return null;
   const children = readText(`/proc/${pid}/task/${pid}/children`)?.trim().split(' ') ?? [];
-  const all = [own, ...children.filter(Boolean).map(readOne)].filter((each) => each !== null);
+  const all = [own, ...children.filter(Boolean).map(readProcess)].filter((each) => each !== null);
   const largest = (name) => Math.max(...all.map((each) => each[name]));
   return {
     peakBytes: largest('peakBytes'),

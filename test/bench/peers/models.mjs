@@ -78,8 +78,17 @@ export function sizeOf(path) {
   return filesOf(path).reduce((sum, file) => sum + statSync(file).size, 0);
 }
 
-/** Seconds that one thread takes to read it all in pieces of 1 MiB; then it is in the page cache, as far as that is large enough. */
+const READS = 3;
+
+/**
+ * Seconds that one thread takes to read it all in pieces of 1 MiB, the best of three; then it is in the page cache, as far as that
+ * is large enough.
+ */
 export function readAll(path) {
+  return Math.min(...Array.from({ length: READS }, () => readOnce(path)));
+}
+
+function readOnce(path) {
   const buffer = Buffer.alloc(PIECE);
   const begin = performance.now();
   for (const name of filesOf(path)) {
@@ -93,18 +102,4 @@ export function readAll(path) {
 function filesOf(path) {
   if (!statSync(path).isDirectory()) return [path];
   return readdirSync(path).map((name) => join(path, name));
-}
-
-/** What a step and a prompt must read and compute at least: see docs/cli.md on `neox bench`. */
-export async function costOf(path) {
-  const { config, tensors } = await neox.Model.inspect(path);
-  const cost = { rowElements: 0, headElements: 0, stepBytes: 0 };
-  for (const { name, shape, bytes } of tensors) {
-    const elements = shape.reduce((all, size) => all * size, 1);
-    if (name === 'token_embd.weight') continue;
-    cost.stepBytes += bytes;
-    if (name === 'output.weight') cost.headElements += elements;
-    else if (shape.length > 1) cost.rowElements += elements;
-  }
-  return { ...cost, kvBytes: 4 * config.numHiddenLayers * config.hiddenSize }; // of f16 keys and values
 }

@@ -1,4 +1,4 @@
-// What was measured: a file of one JSON object per run, which calls add to.
+// What was measured: a file of one JSON object per run, failed ones too, which calls add to.
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -19,7 +19,8 @@ export function readResults(path) {
 
 export function addResult(path, record) {
   mkdirSync(dirname(path), { recursive: true });
-  appendFileSync(path, `${JSON.stringify(record)}\n`);
+  const isCutOff = existsSync(path) && !/(^|\n)$/.test(readFileSync(path, 'latin1'));
+  appendFileSync(path, `${isCutOff ? '\n' : ''}${JSON.stringify(record)}\n`);
 }
 
 const SETTINGS = ['shape', 'layers', 'threads', 'prompt', 'gen', 'depth'];
@@ -31,17 +32,29 @@ export function fits(record, options) {
 
 export const settingsOf = (options) => Object.fromEntries(SETTINGS.map((name) => [name, options[name]]));
 
-/** Of the values that are there; null without any. */
-export function median(values) {
-  const sorted = values.filter((value) => typeof value === 'number').sort((a, b) => a - b);
-  if (sorted.length === 0) return null;
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+/**
+ * The records that stand beside each other: of each type those of the newest series, which is one build of this project on one
+ * machine, and of each peer there those of its newest version. A host changes by the hour, so runs of other series are not compared.
+ */
+export function newestSeries(records) {
+  const series = ({ commit, machine }) => JSON.stringify([commit, machine]);
+  const newest = new Map();
+  for (const record of records) newest.set(record.type, series(record));
+  const inSeries = records.filter((record) => newest.get(record.type) === series(record));
+  const version = new Map();
+  const key = ({ peer, type }) => `${peer} ${type}`;
+  for (const record of inSeries) version.set(key(record), record.probe);
+  return inSeries.filter((record) => version.get(key(record)) === record.probe);
 }
 
-/** The runs of a peer on a type: those of its newest version alone. */
+/** The runs of a peer on a type that came to an end. */
 export function runsOf(records, peer, type) {
-  const own = records.filter((record) => record.peer === peer && record.type === type && !record.error);
-  const newest = own.at(-1);
-  return own.filter(({ probe, commit }) => probe === newest?.probe && commit === newest?.commit);
+  return records.filter((record) => record.peer === peer && record.type === type && !record.error);
+}
+
+/** Of each peer and type the last failure that no later run made good. */
+export function failuresOf(records) {
+  const last = new Map();
+  for (const record of records) last.set(`${record.peer} ${record.type}`, record);
+  return [...last.values()].filter(({ error }) => error);
 }

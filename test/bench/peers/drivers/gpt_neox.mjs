@@ -31,6 +31,7 @@ async function run() {
   report({
     version: `${version}, ${isa}`,
     precision: model.info.precision,
+    kvCacheType: model.info.kvCacheType,
     loadSeconds,
     firstTokenSeconds,
     pp: task.promptIds.length / (prefillMs / 1000),

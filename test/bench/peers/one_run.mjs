@@ -1,0 +1,41 @@
+// One run of one peer on one type: its model, the machine's ceilings, a warm page cache, and a fresh process.
+
+import { StepError } from '../../../scripts/steps.mjs';
+import { bestCeilings, ceilingsNow, modelCost, neox } from './dist.mjs';
+import { freeMemory } from './machine.mjs';
+import { gigabytes, prepareInput, readAll, sizeOf } from './models.mjs';
+import { OURS } from './peers.mjs';
+import { runDriver } from './process.mjs';
+import { taskOf } from './task.mjs';
+
+const SPARE = 5e8; // bytes of memory that stay free
+
+/** What a run tells, or `{ error }`; `seconds` is the time of all but making the model. */
+export async function runOne(peer, type, pathOf, guess, options) {
+  let path;
+  try {
+    path = await prepareInput(peer, type, options, pathOf);
+  } catch (error) {
+    if (error instanceof StepError || error.code?.startsWith('ERR_NEOX')) return { error: error.message };
+    throw error;
+  }
+  const fileBytes = sizeOf(path);
+  const needed = peer.resident * fileBytes + SPARE;
+  const free = freeMemory();
+  if (needed > free) return { error: `needs ${gigabytes(needed)} of memory; ${gigabytes(free)} are free` };
+  const begin = performance.now();
+  const isOurs = peer.name === OURS;
+  const ceilings = async () => (isOurs && options.ceilings ? [await ceilingsNow(options.threads)] : []);
+  const before = await ceilings();
+  // The last thing before every run, whichever the engine.
+  const readSeconds = readAll(path);
+  const limit = options.limit ?? Math.ceil(120 + 10 * guess);
+  const found = await runDriver(peer, pathOf(peer), taskOf(path, options), limit);
+  if (found.error) return found;
+  const all = [...before, ...(await ceilings())];
+  const ours = isOurs && {
+    cost: modelCost(await neox.Model.inspect(path), found.kvCacheType ?? 'f16'),
+    ceilings: all.length > 0 ? bestCeilings(all) : null,
+  };
+  return { ...found, fileBytes, readSeconds, ...ours, seconds: (performance.now() - begin) / 1000 };
+}
