@@ -92,6 +92,9 @@ function longFlags(spec: CommandSpec, argv: readonly string[]): string[] {
     }),
   );
   const end = argv.indexOf('--');
+  const words = end >= 0 ? argv.slice(0, end) : argv;
+  const foreign = words.find((word) => Object.hasOwn(spec.foreign ?? {}, word));
+  if (foreign !== undefined) throw new UsageError(`${foreign} ${spec.foreign?.[foreign]}.`);
   return argv.map((word, index) => (end >= 0 && index > end ? word : (long.get(word) ?? word)));
 }
 

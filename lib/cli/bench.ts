@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { Model, Tokenizer } from '../index.js';
 import { type BenchOptions, benchFlags } from './bench/flags.js';
 import { csv, json, jsonl, sql } from './bench/formats.js';
+import { LLAMA_BENCH_FLAGS } from './bench/llama-bench-flags.js';
 import { markdown } from './bench/markdown.js';
 import { assertWritable, writePage } from './bench/report/write.js';
 import { type Setup, sweep } from './bench/sweep.js';
@@ -19,6 +20,7 @@ export const bench: CommandSpec<BenchOptions> = {
   name: 'bench',
   summary: 'measure the speed of prompts and of generation, or compare two measurements',
   options: benchFlags,
+  foreign: LLAMA_BENCH_FLAGS,
   commands: { compare: async () => (await import('./bench/compare.js')).compare },
   examples: [
     { command: 'neox bench -m model.gguf', note: 'a prompt of 512 tokens, and 128 generated ones' },

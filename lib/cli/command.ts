@@ -32,6 +32,8 @@ export interface CommandSpec<Options = unknown> {
   summary: string;
   arguments?: readonly ArgumentSpec[];
   options: readonly OptionSpec[];
+  /** Flags of another program that one may type here, and what to say of each. */
+  foreign?: Readonly<Record<string, string>>;
   examples: readonly Example[];
   /** Commands within this one, by the word that names them as its first argument. */
   commands?: Readonly<Record<string, () => Promise<CommandSpec>>>;
