@@ -53,7 +53,7 @@ export function notRun(groups, records, peers, absent) {
   const never = peers
     .filter(({ name }) => !records.some(({ peer }) => peer === name))
     .map((peer) => {
-      const why = absent.find((each) => each.peer.name === peer.name)?.why ?? 'left out';
+      const why = absent.find((each) => each.peer.name === peer.name)?.why ?? 'not run';
       return [peer.title, 'all', shortly(why), `\`${peer.install}\``];
     });
   const rows = [...failed, ...never];

@@ -59,15 +59,17 @@ export function overview(groups, options) {
       if (!group.ours) return 'no run of gpt-neox';
       const found = group.rows
         .filter(({ peer }) => peer.name !== OURS)
-        .map((row) => ({ title: row.peer.title, ratio: ratio(group, row, measure) }))
+        .map((row) => ({ row, ratio: ratio(group, row, measure) }))
         .filter((each) => each.ratio !== null);
       if (found.length === 0) return '-';
       const best = found.reduce((a, b) => (b.ratio < a.ratio ? b : a));
-      return `${times(best.ratio)} (${best.title})`;
+      const isDoubtful = [group.ours, best.row].some(({ noisy, runs }) => 2 * noisy >= runs.length);
+      return `${times(best.ratio)} (${best.row.peer.title})${isDoubtful ? ' ?' : ''}`;
     }),
   ]);
   return [
-    'How many times as fast gpt-neox is as the fastest other engine, which is named; below 1 that one is faster. Ratios of medians.',
+    'How many times as fast gpt-neox is as the fastest other engine, which is named; below 1 that one is faster. Ratios of medians; a',
+    'question mark where half of the runs of one of both were noisy, or more.',
     '',
     table(['weights', ...measures.map(({ title }) => title)], rows, 1),
   ];
