@@ -39,20 +39,22 @@ set(NEOX_CORE_SOURCES
   native/kernels/matmul.cpp
   native/kernels/quantize_rows.cpp
   native/kernels/avx2/matmul_f32.cpp
+  native/kernels/avx2/matmul_int16.cpp
   native/kernels/avx2/matmul_int8.cpp
   native/kernels/avx2/matmul_step.cpp
   native/kernels/avx2/search_codes.cpp
   native/kernels/avx2/table.cpp
   native/kernels/avx512/matmul_f32.cpp
+  native/kernels/avx512/matmul_int16.cpp
   native/kernels/avx512/matmul_int8.cpp
   native/kernels/avx512/matmul_step.cpp
   native/kernels/avx512/search_codes.cpp
   native/kernels/avx512/table.cpp
-  native/kernels/avx512bf16/matmul_bf16.cpp
-  native/kernels/avx512bf16/table.cpp
+  native/kernels/avx512vnni/matmul_int16.cpp
   native/kernels/avx512vnni/matmul_int8.cpp
   native/kernels/avx512vnni/matmul_step.cpp
   native/kernels/avx512vnni/table.cpp
+  native/kernels/avxvnni/matmul_int16.cpp
   native/kernels/avxvnni/matmul_int8.cpp
   native/kernels/avxvnni/matmul_step.cpp
   native/kernels/avxvnni/table.cpp
@@ -67,8 +69,8 @@ set(NEOX_CORE_SOURCES
   native/kernels/neoni8mm/matmul_int8.cpp
   native/kernels/neoni8mm/matmul_step.cpp
   native/kernels/neoni8mm/table.cpp
-  native/kernels/scalar/matmul_bf16.cpp
   native/kernels/scalar/matmul_f32.cpp
+  native/kernels/scalar/matmul_int16.cpp
   native/kernels/scalar/matmul_int8.cpp
   native/kernels/scalar/matmul_step.cpp
   native/kernels/scalar/search_codes.cpp
@@ -171,8 +173,8 @@ set(NEOX_TEST_SOURCES
   test/native/jobs_failures_test.cpp
   test/native/jobs_test.cpp
   test/native/kernels_attention_test.cpp
-  test/native/kernels_bf16_test.cpp
   test/native/kernels_dispatch_test.cpp
+  test/native/kernels_int16_test.cpp
   test/native/kernels_kv_test.cpp
   test/native/kernels_ops_test.cpp
   test/native/kernels_test.cpp

@@ -6,9 +6,9 @@ import type { FileTypeName } from './weight-types.js';
 
 export interface LoadOptions {
   /**
-   * `exact`: f32 arithmetic and f32 KV. `high`: prompts through products in bf16 (8 bits of mantissa, f32 sums), from
-   * weights of any type, where the processor has AVX-512 BF16, else in f32. `fast`: prompts through int8 products on quantized
-   * weights; others as under `high`. Both decode in f32 from F32, F16 and BF16 weights, with activations of about 15 bits
+   * `exact`: f32 arithmetic and f32 KV. `high`: prompts through products of 16-bit integers (weights of any type and
+   * activations, with a scale for 64 columns; exact sums; an error below that of rounding to f16), on ARM in f32. `fast`: prompts
+   * through int8 products on quantized weights; others as under `high`. Both decode in f32 from F32, F16 and BF16 weights, with activations of about 15 bits
    * from quantized ones, and keep f16 KV.
    * @defaultValue `exact` for F32 weights, `high` for F16 and BF16, `fast` for quantized ones
    */

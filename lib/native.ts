@@ -187,7 +187,7 @@ export interface NativeAddon {
   measureCeilings(options: { threads?: number; seconds?: number; readBytes?: number }): Promise<{
     readGbPerS: number;
     int8GopPerS: number;
-    bf16GflopPerS: number;
+    int16GopPerS: number;
     f32GflopPerS: number;
   }>;
   convert(

@@ -54,8 +54,8 @@ export interface Ceilings {
   readGbPerS: number;
   /** Multiply-adds count as two. */
   int8GopPerS: number;
-  /** 0 where the instruction set in use has no products in bf16. */
-  bf16GflopPerS: number;
+  /** 0 where the instruction set in use has no products of 16-bit integers. */
+  int16GopPerS: number;
   f32GflopPerS: number;
 }
 

@@ -26,7 +26,6 @@ export const isaIncludes = [
   'kernels/avx2/vectors.h', // of several sets, as the next two
   'kernels/avx512/vectors.h',
   'kernels/neon/vectors.h',
-  'kernels/avx512vnni/lanes.h', // avx512bf16 builds on it
   'quant/blocks.h',
   'base/half.h',
 ];

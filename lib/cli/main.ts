@@ -39,7 +39,7 @@ Examples:
 
 Environment:
   NEOX_THREADS    threads, where -t is not given
-  NEOX_FORCE_ISA  instruction set of the kernels: avx512bf16, avx512vnni, avxvnni, avx512, avx2,
+  NEOX_FORCE_ISA  instruction set of the kernels: avx512vnni, avxvnni, avx512, avx2,
                   neoni8mm, neondot, neon, scalar
   HF_TOKEN        for private repositories; HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE as elsewhere
   NO_COLOR        no colours

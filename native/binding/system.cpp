@@ -43,7 +43,7 @@ Napi::Value measure_ceilings_task(const Napi::CallbackInfo& info) {
                 Napi::Object object = Napi::Object::New(env);
                 object.Set("readGbPerS", c.read_gb_per_s);
                 object.Set("int8GopPerS", c.int8_gop_per_s);
-                object.Set("bf16GflopPerS", c.bf16_gflop_per_s);
+                object.Set("int16GopPerS", c.int16_gop_per_s);
                 object.Set("f32GflopPerS", c.f32_gflop_per_s);
                 return object;
             };

@@ -79,8 +79,8 @@ Ceilings measure_ceilings(ThreadPool& pool, const Kernels& kernels, double secon
     ceilings.read_gb_per_s = measure_read(pool, kernels, seconds * 0.6, bytes) / 1e9;
     if (kernels.peak_int8)
         ceilings.int8_gop_per_s = measure_peak(pool, kernels.peak_int8, seconds * 0.15) / 1e9;
-    if (kernels.peak_bf16)
-        ceilings.bf16_gflop_per_s = measure_peak(pool, kernels.peak_bf16, seconds * 0.15) / 1e9;
+    if (kernels.peak_int16)
+        ceilings.int16_gop_per_s = measure_peak(pool, kernels.peak_int16, seconds * 0.15) / 1e9;
     ceilings.f32_gflop_per_s = measure_peak(pool, kernels.peak_f32, seconds * 0.1) / 1e9;
     return ceilings;
 }

@@ -10,7 +10,7 @@ struct Ceilings {
     double read_gb_per_s;  // best of several passes over a buffer far larger than the last-level cache
     double
         int8_gop_per_s;  // int8 multiply-adds x 2, of the instruction that the matrix kernels use; 0 for scalar
-    double bf16_gflop_per_s;  // 0 where the kernels have no products in bf16
+    double int16_gop_per_s;  // likewise of 16-bit integers; 0 where the kernels have no such products
     double f32_gflop_per_s;
 };
 

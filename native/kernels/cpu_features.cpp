@@ -71,7 +71,6 @@ CpuFeatures detect_cpu_features() {
     cpu.avx512bw = bit(seven.ebx, 30);
     cpu.avx512vl = bit(seven.ebx, 31);
     cpu.avx512vnni = bit(seven.ecx, 11);
-    cpu.avx512bf16 = seven.eax >= 1 && bit(cpuid(7, 1).eax, 5);
     return cpu;
 }
 

@@ -14,7 +14,6 @@ struct CpuFeatures {
     bool avx512vl = false;
     bool avx512dq = false;
     bool avx512vnni = false;
-    bool avx512bf16 = false;
     // 64-bit ARM, where every processor has NEON
     bool dotprod = false;
     bool i8mm = false;

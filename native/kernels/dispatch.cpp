@@ -25,7 +25,6 @@ struct TableList {
 TableList list_all() {
     TableList list;
 #if NEOX_X86_64
-    list.add(avx512bf16_kernels());
     list.add(avx512vnni_kernels());
     list.add(avxvnni_kernels());
     list.add(avx512_kernels());

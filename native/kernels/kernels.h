@@ -20,14 +20,13 @@ inline constexpr int kQuantBlock = 32;  // activations share one scale per 32 co
 
 // How the activations of a matrix product are represented.
 //   f32: as they are; the weights are dequantized in registers. Precision exact.
-//   bf16: they and the weights' values rounded to bf16, summed in f32 (generic/matmul_bf16.h). Precision high, prompt rows.
+//   int16: they and the weights' values as integers of 16 bits with a scale per 64 columns (generic/matmul_int16.h), in tiles.
+//        Precision high, prompt rows.
 //   q8:  one signed byte each and a scale per 32 columns (absmax / 127; with K types a coarser one above it,
 //        generic/coarse_scale.h), in tiles. Precision fast, prompt rows.
 //   q15: two signed bytes each, value = scale * (128 * high + low), about 15 bits. Precision high and fast, step
 //        rows.
-enum class Arithmetic : std::uint8_t { f32, bf16, q8, q15 };
-
-inline constexpr int kBf16Tokens = 12;  // tokens side by side in bf16 activations
+enum class Arithmetic : std::uint8_t { f32, int16, q8, q15 };
 
 // n_tokens rows of activations, each n_cols long.
 struct Activations {
@@ -35,17 +34,15 @@ struct Activations {
     int n_tokens = 0;
     std::int64_t n_cols = 0;
     const float* f32 = nullptr;  // [n_tokens, n_cols], row-major and contiguous, when arithmetic is f32
-    // [ceil(n_tokens / 12), ceil(n_cols / 2), 12] when arithmetic is bf16: a pair of columns of one token, the even one in the
-    // lower half. Zeros stand for tokens and a column that are not there.
-    const std::uint32_t* bf16 = nullptr;
     // q15: row-major and contiguous.
     const std::int8_t* high = nullptr;  // [n_tokens, n_cols]
     const std::int8_t* low = nullptr;   // [n_tokens, n_cols]
     const float* scale = nullptr;       // [n_tokens, n_cols / 32]
     const std::int32_t* sum = nullptr;  // [n_tokens, n_cols / 16]: sums of the integers, over 16 columns each
-    // q8: tiles of PromptKernels, and room for each thread to unpack weights into.
-    const std::byte* tiles = nullptr;  // [ceil(n_tokens / tile_tokens)][n_cols / 32][tile_block_bytes]
-    std::byte* panels = nullptr;       // [threads][panels_bytes]
+    // q8 and int16: tiles of PromptKernels, and room for each thread to unpack weights into.
+    const std::byte* tiles =
+        nullptr;  // [ceil(n_tokens / tile_tokens)][ceil(n_cols / block_cols)][tile_block_bytes]
+    std::byte* panels = nullptr;  // [threads][panels_bytes]
     std::size_t panels_bytes = 0;
 };
 
@@ -89,19 +86,21 @@ struct TileArgs {
     std::int64_t y_stride;
 };
 
-// The product of one quantized weight type with q8 activations: weights are unpacked into the cache for all tokens, and
-// tokens lie in tiles as they are read, a stream. How both look is the instruction set's own affair, but for one thing
-// that tests rely on: 32 columns of a tile begin with the integers, [8][tile_tokens][4] of them.
+// The product of one weight type with q8 or int16 activations: weights are unpacked into the cache for all tokens, and
+// tokens lie in tiles as they are read, a stream. Both come in blocks of columns. How they look is the instruction set's own
+// affair, but for what tests rely on: a block of a tile begins with the integers, under q8 [8][tile_tokens][4] of them,
+// under int16 [block_cols / 2][tile_tokens] pairs, the pair i of 32 columns being columns i and i + 16.
 struct PromptKernels {
+    int block_cols;  // 32, or under int16 more: then the last block of a row may be short
     int tile_tokens;
     int tile_panels;
-    std::size_t tile_block_bytes;   // of 32 columns of a tile
-    std::size_t panel_block_bytes;  // of 32 columns of tile_panels unpacked panels
+    std::size_t tile_block_bytes;   // of a block of a tile
+    std::size_t panel_block_bytes;  // of a block of tile_panels unpacked panels
     // x: [n_tokens, n_cols], 1 to tile_tokens of them; the rest of the tile becomes zeros.
     void (*quantize)(const float* x, std::int64_t n_cols, int n_tokens, std::byte* tile);
     void (*unpack)(const PanelSlice& from, std::byte* to);  // to: 64-byte aligned
     void (*multiply)(const TileArgs& args);
-    // The product with one token, bit-equal to unpack() and multiply(), for which weights are not unpacked.
+    // q8, else nullptr: the product with one token, bit-equal to unpack() and multiply(), for which weights are not unpacked.
     MatmulFn multiply_single;
 };
 
@@ -179,15 +178,10 @@ struct Kernels {
     const char* name;  // that of its folder
     bool (*supported)(const CpuFeatures& cpu);
 
-    // nullptr where a weight type cannot be combined with that arithmetic (q15 needs a quantized type, bf16 an instruction
-    // set that has such products) and for q8.
+    // nullptr where a weight type cannot be combined with that arithmetic (q15 needs a quantized type), and for q8 and int16.
     MatmulFn (*matmul)(DType weights, Arithmetic activations);
-    // q8; nullptr where the type is not quantized.
-    const PromptKernels* (*prompt)(DType weights);
-
-    // Rounds up to 12 rows of x, contiguous, to one tile of bf16 activations. nullptr where there are no products in
-    // bf16, else bit-equal.
-    void (*pack_bf16)(const float* x, int n_tokens, std::int64_t n_cols, std::uint32_t* pairs);
+    // q8, which needs a quantized type, and int16, which NEON lacks: all nullptr where there is no such product.
+    PromptKernels (*prompt)(DType weights, Arithmetic activations);
 
     // Quantizes one row; n is a multiple of 32; as in Activations. Bit-equal on every instruction set.
     void (*quantize_q15)(const float* x, std::int64_t n, std::int8_t* high, std::int8_t* low, float* scale,
@@ -224,10 +218,10 @@ struct Kernels {
 
     // What the machine can do at best (kernels/ceiling.h). The peaks run n_rounds of independent multiply-adds from the
     // first-level cache, put something that depends on all of them into *sink and return the operations done (a
-    // multiply-add is 2). peak_int8 is nullptr for scalar, peak_bf16 where there are no products in bf16. read() touches
+    // multiply-add is 2). peak_int8 is nullptr for scalar, peak_int16 where there are no such products. read() touches
     // every byte once and returns something that depends on all of them; bytes is a multiple of 256.
     std::int64_t (*peak_int8)(std::int64_t n_rounds, float* sink);
-    std::int64_t (*peak_bf16)(std::int64_t n_rounds, float* sink);
+    std::int64_t (*peak_int16)(std::int64_t n_rounds, float* sink);
     std::int64_t (*peak_f32)(std::int64_t n_rounds, float* sink);
     std::int32_t (*read)(const std::byte* p, std::size_t bytes);
 };

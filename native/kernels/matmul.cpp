@@ -14,7 +14,7 @@ constexpr int kSlabsPerThread = 4;
 // Tokens quantized by one task.
 constexpr int kQuantizeTokens = 8;
 // Columns of weights that are unpacked at once: they and the tokens that pass by stay in the second-level cache.
-constexpr std::int64_t kUnpackedBlocks = 48 * kTileCols / kQuantBlock;
+constexpr std::int64_t kUnpackedBytes = 48 * kTileCols, kUnpackedInt16 = 6 * kTileCols;
 // Tokens whose results get bias, activation and residual while they are in the first-level cache.
 constexpr int kFinishTokens = 24;
 
@@ -24,6 +24,14 @@ std::int64_t panels_per_task(const ResidentMatrix& w, const Activations& x, int 
                            (x.arithmetic == Arithmetic::f32 && x.n_tokens < kManyTokens);
     const bool has_many = w.n_panels() >= std::int64_t{kSlabPanels} * kSlabsPerThread * n_threads;
     return is_stream && has_many ? kSlabPanels : kPairPanels;
+}
+
+std::int64_t blocks_of(const PromptKernels& prompt, std::int64_t n_cols) {
+    return (n_cols + prompt.block_cols - 1) / prompt.block_cols;
+}
+
+std::int64_t unpacked_blocks(const PromptKernels& prompt, Arithmetic arithmetic) {
+    return (arithmetic == Arithmetic::int16 ? kUnpackedInt16 : kUnpackedBytes) / prompt.block_cols;
 }
 
 // Rows and tokens of a product.
@@ -51,15 +59,16 @@ void finish(const Kernels& kernels, const Part& part, float* y, std::int64_t y_s
     }
 }
 
-// q8: the panels of one task with all tokens.
+// q8 and int16: the panels of one task with all tokens.
 void multiply_panels(const Kernels& kernels, const PromptKernels& prompt, const ResidentMatrix& w,
                      const Activations& x, std::byte* panels, std::int64_t panel, int n_panels, float* y,
                      std::int64_t y_stride, const Epilogue& epilogue) {
-    const std::int64_t n_blocks = w.n_cols / kQuantBlock, row = panel * kPanelRows;
+    const std::int64_t n_blocks = blocks_of(prompt, w.n_cols), row = panel * kPanelRows;
+    const std::int64_t most_blocks = unpacked_blocks(prompt, x.arithmetic);
     const std::int64_t n_rows = std::min(row + n_panels * kPanelRows, w.n_rows) - row;
     const int finish_tokens = std::max(kFinishTokens / prompt.tile_tokens, 1) * prompt.tile_tokens;
-    for (std::int64_t block = 0; block < n_blocks; block += kUnpackedBlocks) {
-        const std::int64_t n = std::min(n_blocks - block, kUnpackedBlocks);
+    for (std::int64_t block = 0; block < n_blocks; block += most_blocks) {
+        const std::int64_t n = std::min(n_blocks - block, most_blocks);
         prompt.unpack({w.data, w.panel_bytes, w.n_panels(), w.n_cols, panel, n_panels, block, n}, panels);
         const bool is_last = block + n == n_blocks;
         for (int token = 0; token < x.n_tokens; token += prompt.tile_tokens) {
@@ -81,12 +90,11 @@ void multiply_panels(const Kernels& kernels, const PromptKernels& prompt, const 
 
 void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, const Activations& x, float* y,
             std::int64_t y_stride, const Epilogue& epilogue) {
-    const bool is_prompt = x.arithmetic == Arithmetic::q8;
-    const PromptKernels* prompt = is_prompt ? kernels.prompt(w.dtype) : nullptr;
-    const MatmulFn product = !is_prompt                  ? kernels.matmul(w.dtype, x.arithmetic)
-                             : prompt && x.n_tokens == 1 ? prompt->multiply_single
-                                                         : nullptr;
-    if (!product && !prompt)
+    const PromptKernels prompt = kernels.prompt(w.dtype, x.arithmetic);
+    const MatmulFn product = !prompt.multiply  ? kernels.matmul(w.dtype, x.arithmetic)
+                             : x.n_tokens == 1 ? prompt.multiply_single
+                                               : nullptr;
+    if (!product && !prompt.multiply)
         fail(ErrorCode::internal, "No ", kernels.name, " product for tensor type ", static_cast<int>(w.dtype),
              " and arithmetic ", static_cast<int>(x.arithmetic), ".");
     const std::int64_t n_panels = w.n_panels();
@@ -95,13 +103,13 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, c
              " columns into rows of ", y_stride, ".");
     if (x.n_tokens <= 0) return;
     const bool has_epilogue = epilogue.bias || epilogue.residual || epilogue.activation != Activation::none;
-    const std::int64_t step = product ? panels_per_task(w, x, pool.size()) : prompt->tile_panels;
+    const std::int64_t step = product ? panels_per_task(w, x, pool.size()) : prompt.tile_panels;
     pool.parallel_for(
         static_cast<std::size_t>((n_panels + step - 1) / step), [&](std::size_t task, int thread) {
             const std::int64_t begin = static_cast<std::int64_t>(task) * step,
                                end = std::min(begin + step, n_panels);
             if (!product) {
-                multiply_panels(kernels, *prompt, w, x,
+                multiply_panels(kernels, prompt, w, x,
                                 x.panels + static_cast<std::size_t>(thread) * x.panels_bytes, begin,
                                 static_cast<int>(end - begin), y, y_stride, epilogue);
                 return;
@@ -116,14 +124,15 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, c
 
 void ActivationBuffer::prepare_tiles(ThreadPool& pool, const PromptKernels& prompt, const float* x,
                                      Activations& view) {
-    const std::int64_t n_blocks = view.n_cols / kQuantBlock;
+    const std::int64_t n_blocks = blocks_of(prompt, view.n_cols);
     const int n_tiles = (view.n_tokens + prompt.tile_tokens - 1) / prompt.tile_tokens;
     const std::size_t tile_bytes = static_cast<std::size_t>(n_blocks) * prompt.tile_block_bytes;
     tiles_.grow(static_cast<std::size_t>(n_tiles) * tile_bytes);
     view.tiles = tiles_.data();
     // Whole lines, and one more between threads.
     view.panels_bytes =
-        static_cast<std::size_t>(std::min(n_blocks, kUnpackedBlocks)) * prompt.panel_block_bytes;
+        static_cast<std::size_t>(std::min(n_blocks, unpacked_blocks(prompt, view.arithmetic))) *
+        prompt.panel_block_bytes;
     view.panels_bytes = (view.panels_bytes + 63) / 64 * 64 + 64;
     panels_.grow(static_cast<std::size_t>(pool.size()) * view.panels_bytes);
     view.panels = panels_.data();
@@ -146,25 +155,14 @@ Activations ActivationBuffer::prepare(ThreadPool& pool, const Kernels& kernels, 
         view.f32 = x;
         return view;
     }
-    if (arithmetic == Arithmetic::bf16) {
-        const auto n_tiles = static_cast<std::size_t>((n_tokens + kBf16Tokens - 1) / kBf16Tokens);
-        const auto tile_size = static_cast<std::size_t>((n_cols + 1) / 2 * kBf16Tokens);
-        bf16_.grow(n_tiles * tile_size);
-        pool.parallel_for(n_tiles, [&](std::size_t tile, int) {
-            const int token = static_cast<int>(tile) * kBf16Tokens;
-            kernels.pack_bf16(x + token * n_cols, std::min(kBf16Tokens, n_tokens - token), n_cols,
-                              bf16_.data() + tile * tile_size);
-        });
-        view.bf16 = bf16_.data();
-        return view;
-    }
-    if (n_cols % kQuantBlock != 0)
+    if (arithmetic != Arithmetic::int16 && n_cols % kQuantBlock != 0)
         fail(ErrorCode::internal, "Rows of ", n_cols, " columns cannot be quantized by blocks of 32.");
-    if (arithmetic == Arithmetic::q8) {
-        const PromptKernels* prompt = kernels.prompt(weights);
-        if (!prompt)
-            fail(ErrorCode::internal, "Tensor type ", static_cast<int>(weights), " has no q8 activations.");
-        prepare_tiles(pool, *prompt, x, view);
+    if (arithmetic != Arithmetic::q15) {
+        const PromptKernels prompt = kernels.prompt(weights, arithmetic);
+        if (!prompt.quantize)
+            fail(ErrorCode::internal, "Tensor type ", static_cast<int>(weights),
+                 " has no activations of arithmetic ", static_cast<int>(arithmetic), ".");
+        prepare_tiles(pool, prompt, x, view);
         return view;
     }
     const std::int64_t n_blocks = n_cols / kQuantBlock;
@@ -192,10 +190,9 @@ Arithmetic usable_arithmetic(const Kernels& kernels, DType weights, std::int64_t
     const auto is_usable = [&](Arithmetic arithmetic) {
         const bool has_blocks = arithmetic == Arithmetic::q8 || arithmetic == Arithmetic::q15;
         if (has_blocks && n_cols % kQuantBlock != 0) return false;
-        return arithmetic == Arithmetic::q8 ? kernels.prompt(weights) != nullptr
-                                            : kernels.matmul(weights, arithmetic) != nullptr;
+        return kernels.matmul(weights, arithmetic) || kernels.prompt(weights, arithmetic).multiply;
     };
-    if (wanted == Arithmetic::q8 && !is_usable(wanted)) wanted = Arithmetic::bf16;
+    if (wanted == Arithmetic::q8 && !is_usable(wanted)) wanted = Arithmetic::int16;
     return is_usable(wanted) ? wanted : Arithmetic::f32;
 }
 

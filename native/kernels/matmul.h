@@ -16,7 +16,8 @@ enum class Activation : std::uint8_t { none, gelu_erf, gelu_tanh };
 struct Epilogue {
     const float* bias = nullptr;  // [n_rows], or none
     Activation activation = Activation::none;
-    const float* residual = nullptr;  // [n_tokens, residual_stride], added after the activation; must not alias y
+    const float* residual =
+        nullptr;  // [n_tokens, residual_stride], added after the activation; must not alias y
     std::int64_t residual_stride = 0;
 };
 
@@ -36,7 +37,6 @@ public:
 private:
     void prepare_tiles(ThreadPool& pool, const PromptKernels& prompt, const float* x, Activations& view);
 
-    AlignedBuffer<std::uint32_t> bf16_;
     AlignedBuffer<std::int8_t> high_;
     AlignedBuffer<std::int8_t> low_;
     AlignedBuffer<float> scale_;
@@ -46,7 +46,7 @@ private:
 };
 
 // The arithmetic that a weight of this type can really run when `wanted` is asked for. q8 and q15 need quantized weights and
-// whole blocks of 32 columns; without them q8 becomes bf16, and q15 f32. Without products in bf16 that becomes f32.
+// whole blocks of 32 columns; without them q8 becomes int16, and q15 f32. Without int16 products that becomes f32.
 Arithmetic usable_arithmetic(const Kernels& kernels, DType weights, std::int64_t n_cols, Arithmetic wanted);
 
 }  // namespace neox

@@ -11,7 +11,6 @@ const Kernels& avx2_kernels();
 const Kernels& avxvnni_kernels();
 const Kernels& avx512_kernels();
 const Kernels& avx512vnni_kernels();
-const Kernels& avx512bf16_kernels();
 
 // 64-bit ARM only
 const Kernels& neon_kernels();

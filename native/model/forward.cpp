@@ -153,7 +153,7 @@ void project(CpuState& s, const ResidentMatrix& w, const float* x, float* y, std
         return usable_arithmetic(s.kernels, w.dtype, w.n_cols,
                                  precision == Precision::exact ? Arithmetic::f32 : wanted);
     };
-    const Arithmetic prompt = arithmetic(precision == Precision::high ? Arithmetic::bf16 : Arithmetic::q8),
+    const Arithmetic prompt = arithmetic(precision == Precision::high ? Arithmetic::int16 : Arithmetic::q8),
                      step = arithmetic(Arithmetic::q15);
     const auto run = [&](Arithmetic how, int first, int n) {
         if (n == 0) return;

@@ -6,7 +6,7 @@
 // neox_bench [seconds per case, 0.4] [types, all]: the matrix products of a 3.6B layer, one token and many, per weight type,
 // beside what the machine can do at best in the same process.
 //   step:    GB/s of weights read by one token (q15 where the type has it), share of the read ceiling
-//   prefill: GOP/s over 512 tokens, share of the peak of the arithmetic: int8, or bf16 for unquantized weights
+//   prefill: GOP/s over 512 tokens, share of the peak of the arithmetic: int8, or int16 for unquantized weights
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -123,8 +123,8 @@ void run(double seconds, char** types, int n_types) {
     std::printf("isa %s, %d threads\n", kernels.name, pool.size());
     const Ceilings best =
         measure_ceilings(pool, kernels, std::clamp(4 * seconds, 0.1, 10.0), std::size_t{512} << 20);
-    std::printf("ceilings: read %.1f GB/s, int8 %.0f GOP/s, bf16 %.0f, f32 %.0f GFLOP/s\n\n",
-                best.read_gb_per_s, best.int8_gop_per_s, best.bf16_gflop_per_s, best.f32_gflop_per_s);
+    std::printf("ceilings: read %.1f GB/s, int8 %.0f, int16 %.0f GOP/s, f32 %.0f GFLOP/s\n\n",
+                best.read_gb_per_s, best.int8_gop_per_s, best.int16_gop_per_s, best.f32_gflop_per_s);
     std::printf("%-6s  %-28s %-28s %s\n", "type", "step, 1 token", "step, 4 tokens", "prefill, 512 tokens");
     constexpr DType kTypes[] = {DType::Q4_0,   DType::Q8_0, DType::Q2_K, DType::Q3_K, DType::Q4_K,
                                 DType::Q5_K,   DType::Q6_K, DType::Q4_1, DType::Q5_0, DType::Q5_1,
@@ -141,9 +141,9 @@ void run(double seconds, char** types, int n_types) {
         const Speed four = measure(pool, kernels, layers, step, 4, seconds);
         const Speed many = measure(pool, kernels, layers, prefill, 512, seconds);
         const double peak = prefill == Arithmetic::q8     ? best.int8_gop_per_s
-                            : prefill == Arithmetic::bf16 ? best.bf16_gflop_per_s
+                            : prefill == Arithmetic::int16 ? best.int16_gop_per_s
                                                           : best.f32_gflop_per_s;
-        const char* name = prefill == Arithmetic::q8 ? "int8" : prefill == Arithmetic::bf16 ? "bf16" : "f32";
+        const char* name = prefill == Arithmetic::q8 ? "int8" : prefill == Arithmetic::int16 ? "int16" : "f32";
         std::printf("%-6s  %6.1f GB/s = %5.1f %% of read  %6.1f GB/s, %.2f x the time  %7.1f GOP/s = %5.1f "
                     "%% of %s peak\n",
                     dtype_info(dtype).name, one.gb_per_s, 100 * one.gb_per_s / best.read_gb_per_s,

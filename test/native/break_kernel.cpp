@@ -28,8 +28,9 @@ MatmulFn matmul(DType weights, Arithmetic activations) {
                                                                       : original.matmul(weights, activations);
 }
 PromptKernels broken_prompt;
-const PromptKernels* prompt(DType weights) {
-    return weights == broken_type ? &broken_prompt : original.prompt(weights);
+PromptKernels prompt(DType weights, Arithmetic activations) {
+    return weights == broken_type && activations == broken_arithmetic ? broken_prompt
+                                                                      : original.prompt(weights, activations);
 }
 void search_codes(const CodeSearch& search) {
     if (search.dtype != broken_type) original.search_codes(search);
@@ -50,30 +51,32 @@ template <class Result, class... Args> void clear(Result (*&function)(Args...)) 
 
 // change(name, f): f(table) takes the body out of the function of that name.
 template <class Change> void each_change(const Kernels& kernels, Change&& change) {
-    const char* const names[] = {"f32", "bf16", "q8", "q15"};
+    const char* const names[] = {"f32", "int16", "q8", "q15"};
     each_pair([&](DType dtype, Arithmetic arithmetic) {
-        if (!kernels.matmul(dtype, arithmetic)) return;
-        change(neox::text("matmul ", dtype_info(dtype).name, " ", names[static_cast<int>(arithmetic)]),
-               [=](Kernels& table) {
-                   broken_type = dtype;
-                   broken_arithmetic = arithmetic;
-                   table.matmul = matmul;
-               });
-    });
-    for (const DType dtype : kQuantizedTypes) {
-        const auto change_prompt = [&](const char* function, auto member) {
-            change(neox::text(function, " ", dtype_info(dtype).name, " q8"), [=](Kernels& table) {
+        const std::string pair =
+            neox::text(" ", dtype_info(dtype).name, " ", names[static_cast<int>(arithmetic)]);
+        if (kernels.matmul(dtype, arithmetic))
+            change("matmul" + pair, [=](Kernels& table) {
                 broken_type = dtype;
-                broken_prompt = *original.prompt(dtype);
+                broken_arithmetic = arithmetic;
+                table.matmul = matmul;
+            });
+        const auto change_prompt = [&](const char* function, auto member) {
+            change(function + pair, [=](Kernels& table) {
+                broken_type = dtype;
+                broken_arithmetic = arithmetic;
+                broken_prompt = original.prompt(dtype, arithmetic);
                 clear(broken_prompt.*member);
                 table.prompt = prompt;
             });
         };
+        if (!kernels.prompt(dtype, arithmetic).multiply) return;
         change_prompt("quantize", &PromptKernels::quantize);
         change_prompt("unpack", &PromptKernels::unpack);
         change_prompt("multiply", &PromptKernels::multiply);
-        change_prompt("multiply_single", &PromptKernels::multiply_single);
-    }
+        if (kernels.prompt(dtype, arithmetic).multiply_single)
+            change_prompt("multiply_single", &PromptKernels::multiply_single);
+    });
     for (const DType dtype : kQuantizedTypes) {
         if (!needs_code_search(dtype)) continue;
         change(neox::text("search_codes ", dtype_info(dtype).name), [=](Kernels& table) {
@@ -96,7 +99,6 @@ template <class Change> void each_change(const Kernels& kernels, Change&& change
     const auto change_whole = [&](const char* name, auto member) {
         if (kernels.*member) change(name, [=](Kernels& table) { clear(table.*member); });
     };
-    change_whole("pack_bf16", &Kernels::pack_bf16);
     change_whole("quantize_q15", &Kernels::quantize_q15);
     change_whole("layer_norm", &Kernels::layer_norm);
     change_whole("rope", &Kernels::rope);
@@ -106,7 +108,7 @@ template <class Change> void each_change(const Kernels& kernels, Change&& change
     change_whole("argmax", &Kernels::argmax);
     change_whole("log_sum_exp", &Kernels::log_sum_exp);
     change_whole("peak_int8", &Kernels::peak_int8);
-    change_whole("peak_bf16", &Kernels::peak_bf16);
+    change_whole("peak_int16", &Kernels::peak_int16);
     change_whole("peak_f32", &Kernels::peak_f32);
     change_whole("read", &Kernels::read);
 }

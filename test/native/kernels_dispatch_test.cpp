@@ -23,13 +23,11 @@ TEST(kernels_sets_want_all_their_features) {
     const std::vector<Feature> avx2 = {&CpuFeatures::avx2, &CpuFeatures::fma, &CpuFeatures::f16c};
     const std::vector<Feature> avx512 = with(avx2, {&CpuFeatures::avx512f, &CpuFeatures::avx512bw,
                                                     &CpuFeatures::avx512vl, &CpuFeatures::avx512dq});
-    const std::vector<Feature> vnni = with(avx512, {&CpuFeatures::avx512vnni});
     const std::pair<std::string, std::vector<Feature>> wanted[] = {
         {"avx2", avx2},
         {"avxvnni", with(avx2, {&CpuFeatures::avxvnni})},
         {"avx512", avx512},
-        {"avx512vnni", vnni},
-        {"avx512bf16", with(vnni, {&CpuFeatures::avx512bf16})},
+        {"avx512vnni", with(avx512, {&CpuFeatures::avx512vnni})},
         {"neondot", {&CpuFeatures::dotprod}},
         {"neoni8mm", {&CpuFeatures::dotprod, &CpuFeatures::i8mm}},
     };
@@ -54,11 +52,10 @@ TEST(kernels_dispatch) {
         CHECK(kernels->supported(detect_cpu_features()));
         for (const Kernels* other : all_kernels())
             if (other != kernels)
-                CHECK(other->prompt(DType::Q4_0)->multiply != kernels->prompt(DType::Q4_0)->multiply ||
-                      other->matmul(DType::F16, Arithmetic::bf16) !=
-                          kernels->matmul(DType::F16, Arithmetic::bf16) ||
-                      other->matmul(DType::F16, Arithmetic::f32) !=
-                          kernels->matmul(DType::F16, Arithmetic::f32));
+                for (const Arithmetic arithmetic : {Arithmetic::q8, Arithmetic::int16}) {
+                    const auto multiply = kernels->prompt(DType::Q4_0, arithmetic).multiply;
+                    CHECK(!multiply || other->prompt(DType::Q4_0, arithmetic).multiply != multiply);
+                }
     }
     for (const Kernels* kernels : all_kernels()) {
         const std::string name = kernels->name;

@@ -276,7 +276,7 @@ TEST(kernels_measuring_loops) {
     for (const Kernels* kernels : supported_kernels()) {
         CHECK_EQ(kernels->read(reinterpret_cast<const std::byte*>(words.data()), 4096),
                  static_cast<std::int32_t>(sum));
-        for (const auto loop : {kernels->peak_int8, kernels->peak_bf16, kernels->peak_f32}) {
+        for (const auto loop : {kernels->peak_int8, kernels->peak_int16, kernels->peak_f32}) {
             if (!loop) continue;
             float once = -1, twice = -1;
             const std::int64_t operations = loop(3, &once);
@@ -294,6 +294,7 @@ TEST(kernels_ceilings) {
     CHECK(ceilings.read_gb_per_s > 0.1 && ceilings.read_gb_per_s < 1e5);
     CHECK(ceilings.f32_gflop_per_s > 0.01);
     CHECK((ceilings.int8_gop_per_s > 0) == (supported_kernels().front()->peak_int8 != nullptr));
+    CHECK((ceilings.int16_gop_per_s > 0) == (supported_kernels().front()->peak_int16 != nullptr));
     CHECK_THROWS(measure_ceilings(pool, scalar(), 0.01, std::size_t{64} << 20), invalid_argument);
     CHECK_THROWS(measure_ceilings(pool, scalar(), 0.1, 1000), invalid_argument);
 }

@@ -22,7 +22,7 @@ inline constexpr DType kPlainTypes[] = {DType::F32, DType::F16, DType::BF16};
 inline constexpr DType kQuantizedTypes[] = {DType::Q8_0, DType::Q4_0,   DType::Q4_1, DType::Q5_0,
                                             DType::Q5_1, DType::IQ4_NL, DType::Q2_K, DType::Q3_K,
                                             DType::Q4_K, DType::Q5_K,   DType::Q6_K};
-inline constexpr Arithmetic kArithmetics[] = {Arithmetic::f32, Arithmetic::bf16, Arithmetic::q8,
+inline constexpr Arithmetic kArithmetics[] = {Arithmetic::f32, Arithmetic::int16, Arithmetic::q8,
                                               Arithmetic::q15};
 
 inline const Kernels& scalar() { return *all_kernels().back(); }
@@ -33,12 +33,12 @@ inline std::int64_t columns(DType dtype, std::int64_t n) {
     return n * (length == 1 ? 32 : length);
 }
 
-// Those that this machine can run and that have such a product: all but for bf16.
+// Those that this machine can run and that have such a product: all x86-64 ones, under NEON not int16.
 inline std::vector<const Kernels*> kernels_with(DType dtype, Arithmetic arithmetic) {
     std::vector<const Kernels*> found;
     for (const Kernels* kernels : supported_kernels())
         if (usable_arithmetic(*kernels, dtype, 32, arithmetic) == arithmetic) found.push_back(kernels);
-    CHECK(arithmetic == Arithmetic::bf16 || found.size() == supported_kernels().size());
+    CHECK(arithmetic == Arithmetic::int16 || found.size() == supported_kernels().size());
     return found;
 }
 
@@ -138,15 +138,13 @@ inline std::vector<float> product(int n_threads, const Kernels& kernels, const R
     return rows;
 }
 
-inline double rounded_to_bf16(float value) { return static_cast<double>(bf16_to_f32(f32_to_bf16(value))); }
-
 // The integers of q8, [n_tokens][n_cols].
 inline std::vector<int> read_q8(const Kernels& kernels, DType dtype, const float* x, int n_tokens,
                                 std::int64_t n_cols) {
     ThreadPool pool(1);
     ActivationBuffer buffer;
     const Activations a = buffer.prepare(pool, kernels, dtype, Arithmetic::q8, x, n_tokens, n_cols);
-    const PromptKernels& prompt = *kernels.prompt(dtype);
+    const PromptKernels prompt = kernels.prompt(dtype, Arithmetic::q8);
     std::vector<int> codes;
     for (int token = 0; token < n_tokens; ++token)
         for (std::int64_t col = 0; col < n_cols; ++col) {
@@ -175,15 +173,28 @@ inline float q8_scale(DType dtype, const float* x) {
     return std::ldexp(1.0f, exponent);
 }
 
-// What the rounded activations stand for.
+// The scales of int16, [n_rows][ceil(n_cols / block)]: the larger of absmax / 32767 and norm / 46335.
+template <class Value>
+std::vector<double> int16_scales(const std::vector<Value>& rows, std::int64_t n_cols, int block) {
+    std::vector<double> scales;
+    for (std::size_t row = 0; row < rows.size(); row += static_cast<std::size_t>(n_cols))
+        for (std::int64_t begin = 0; begin < n_cols; begin += block) {
+            double absmax = 0, squares = 0;
+            for (std::int64_t k = begin; k < std::min(begin + block, n_cols); ++k) {
+                const auto value = static_cast<double>(rows[row + static_cast<std::size_t>(k)]);
+                absmax = std::max(absmax, std::fabs(value));
+                squares += value * value;
+            }
+            scales.push_back(std::max(absmax / 32767, std::sqrt(squares) / 46335));
+        }
+    return scales;
+}
+
+// What the rounded activations stand for; under int16, whose weights are rounded too, the activations themselves.
 inline std::vector<double> read_activations(DType dtype, Arithmetic arithmetic, const std::vector<float>& x,
                                             int n_tokens, std::int64_t n_cols) {
-    if (arithmetic == Arithmetic::f32) return {x.begin(), x.end()};
+    if (arithmetic == Arithmetic::f32 || arithmetic == Arithmetic::int16) return {x.begin(), x.end()};
     std::vector<double> values(x.size());
-    if (arithmetic == Arithmetic::bf16) {
-        std::transform(x.begin(), x.end(), values.begin(), rounded_to_bf16);
-        return values;
-    }
     if (arithmetic == Arithmetic::q8) {
         const std::vector<int> codes = read_q8(scalar(), dtype, x.data(), n_tokens, n_cols);
         for (std::size_t i = 0; i < values.size(); ++i)
@@ -199,25 +210,35 @@ inline std::vector<double> read_activations(DType dtype, Arithmetic arithmetic, 
 }
 
 // Against float64, within 6e-7 of the sum of the magnitudes that are added: |weight * x|, and in types with a minimum
-// |minimum * x| and |(weight - minimum) * x|, which are summed apart. bf16 has one sum over a whole row: for it, 2^-24 for
-// each of its additions is the bound, and weights count as they are rounded.
+// |minimum * x| and |(weight - minimum) * x|, which are summed apart. Under int16 besides what rounding weights and activations
+// by half a scale makes at most.
 inline void check_against_f64(const std::vector<float>& y, const Matrix& m, Arithmetic arithmetic,
                               const std::vector<double>& x, int n_tokens) {
-    const bool is_bf16 = arithmetic == Arithmetic::bf16;
-    const double share = is_bf16 ? std::max(6e-7, 0x1p-24 * static_cast<double>(m.view.n_cols)) : 6e-7;
+    const bool is_int16 = arithmetic == Arithmetic::int16;
+    const int block = is_int16 ? scalar().prompt(m.view.dtype, arithmetic).block_cols : 1;
+    const auto n_blocks = static_cast<std::size_t>((m.view.n_cols + block - 1) / block);
+    std::vector<double> w_scales, x_scales;
+    if (is_int16) {
+        w_scales = int16_scales(m.values, m.view.n_cols, block);
+        x_scales = int16_scales(x, m.view.n_cols, block);
+    }
     for (int token = 0; token < n_tokens; ++token) {
         for (std::int64_t row = 0; row < m.view.n_rows; ++row) {
-            double sum = 0, magnitude = 0;
+            double sum = 0, magnitude = 0, rounding = 0;
             for (std::int64_t k = 0; k < m.view.n_cols; ++k) {
                 const auto i = static_cast<std::size_t>(row * m.view.n_cols + k);
-                const double w = is_bf16 ? rounded_to_bf16(m.values[i]) : static_cast<double>(m.values[i]);
-                const double min = is_bf16 ? 0 : static_cast<double>(m.minima[i]);
+                const double w = m.values[i], min = is_int16 ? 0 : static_cast<double>(m.minima[i]);
                 const double value = x[static_cast<std::size_t>(token * m.view.n_cols + k)];
                 sum += w * value;
                 magnitude += (std::fabs(w - min) + std::fabs(min)) * std::fabs(value);
+                if (!is_int16) continue;
+                const auto at = static_cast<std::size_t>(k / block);
+                const double w_half = w_scales[static_cast<std::size_t>(row) * n_blocks + at] / 2,
+                             x_half = x_scales[static_cast<std::size_t>(token) * n_blocks + at] / 2;
+                rounding += std::fabs(w) * x_half + std::fabs(value) * w_half + w_half * x_half;
             }
             CHECK_NEAR(y[static_cast<std::size_t>(token * m.view.n_rows + row)], sum,
-                       share * magnitude + 1e-30);
+                       6e-7 * magnitude + 1.00001 * rounding + 1e-30);
         }
     }
 }

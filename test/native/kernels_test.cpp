@@ -37,11 +37,13 @@ TEST(kernels_matmul_shapes) {
     // More columns than are unpacked at once.
     for (const DType dtype : {DType::Q4_1, DType::Q2_K, DType::Q6_K})
         check_matrix(make_matrix(dtype, 17, 12288 + 256, 5), Arithmetic::q8, 5, 550);
+    for (const DType dtype : {DType::F16, DType::Q4_1, DType::Q2_K})
+        check_matrix(make_matrix(dtype, 17, 1536 + 256, 5), Arithmetic::int16, 5, 560);
     for (const DType dtype : kPlainTypes)
         for (const int n_cols : {1, 5, 31, 33, 100, 257, 290}) {
             const Matrix m = make_matrix(dtype, 19, n_cols, 6);
             for (const int n_tokens : {1, 8})
-                for (const Arithmetic arithmetic : {Arithmetic::f32, Arithmetic::bf16})
+                for (const Arithmetic arithmetic : {Arithmetic::f32, Arithmetic::int16})
                     check_matrix(m, arithmetic, n_tokens, 600);
         }
 }
@@ -132,8 +134,7 @@ TEST(kernels_matmul_same_bits_however_cut) {
     each_pair([](DType dtype, Arithmetic arithmetic) {
         // A whole slab of panels, then a pair and a single one.
         constexpr int kRows = 161, kTokens = 14, kPanels = 11;
-        const std::int64_t n_cols =
-            columns(dtype, 1792 / columns(dtype, 1));  // several tiles of columns, two chunks of bf16
+        const std::int64_t n_cols = columns(dtype, 1792 / columns(dtype, 1));  // several tiles of columns
         const Matrix m = make_matrix(dtype, kRows, n_cols, 9);
         const std::vector<float> x = random_rows(kTokens, n_cols, 10);
         for (const Kernels* kernels : kernels_with(dtype, arithmetic)) {
@@ -151,7 +152,8 @@ TEST(kernels_matmul_same_bits_however_cut) {
                 }
                 CHECK(same_bits(pieces, all));
             }
-            if (arithmetic == Arithmetic::q8) continue;  // matmul() alone cuts it
+            if (arithmetic == Arithmetic::q8 || arithmetic == Arithmetic::int16)
+                continue;  // matmul() alone cuts them
             ThreadPool pool(1);
             ActivationBuffer buffer;
             const Activations view =
@@ -199,18 +201,19 @@ TEST(kernels_matmul_epilogue) {
 // Prompts finish their rows in groups of tokens, behind the last chunk of columns.
 TEST(kernels_prompt_epilogue) {
     constexpr int kRows = 37, kMostTokens = 50;
-    for (const DType dtype : {DType::Q8_0, DType::Q4_K}) {
-        const std::int64_t n_cols = 12288 + 256;
+    const std::int64_t n_cols = 12288 + 256;
+    for (const auto& [dtype, arithmetic] :
+         {std::pair(DType::Q8_0, Arithmetic::q8), std::pair(DType::Q4_K, Arithmetic::q8),
+          std::pair(DType::F16, Arithmetic::int16)}) {
         const Matrix m = make_matrix(dtype, kRows, n_cols, 17);
         const std::vector<float> x = random_rows(kMostTokens, n_cols, 18), bias = random_rows(1, kRows, 19);
         const std::vector<float> residual = random_rows(kMostTokens, kRows, 20);
-        for (const Kernels* kernels : supported_kernels()) {
+        for (const Kernels* kernels : kernels_with(dtype, arithmetic)) {
             if (kernels == &scalar()) continue;  // slow, and the same code
             for (const int n_tokens : {3, 24, 25, kMostTokens}) {
-                const std::vector<float> plain =
-                    product(1, *kernels, m.view, Arithmetic::q8, x.data(), n_tokens);
+                const std::vector<float> plain = product(1, *kernels, m.view, arithmetic, x.data(), n_tokens);
                 const std::vector<float> full =
-                    product(2, *kernels, m.view, Arithmetic::q8, x.data(), n_tokens,
+                    product(2, *kernels, m.view, arithmetic, x.data(), n_tokens,
                             {bias.data(), Activation::none, residual.data(), kRows});
                 for (std::size_t i = 0; i < plain.size(); ++i)
                     CHECK_EQ(full[i], plain[i] + bias[i % kRows] + residual[i]);
@@ -314,16 +317,20 @@ TEST(kernels_usable_arithmetic) {
         CHECK(usable_arithmetic(*kernels, DType::Q6_K, 256, Arithmetic::q8) == Arithmetic::q8);
         CHECK(usable_arithmetic(*kernels, DType::F16, 64, Arithmetic::q15) == Arithmetic::f32);
         CHECK(usable_arithmetic(*kernels, DType::Q8_0, 40, Arithmetic::q15) == Arithmetic::f32);
-        const Arithmetic bf16 = kernels->pack_bf16 ? Arithmetic::bf16 : Arithmetic::f32;
-        for (const Arithmetic wanted : {Arithmetic::q8, Arithmetic::bf16}) {
-            CHECK(usable_arithmetic(*kernels, DType::F32, 33, wanted) == bf16);
-            CHECK(usable_arithmetic(*kernels, DType::BF16, 64, wanted) == bf16);
+        const bool has_int16 = kernels->prompt(DType::F16, Arithmetic::int16).multiply != nullptr;
+        const Arithmetic int16 = has_int16 ? Arithmetic::int16 : Arithmetic::f32;
+        for (const Arithmetic wanted : {Arithmetic::q8, Arithmetic::int16}) {
+            CHECK(usable_arithmetic(*kernels, DType::F32, 33, wanted) == int16);
+            CHECK(usable_arithmetic(*kernels, DType::BF16, 64, wanted) == int16);
         }
-        CHECK(usable_arithmetic(*kernels, DType::Q4_K, 256, Arithmetic::bf16) == bf16);
-        CHECK((kernels->matmul(DType::F16, Arithmetic::bf16) != nullptr) == (kernels->pack_bf16 != nullptr));
-        CHECK((kernels->peak_bf16 != nullptr) == (kernels->pack_bf16 != nullptr));
-        CHECK(kernels->prompt(DType::F32) == nullptr);
+        CHECK(usable_arithmetic(*kernels, DType::Q4_K, 256, Arithmetic::int16) == int16);
+        CHECK(has_int16 == (std::strncmp(kernels->name, "neon", 4) != 0));
+        CHECK((kernels->peak_int16 != nullptr) == has_int16);
+        CHECK(kernels->prompt(DType::F32, Arithmetic::q8).multiply == nullptr);
+        CHECK(kernels->prompt(DType::I32, Arithmetic::int16).multiply == nullptr);
+        CHECK(kernels->prompt(DType::Q4_0, Arithmetic::q15).multiply == nullptr);
         CHECK(kernels->matmul(DType::Q4_0, Arithmetic::q8) == nullptr);
+        CHECK(kernels->matmul(DType::F16, Arithmetic::int16) == nullptr);
         CHECK(kernels->matmul(DType::I32, Arithmetic::f32) == nullptr);
     }
 }

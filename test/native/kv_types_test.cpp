@@ -25,17 +25,16 @@ std::vector<Token> ids_of(int n, unsigned seed) {
 }
 
 // How far rounding the cache may move a logit, as a share of the largest one: about twice what was found, 8e-4 and 2.5e-2
-// where prompts are f32. Those in bf16 and int8 round each of their activations again, and a small difference may cross
-// to the next value anywhere: 8e-3 and 3.1e-2, 2.0e-2 and 3.5e-2.
+// where prompts are f32 or int16. Those in int8 round each of their activations again, and a small difference may cross to the
+// next value anywhere: 2.0e-2 and 3.5e-2.
 double limit(KvType type, Arithmetic prompt) {
     if (prompt == Arithmetic::q8) return type == KvType::f16 ? 4e-2 : 8e-2;
-    if (prompt == Arithmetic::bf16) return type == KvType::f16 ? 1.5e-2 : 6e-2;
     return type == KvType::f16 ? 2e-3 : 5e-2;
 }
 
 Arithmetic prompt_arithmetic(Precision precision, bool is_quantized) {
     if (precision == Precision::exact) return Arithmetic::f32;
-    return precision == Precision::fast && is_quantized ? Arithmetic::q8 : Arithmetic::bf16;
+    return precision == Precision::fast && is_quantized ? Arithmetic::q8 : Arithmetic::int16;
 }
 
 }  // namespace

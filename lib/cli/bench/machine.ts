@@ -75,7 +75,7 @@ export function bestCeilings(measured: readonly Ceilings[]): Ceilings {
   return {
     readGbPerS: best((each) => each.readGbPerS),
     int8GopPerS: best((each) => each.int8GopPerS),
-    bf16GflopPerS: best((each) => each.bf16GflopPerS),
+    int16GopPerS: best((each) => each.int16GopPerS),
     f32GflopPerS: best((each) => each.f32GflopPerS),
   };
 }

@@ -118,14 +118,14 @@ export function ceilingFields(measured: readonly MeasuredCeilings[]) {
   return {
     ceiling_read_gb_per_s: best?.readGbPerS ?? null,
     ceiling_int8_gop_per_s: best?.int8GopPerS ?? null,
-    ceiling_bf16_gflop_per_s: best?.bf16GflopPerS ?? null,
+    ceiling_int16_gop_per_s: best?.int16GopPerS ?? null,
     ceiling_f32_gflop_per_s: best?.f32GflopPerS ?? null,
     ceilings: measured.map((each) => ({
       time: each.time,
       unreliable_because: each.doubts.join('; '),
       read_gb_per_s: each.readGbPerS,
       int8_gop_per_s: each.int8GopPerS,
-      bf16_gflop_per_s: each.bf16GflopPerS,
+      int16_gop_per_s: each.int16GopPerS,
       f32_gflop_per_s: each.f32GflopPerS,
     })),
   };

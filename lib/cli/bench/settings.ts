@@ -32,7 +32,7 @@ const NO_SETTINGS: Record<NoSetting, true> = {
   ...{ reliable: true, unreliable_because: true, read_gb_per_s: true, matmul_gop_per_s: true },
   ...{ memory_peak_bytes: true, load_ms: true, profile: true, ceilings: true },
   ...{ ceiling_read_gb_per_s: true, ceiling_int8_gop_per_s: true },
-  ...{ ceiling_bf16_gflop_per_s: true, ceiling_f32_gflop_per_s: true },
+  ...{ ceiling_int16_gop_per_s: true, ceiling_f32_gflop_per_s: true },
 };
 
 export type Settings = Readonly<Record<string, unknown>>;

@@ -4,22 +4,22 @@ import type { Precision } from '../../index.js';
 import { rate } from '../values.js';
 import type { BenchRecord } from './record.js';
 
-export type Arithmetic = 'int8' | 'bf16' | 'f32';
+export type Arithmetic = 'int8' | 'int16' | 'f32';
 
 /** The arithmetic that the products of a prompt are compared with. */
-export function arithmeticOf(precision: Precision, isQuantized: boolean, hasBf16: boolean): Arithmetic {
+export function arithmeticOf(precision: Precision, isQuantized: boolean, hasInt16: boolean): Arithmetic {
   if (precision === 'fast' && isQuantized) return 'int8';
-  return precision !== 'exact' && hasBf16 ? 'bf16' : 'f32';
+  return precision !== 'exact' && hasInt16 ? 'int16' : 'f32';
 }
 
 export function productYardstick(record: BenchRecord): { name: Arithmetic; ceiling: number | null } {
   const ceilings: Record<Arithmetic, number | null> = {
     int8: record.ceiling_int8_gop_per_s,
-    bf16: record.ceiling_bf16_gflop_per_s,
+    int16: record.ceiling_int16_gop_per_s,
     f32: record.ceiling_f32_gflop_per_s,
   };
   const isQuantized = !/(^| )(F32|F16|BF16)$/.test(record.model_type);
-  const name = arithmeticOf(record.precision, isQuantized, Boolean(ceilings.bf16));
+  const name = arithmeticOf(record.precision, isQuantized, Boolean(ceilings.int16));
   return { name, ceiling: ceilings[name] };
 }
 
@@ -42,12 +42,12 @@ export function ceilingSentences(records: readonly BenchRecord[]): string[] {
     const {
       ceiling_read_gb_per_s: read,
       ceiling_int8_gop_per_s: int8,
-      ceiling_bf16_gflop_per_s: bf16,
+      ceiling_int16_gop_per_s: int16,
       ceiling_f32_gflop_per_s: f32,
     } = record;
     if (read === null) return '';
     const reads = record.ceilings.map((each) => rate(each.read_gb_per_s)).join(' before, ');
-    const products = `int8 ${rate(int8 ?? 0)} Gop/s, bf16 ${rate(bf16 ?? 0)} Gflop/s, f32 ${rate(f32 ?? 0)} Gflop/s`;
+    const products = `int8 ${rate(int8 ?? 0)} Gop/s, int16 ${rate(int16 ?? 0)} Gop/s, f32 ${rate(f32 ?? 0)} Gflop/s`;
     const after = record.ceilings.length > 1 ? ` (${reads} after)` : '';
     const isDoubtful = record.ceilings.length > 0 && record.ceilings.every((each) => each.unreliable_because);
     const doubt = isDoubtful ? `; perhaps too low: ${record.ceilings.at(-1)?.unreliable_because}` : '';

@@ -111,5 +111,11 @@ template <int kOffset> struct Dot<5, kOffset> : DotOf<BatchDot<4>, kOffset> {};
 template <int kOffset> struct Dot<6, kOffset> : DotOf<BatchDot<2>, kOffset> {};
 template <> struct Dot<8, 128> : DotOf<SignedDot, 0> {};
 
+// sum + the products of the signed 16-bit halves of a and b, low and high, lane by lane.
+NEOX_INLINE I32x16 add_pair_products(I32x16 sum, I32x16 a, I32x16 b) {
+    return {_mm256_add_epi32(sum.low, _mm256_madd_epi16(a.low, b.low)),
+            _mm256_add_epi32(sum.high, _mm256_madd_epi16(a.high, b.high))};
+}
+
 }  // namespace neox::avx2
 NEOX_TARGET_END

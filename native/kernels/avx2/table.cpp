@@ -22,7 +22,8 @@ namespace avx2 {
 
 void search_codes(const CodeSearch& search);
 MatmulFn find_matmul_f32(DType weights);
-const PromptKernels* find_prompt(DType weights);
+PromptKernels find_prompt_int8(DType weights);
+PromptKernels find_prompt_int16(DType weights);
 MatmulFn find_matmul_step(DType weights);
 
 static bool is_supported(const CpuFeatures& cpu) { return cpu.avx2 && cpu.fma && cpu.f16c; }
@@ -35,6 +36,14 @@ static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     }
 }
 
+static PromptKernels find_prompt(DType weights, Arithmetic activations) {
+    switch (activations) {
+        case Arithmetic::q8: return find_prompt_int8(weights);
+        case Arithmetic::int16: return find_prompt_int16(weights);
+        default: return {};
+    }
+}
+
 }  // namespace avx2
 
 const Kernels& avx2_kernels() {
@@ -43,7 +52,6 @@ const Kernels& avx2_kernels() {
         .supported = avx2::is_supported,
         .matmul = avx2::find_matmul,
         .prompt = avx2::find_prompt,
-        .pack_bf16 = nullptr,
         .quantize_q15 = avx2::quantize_q15,
         .search_codes = avx2::search_codes,
         .layer_norm = avx2::layer_norm,
@@ -57,7 +65,7 @@ const Kernels& avx2_kernels() {
         .argmax = avx2::argmax,
         .log_sum_exp = avx2::log_sum_exp,
         .peak_int8 = avx2::peak_int8,
-        .peak_bf16 = nullptr,
+        .peak_int16 = avx2::peak_int16,
         .peak_f32 = avx2::peak_f32,
         .read = avx2::read,
     };

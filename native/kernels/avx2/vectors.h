@@ -19,6 +19,7 @@ namespace neox::NEOX_ISA {
 // Shapes of the register tiles that have no bytes in them, for 16 registers.
 inline constexpr int kF32Tokens = 4;
 inline constexpr int kPairTokens = 2, kManyPairTokens = 2;  // in f32 products of two panels
+inline constexpr int kInt16Panels = 2, kInt16Tokens = 3;    // in products of 16-bit integers
 inline constexpr int kPeakChains = 4;                       // independent sums in the measuring loops
 
 struct F32x16 {
@@ -202,10 +203,12 @@ template <int kBits> NEOX_INLINE I32x16 shift_right(I32x16 a) {  // zeros come i
 template <int kBits> NEOX_INLINE I32x16 shift_right_signed(I32x16 a) {
     return {_mm256_srai_epi32(a.low, kBits), _mm256_srai_epi32(a.high, kBits)};
 }
-// sum + the products of the signed 16-bit halves of a and b, low and high, lane by lane.
-NEOX_INLINE I32x16 add_pair_products(I32x16 sum, I32x16 a, I32x16 b) {
-    return {_mm256_add_epi32(sum.low, _mm256_madd_epi16(a.low, b.low)),
-            _mm256_add_epi32(sum.high, _mm256_madd_epi16(a.high, b.high))};
+// The same. Without it GCC copies sums of products from register to register and spills them.
+NEOX_INLINE I32x16 kept(I32x16 a) {
+#if defined(__GNUC__)
+    __asm__("" : "+x"(a.low), "+x"(a.high));
+#endif
+    return a;
 }
 NEOX_INLINE std::int32_t reduce_add(I32x16 a) {
     const __m256i s8 = _mm256_add_epi32(a.low, a.high);

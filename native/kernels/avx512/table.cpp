@@ -22,7 +22,8 @@ namespace avx512 {
 
 void search_codes(const CodeSearch& search);
 MatmulFn find_matmul_f32(DType weights);
-const PromptKernels* find_prompt(DType weights);
+PromptKernels find_prompt_int8(DType weights);
+PromptKernels find_prompt_int16(DType weights);
 MatmulFn find_matmul_step(DType weights);
 
 static bool is_supported(const CpuFeatures& cpu) {
@@ -37,6 +38,14 @@ static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     }
 }
 
+static PromptKernels find_prompt(DType weights, Arithmetic activations) {
+    switch (activations) {
+        case Arithmetic::q8: return find_prompt_int8(weights);
+        case Arithmetic::int16: return find_prompt_int16(weights);
+        default: return {};
+    }
+}
+
 }  // namespace avx512
 
 const Kernels& avx512_kernels() {
@@ -45,7 +54,6 @@ const Kernels& avx512_kernels() {
         .supported = avx512::is_supported,
         .matmul = avx512::find_matmul,
         .prompt = avx512::find_prompt,
-        .pack_bf16 = nullptr,
         .quantize_q15 = avx512::quantize_q15,
         .search_codes = avx512::search_codes,
         .layer_norm = avx512::layer_norm,
@@ -59,7 +67,7 @@ const Kernels& avx512_kernels() {
         .argmax = avx512::argmax,
         .log_sum_exp = avx512::log_sum_exp,
         .peak_int8 = avx512::peak_int8,
-        .peak_bf16 = nullptr,
+        .peak_int16 = avx512::peak_int16,
         .peak_f32 = avx512::peak_f32,
         .read = avx512::read,
     };

@@ -25,6 +25,7 @@ namespace neox::NEOX_ISA {
 // Shapes of the register tiles that have no bytes in them, for 32 registers.
 inline constexpr int kF32Tokens = 6;
 inline constexpr int kPairTokens = 6, kManyPairTokens = 12;  // in f32 products of two panels
+inline constexpr int kInt16Panels = 2, kInt16Tokens = 12;    // in products of 16-bit integers
 inline constexpr int kPeakChains = 12;                       // independent sums in the measuring loops
 
 struct F32x16 {
@@ -152,6 +153,13 @@ NEOX_INLINE std::int32_t reduce_add(I32x16 a) {
     return _mm_cvtsi128_si32(_mm_add_epi32(s2, _mm_shuffle_epi32(s2, 0xb1)));
 }
 NEOX_INLINE std::int32_t reduce_max(I32x16 a) { return _mm512_reduce_max_epi32(a.v); }
+// The same. Without it GCC copies sums of products from register to register and spills them.
+NEOX_INLINE I32x16 kept(I32x16 a) {
+#if defined(__GNUC__)
+    __asm__("" : "+v"(a.v));
+#endif
+    return a;
+}
 NEOX_INLINE void store_i8(std::int8_t* p, I32x16 a) {  // values in -128..127
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
 }

@@ -1,4 +1,4 @@
-// The table of AVX-512 VNNI: that of AVX-512 but for what multiplies bytes.
+// The table of AVX-512 VNNI: that of AVX-512 but for what multiplies bytes and pairs of 16-bit integers.
 #include "kernels/target.h"
 
 #if NEOX_X86_64
@@ -16,7 +16,8 @@ NEOX_TARGET_END
 namespace neox {
 namespace avx512vnni {
 
-const PromptKernels* find_prompt(DType weights);
+PromptKernels find_prompt_int8(DType weights);
+void multiply_int16(const TileArgs& args);
 MatmulFn find_matmul_step(DType weights);
 
 static bool is_supported(const CpuFeatures& cpu) { return cpu.avx512vnni && avx512_kernels().supported(cpu); }
@@ -24,6 +25,13 @@ static bool is_supported(const CpuFeatures& cpu) { return cpu.avx512vnni && avx5
 static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     return activations == Arithmetic::q15 ? find_matmul_step(weights)
                                           : avx512_kernels().matmul(weights, activations);
+}
+
+static PromptKernels find_prompt(DType weights, Arithmetic activations) {
+    if (activations == Arithmetic::q8) return find_prompt_int8(weights);
+    PromptKernels prompt = avx512_kernels().prompt(weights, activations);
+    if (prompt.multiply) prompt.multiply = multiply_int16;
+    return prompt;
 }
 
 static Kernels make_table() {
@@ -34,6 +42,7 @@ static Kernels make_table() {
     table.prompt = find_prompt;
     table.attention = attention;
     table.peak_int8 = peak_int8;
+    table.peak_int16 = peak_int16;
     return table;
 }
 

@@ -35,5 +35,11 @@ template <int kBits, int kOffsetOf> struct Dot : VnniDot {
     static constexpr int kOffset = kOffsetOf;
 };
 
+// sum + the products of the signed 16-bit halves of a and b, low and high, lane by lane.
+NEOX_INLINE I32x16 add_pair_products(I32x16 sum, I32x16 a, I32x16 b) {
+    return {_mm256_dpwssd_avx_epi32(sum.low, a.low, b.low),
+            _mm256_dpwssd_avx_epi32(sum.high, a.high, b.high)};
+}
+
 }  // namespace neox::avxvnni
 NEOX_TARGET_END

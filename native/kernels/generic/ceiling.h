@@ -25,6 +25,25 @@ std::int64_t peak_int8(std::int64_t n_rounds, float* sink) {
     return n_rounds * kPeakChains * 128;
 }
 
+std::int64_t peak_int16(std::int64_t n_rounds, float* sink) {
+    std::int32_t weights[16 * kPeakChains], values[16];
+    for (std::int32_t i = 0; i < 16 * kPeakChains; ++i) weights[i] = (i - 8) * 0x10001;
+    for (std::int32_t i = 0; i < 16; ++i) values[i] = 0x20001 + i;
+    I32x16 sums[kPeakChains];
+    NEOX_UNROLL
+    for (int c = 0; c < kPeakChains; ++c) sums[c] = broadcast(c);
+    for (std::int64_t round = 0; round < n_rounds; ++round) {
+        const I32x16 x = broadcast(values[round & 15]);
+        NEOX_UNROLL
+        for (int c = 0; c < kPeakChains; ++c)
+            sums[c] = kept(add_pair_products(sums[c], load_i32(weights + 16 * c), x));
+    }
+    I32x16 total = sums[0];
+    for (int c = 1; c < kPeakChains; ++c) total = add(total, sums[c]);
+    *sink = static_cast<float>(reduce_add(total));
+    return n_rounds * kPeakChains * 64;
+}
+
 std::int64_t peak_f32(std::int64_t n_rounds, float* sink) {
     float weights[16 * kPeakChains], values[16];
     for (int i = 0; i < 16 * kPeakChains; ++i) weights[i] = static_cast<float>(i);

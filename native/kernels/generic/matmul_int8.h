@@ -286,6 +286,7 @@ template <class Format> void multiply_single(const MatmulArgs& args) {
 
 template <class Format>
 inline constexpr PromptKernels kPromptKernels = {
+    .block_cols = 32,
     .tile_tokens = kTileTokens,
     .tile_panels = kTilePanels,
     .tile_block_bytes = sizeof(TokenBlock<TileKindOf<Format>>),
@@ -296,9 +297,10 @@ inline constexpr PromptKernels kPromptKernels = {
     .multiply_single = multiply_single<Format>,
 };
 
-const PromptKernels* find_prompt(DType weights) {
-    return for_format(weights,
-                      [](auto format) -> const PromptKernels* { return &kPromptKernels<decltype(format)>; });
+PromptKernels find_prompt_int8(DType weights) {
+    const PromptKernels* found = for_format(
+        weights, [](auto format) -> const PromptKernels* { return &kPromptKernels<decltype(format)>; });
+    return found ? *found : PromptKernels{};
 }
 
 }  // namespace neox::NEOX_ISA

@@ -22,10 +22,14 @@ namespace neon {
 
 void search_codes(const CodeSearch& search);
 MatmulFn find_matmul_f32(DType weights);
-const PromptKernels* find_prompt(DType weights);
+PromptKernels find_prompt_int8(DType weights);
 MatmulFn find_matmul_step(DType weights);
 
 static bool is_supported(const CpuFeatures&) { return true; }
+
+static PromptKernels find_prompt(DType weights, Arithmetic activations) {
+    return activations == Arithmetic::q8 ? find_prompt_int8(weights) : PromptKernels{};
+}
 
 static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     switch (activations) {
@@ -43,7 +47,6 @@ const Kernels& neon_kernels() {
         .supported = neon::is_supported,
         .matmul = neon::find_matmul,
         .prompt = neon::find_prompt,
-        .pack_bf16 = nullptr,
         .quantize_q15 = neon::quantize_q15,
         .search_codes = neon::search_codes,
         .layer_norm = neon::layer_norm,
@@ -57,7 +60,7 @@ const Kernels& neon_kernels() {
         .argmax = neon::argmax,
         .log_sum_exp = neon::log_sum_exp,
         .peak_int8 = neon::peak_int8,
-        .peak_bf16 = nullptr,
+        .peak_int16 = nullptr,
         .peak_f32 = neon::peak_f32,
         .read = neon::read,
     };

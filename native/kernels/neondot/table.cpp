@@ -16,10 +16,14 @@ NEOX_TARGET_END
 namespace neox {
 namespace neondot {
 
-const PromptKernels* find_prompt(DType weights);
+PromptKernels find_prompt_int8(DType weights);
 MatmulFn find_matmul_step(DType weights);
 
 static bool is_supported(const CpuFeatures& cpu) { return cpu.dotprod; }
+
+static PromptKernels find_prompt(DType weights, Arithmetic activations) {
+    return activations == Arithmetic::q8 ? find_prompt_int8(weights) : PromptKernels{};
+}
 
 static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     switch (activations) {

@@ -29,7 +29,8 @@ inline constexpr bool kOverlap = false, kSplitScales = false;
 inline constexpr int kF32Tokens = 2;
 inline constexpr int kPairTokens = 2, kManyPairTokens = 2;  // in f32 products of two panels
 inline constexpr int kStepPanels = 1, kStepTokens = 2;
-inline constexpr int kPeakChains = 2;  // independent sums in the measuring loops
+inline constexpr int kInt16Panels = 1, kInt16Tokens = 3;  // in products of 16-bit integers
+inline constexpr int kPeakChains = 2;                     // independent sums in the measuring loops
 
 struct F32x16 {
     float v[16];
@@ -202,6 +203,7 @@ NEOX_INLINE I32x16 add_pair_products(const I32x16& sum, const I32x16& a, const I
         return static_cast<std::int32_t>(u32(sum.v[i]) + low + high);
     });
 }
+NEOX_INLINE I32x16 kept(const I32x16& a) { return a; }  // a mark for compilers, of other sets
 NEOX_INLINE std::int32_t reduce_add(const I32x16& a) { return reduce_add_array(a.v); }
 NEOX_INLINE std::int32_t reduce_max(const I32x16& a) { return reduce_max_array(a.v); }
 NEOX_INLINE void store_i8(std::int8_t* p, const I32x16& a) {  // values in -128..127
@@ -283,47 +285,6 @@ template <int kBits, int kOffsetOf> struct Dot : PlainDot {
     using Kind = PlainDot;
     static constexpr int kOffset = kOffsetOf;
 };
-
-// 16 pairs of bf16 values, the first of a pair in the lower half of its lane.
-struct Bf16x32 {
-    std::uint32_t v[16];
-};
-NEOX_INLINE Bf16x32 load_pairs(const std::uint32_t* p) {
-    Bf16x32 r;
-    std::memcpy(r.v, p, sizeof(r.v));
-    return r;
-}
-NEOX_INLINE void store_pairs(std::uint32_t* p, const Bf16x32& a) { std::memcpy(p, a.v, sizeof(a.v)); }
-NEOX_INLINE Bf16x32 broadcast_pair(std::uint32_t pair) {
-    return each_lane<Bf16x32>([&](int) { return pair; });
-}
-NEOX_INLINE float flush_subnormal(float x) { return std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
-// To nearest, ties to even; subnormal values become zeros.
-NEOX_INLINE std::uint32_t bf16_pair(float first, float second) {
-    return f32_to_bf16(flush_subnormal(first)) |
-           static_cast<std::uint32_t>(f32_to_bf16(flush_subnormal(second))) << 16;
-}
-// The 32 values of both, neighbours making a pair.
-NEOX_INLINE Bf16x32 bf16_neighbours(const F32x16& first, const F32x16& second) {
-    return each_lane<Bf16x32>([&](int i) {
-        const float* values = i < 8 ? first.v + 2 * i : second.v + 2 * (i - 8);
-        return bf16_pair(values[0], values[1]);
-    });
-}
-// Lane i: the pair of first's and second's.
-NEOX_INLINE Bf16x32 bf16_pairs(const F32x16& first, const F32x16& second) {
-    return each_lane<Bf16x32>([&](int i) { return bf16_pair(first.v[i], second.v[i]); });
-}
-// The second values of the pairs are added first; subnormal numbers count as zero and a subnormal sum becomes one.
-NEOX_INLINE F32x16 dot_bf16(const F32x16& sum, const Bf16x32& a, const Bf16x32& b) {
-    return each_lane<F32x16>([&](int i) {
-        const auto value = [](std::uint32_t pair, int shift) {
-            return flush_subnormal(bf16_to_f32(static_cast<std::uint16_t>(pair >> shift)));
-        };
-        const float second = std::fma(value(a.v[i], 16), value(b.v[i], 16), flush_subnormal(sum.v[i]));
-        return flush_subnormal(std::fma(value(a.v[i], 0), value(b.v[i], 0), flush_subnormal(second)));
-    });
-}
 
 NEOX_INLINE void prefetch(const void*) {}
 

@@ -14,12 +14,10 @@
 namespace neox {
 namespace scalar {
 
-void pack_bf16(const float* x, int n_tokens, std::int64_t n_cols, std::uint32_t* pairs);
-std::int64_t peak_bf16(std::int64_t n_rounds, float* sink);
 void search_codes(const CodeSearch& search);
-MatmulFn find_matmul_bf16(DType weights);
 MatmulFn find_matmul_f32(DType weights);
-const PromptKernels* find_prompt(DType weights);
+PromptKernels find_prompt_int8(DType weights);
+PromptKernels find_prompt_int16(DType weights);
 MatmulFn find_matmul_step(DType weights);
 
 static bool is_supported(const CpuFeatures&) { return true; }
@@ -27,9 +25,16 @@ static bool is_supported(const CpuFeatures&) { return true; }
 static MatmulFn find_matmul(DType weights, Arithmetic activations) {
     switch (activations) {
         case Arithmetic::q15: return find_matmul_step(weights);
-        case Arithmetic::bf16: return find_matmul_bf16(weights);
         case Arithmetic::f32: return find_matmul_f32(weights);
         default: return nullptr;
+    }
+}
+
+static PromptKernels find_prompt(DType weights, Arithmetic activations) {
+    switch (activations) {
+        case Arithmetic::q8: return find_prompt_int8(weights);
+        case Arithmetic::int16: return find_prompt_int16(weights);
+        default: return {};
     }
 }
 
@@ -41,7 +46,6 @@ const Kernels& scalar_kernels() {
         .supported = scalar::is_supported,
         .matmul = scalar::find_matmul,
         .prompt = scalar::find_prompt,
-        .pack_bf16 = scalar::pack_bf16,
         .quantize_q15 = scalar::quantize_q15,
         .search_codes = scalar::search_codes,
         .layer_norm = scalar::layer_norm,
@@ -55,7 +59,7 @@ const Kernels& scalar_kernels() {
         .argmax = scalar::argmax,
         .log_sum_exp = scalar::log_sum_exp,
         .peak_int8 = nullptr,
-        .peak_bf16 = scalar::peak_bf16,
+        .peak_int16 = scalar::peak_int16,
         .peak_f32 = scalar::peak_f32,
         .read = scalar::read,
     };

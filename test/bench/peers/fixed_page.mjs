@@ -13,7 +13,7 @@ const MACHINE = {
   memoryBytes: 2 ** 34,
   system: 'Linux 6.1, Node.js 20.20.2',
 };
-const VERSIONS = { 'gpt-neox': '0.1.0, avx512bf16', ctranslate2: 'CTranslate2 4.8.5' };
+const VERSIONS = { 'gpt-neox': '0.1.0, avx512vnni', ctranslate2: 'CTranslate2 4.8.5' };
 const QUIET = { others: 0.02, steal: 0, load: 1.2, doubts: [] };
 const BUSY = { others: 0.9, steal: 0.03, load: 5, doubts: ['other processes took 0.9 of 2 cores'] };
 
@@ -26,7 +26,7 @@ function record(peer, type, round, more) {
 }
 
 const COST = { stepBytes: 1e9, rowElements: 9e8, headElements: 9e7, kvBytes: 1e5 };
-const ceilings = (readGbPerS) => ({ readGbPerS, int8GopPerS: 920, bf16GflopPerS: 470, f32GflopPerS: 230 });
+const ceilings = (readGbPerS) => ({ readGbPerS, int8GopPerS: 920, int16GopPerS: 470, f32GflopPerS: 230 });
 const LOGITS = LOGIT_IDS.map((id) => Math.sin(id));
 const ours = (pp, tg, more) => ({
   ...{ pp, tg, tgDepth: tg - 4, firstTokenSeconds: 25 / tg, readSeconds: 0.5, precision: 'fast', cost: COST },

@@ -50,9 +50,9 @@ export function sharesOf({ type, ours }, { prompt, gen, depth }) {
   const arithmetic = arithmeticOf(
     precision,
     !['F32', 'F16', 'BF16'].includes(type),
-    ceilings?.bf16GflopPerS > 0,
+    ceilings?.int16GopPerS > 0,
   );
-  const peak = { int8: 'int8GopPerS', bf16: 'bf16GflopPerS', f32: 'f32GflopPerS' }[arithmetic];
+  const peak = { int8: 'int8GopPerS', int16: 'int16GopPerS', f32: 'f32GflopPerS' }[arithmetic];
   const product = ({ cost, pp, ceilings: top }) =>
     top && (promptOperations(cost, { nPrompt: prompt }) * pp) / prompt / 1e9 / top[peak];
   const reading = (name, before) =>

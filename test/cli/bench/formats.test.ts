@@ -72,7 +72,7 @@ test('the table escapes what a file may be called, and tells what is in doubt', 
   );
   expect(second).toContain('| a\'b"c\\|d\\x1b[31m `.gguf (gptneox 3.61 B Q4_0) |');
   expect(text).toContain(
-    'ceilings of this machine, 2 threads: reads 37.0 GB/s, int8 920 Gop/s, bf16 470 Gflop/s, f32 230 Gflop/s\n',
+    'ceilings of this machine, 2 threads: reads 37.0 GB/s, int8 920 Gop/s, int16 470 Gop/s, f32 230 Gflop/s\n',
   );
   expect(text).toContain('? pp512: not to be relied on: the repetitions scatter by 12 %\n');
 });
@@ -80,7 +80,7 @@ test('the table escapes what a file may be called, and tells what is in doubt', 
 test('ceilings are told with what was measured before and after, and that they may be too low', () => {
   const measured = (read_gb_per_s: number, unreliable_because: string) => ({
     ...{ time: '2026-11-21T12:00:00.000Z', read_gb_per_s, unreliable_because },
-    ...{ int8_gop_per_s: 920, bf16_gflop_per_s: 470, f32_gflop_per_s: 230 },
+    ...{ int8_gop_per_s: 920, int16_gop_per_s: 470, f32_gflop_per_s: 230 },
   });
   const busy = 'other processes took 1.0 of 2 cores';
   const sentence = (first: string, second: string) =>
@@ -91,18 +91,18 @@ test('ceilings are told with what was measured before and after, and that they m
 });
 
 test('a prompt is compared with the arithmetic that its weights take', () => {
-  const name = (precision: 'exact' | 'high' | 'fast', type: string, bf16 = 470) =>
+  const name = (precision: 'exact' | 'high' | 'fast', type: string, int16 = 470) =>
     productYardstick(
-      benchRecord({ precision, model_type: `gptneox 3.61 B ${type}`, ceiling_bf16_gflop_per_s: bf16 }),
+      benchRecord({ precision, model_type: `gptneox 3.61 B ${type}`, ceiling_int16_gop_per_s: int16 }),
     ).name;
   expect(['Q4_0', 'Q4_K_M', 'IQ4_NL', 'Q8_0'].map((type) => name('fast', type))).toEqual(
     Array(4).fill('int8'),
   );
-  expect(['F32', 'F16', 'BF16'].map((type) => name('fast', type))).toEqual(Array(3).fill('bf16'));
+  expect(['F32', 'F16', 'BF16'].map((type) => name('fast', type))).toEqual(Array(3).fill('int16'));
   expect([name('fast', 'F16', 0), name('high', 'Q4_0', 0), name('exact', 'Q4_0')]).toEqual(
     Array(3).fill('f32'),
   );
-  expect(name('high', 'Q4_0')).toBe('bf16');
+  expect(name('high', 'Q4_0')).toBe('int16');
 });
 
 test('nothing measured is nothing written', () => {

@@ -78,7 +78,7 @@ export function benchRecord(fields: Partial<BenchRecord> = {}): BenchRecord {
     load_ms: 1234.5,
     ceiling_read_gb_per_s: 37,
     ceiling_int8_gop_per_s: 920,
-    ceiling_bf16_gflop_per_s: 470,
+    ceiling_int16_gop_per_s: 470,
     ceiling_f32_gflop_per_s: 230,
     profile: [],
     ceilings: [],
