@@ -14,7 +14,7 @@ namespace neox {
 namespace {
 
 constexpr char kMagic[8] = {'N', 'E', 'O', 'X', 'S', 'E', 'S', 'S'};
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr const char* kPrecisionNames[] = {"exact", "high", "fast"};
 
 struct SessionHeader {

@@ -111,18 +111,21 @@ inline constexpr int kKvBlock = 64;  // positions of one KV block
 // A KV tile holds the keys or the values of one head over one KV block. Keys lie dimension by dimension, so that sixteen
 // positions are sixteen lanes and no score needs a sum over lanes; values lie position by position:
 //   f32, f16: keys [head_dim][64], values [64][head_dim]
-//   q8_0: codes, then scales, f16 [ceil(head_dim / 32)][64]. A value is scale * (code - 128), and 32 dimensions of one position
-//   share a scale (the last of them may be fewer). Codes are bytes, four along the direction of a sum side by side:
-//   keys [ceil(head_dim / 4)][64][4 dimensions], values [16][4 ceil(head_dim / 4)][4 positions].
+//   q8_0: scales, f16 [ceil(head_dim / 32)][64], then codes, in the order in which a step reads them. A value is
+//   scale * (code - 128), and 32 dimensions of one position share a scale (the last of them may be fewer). Codes are bytes,
+//   four along the direction of a sum side by side: keys [ceil(head_dim / 4)][64][4 dimensions], values
+//   [16][4 ceil(head_dim / 4)][4 positions].
 // Kernels may read, and never use, up to kKvSlack bytes behind a tile.
 enum class KvSide : std::int32_t { keys, values };
 inline constexpr std::size_t kKvSlack = 64;
+inline constexpr std::int64_t kv_scale_bytes(std::int64_t head_dim) {
+    return 2 * kKvBlock * ((head_dim + kQuantBlock - 1) / kQuantBlock);
+}
 inline constexpr std::int64_t kv_code_bytes(std::int64_t head_dim) {
     return kKvBlock * ((head_dim + 3) / 4 * 4);
 }
 inline constexpr std::int64_t kv_tile_bytes(KvType type, std::int64_t head_dim) {
-    if (type == KvType::q8_0)
-        return kv_code_bytes(head_dim) + kKvBlock * 2 * ((head_dim + kQuantBlock - 1) / kQuantBlock);
+    if (type == KvType::q8_0) return kv_scale_bytes(head_dim) + kv_code_bytes(head_dim);
     return kKvBlock * head_dim * (type == KvType::f32 ? 4 : 2);
 }
 

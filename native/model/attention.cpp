@@ -37,7 +37,6 @@ void rope_and_store(CpuState& s, const Batch& batch, std::int32_t layer, int i, 
 bool cut(CpuState& s, const Batch& batch) {
     const std::vector<const Row*>& rows = s.act.rows;
     const int n = static_cast<int>(rows.size()), n_head = s.weights.config.n_head;
-    const int share = (n_head + s.pool.size() - 1) / s.pool.size();
     const auto row_at = [&](int i) -> const Row& { return *rows[static_cast<std::size_t>(i)]; };
     AttentionScratch& scratch = s.attention;
     scratch.tasks.clear();
@@ -54,9 +53,13 @@ bool cut(CpuState& s, const Batch& batch) {
         has_run = 1;
         for (int first = begin + (end - begin - 1) / kRowTile * kRowTile; first >= begin; first -= kRowTile) {
             const int n_rows = std::min(kRowTile, end - first),
-                      n_heads = std::min(share, kAttentionPairs / n_rows);
-            for (int head = 0; head < n_head; head += n_heads)
-                scratch.tasks.push_back({first, n_rows, head, std::min(n_heads, n_head - head)});
+                      n_heads = std::min(s.kv.thread_heads(), kAttentionPairs / n_rows);
+            // A task's heads are of one group of the cache.
+            for (int group = 0, end_group = 0; group < n_head; group = end_group) {
+                end_group = std::min(group + s.kv.group_heads(), n_head);
+                for (int head = group; head < end_group; head += n_heads)
+                    scratch.tasks.push_back({first, n_rows, head, std::min(n_heads, end_group - head)});
+            }
         }
     }
     return is_whole;

@@ -17,16 +17,17 @@ CpuState& state_of(void* self) { return *static_cast<CpuState*>(self); }
 
 std::unique_ptr<CpuState> make_state(const CpuWeights& weights, const BackendOptions& options) {
     const Config& c = weights.config;
-    std::unique_ptr<CpuState> s(new CpuState{weights,
-                                             active_kernels(),
-                                             ThreadPool(options.n_threads),
-                                             KvMemory(c, options.kv_type, options.n_kv_blocks),
-                                             RopeTable(c, options.n_ctx),
-                                             options,
-                                             {},
-                                             {},
-                                             {},
-                                             {}});
+    std::unique_ptr<CpuState> s(
+        new CpuState{weights,
+                     active_kernels(),
+                     ThreadPool(options.n_threads),
+                     KvMemory(c, options.kv_type, options.n_kv_blocks, options.n_threads),
+                     RopeTable(c, options.n_ctx),
+                     options,
+                     {},
+                     {},
+                     {},
+                     {}});
     const std::size_t n = static_cast<std::size_t>(options.max_rows);
     const std::size_t n_embd = static_cast<std::size_t>(panel_stride(c.n_embd));
     s->act.x.reset(n * n_embd);

@@ -12,8 +12,23 @@ std::uint64_t kv_block_bytes(const Config& config, KvType type) {
            static_cast<std::uint64_t>(kv_tile_bytes(type, config.head_dim()));
 }
 
-KvMemory::KvMemory(const Config& config, KvType type, std::int32_t n_blocks)
+namespace {
+
+// Each group of each layer begins on pages of its own, huge ones, so a small cache must not have many.
+constexpr std::int32_t kMostGroups = 4;
+
+std::int32_t ceil_div(std::int32_t a, std::int32_t b) { return (a + b - 1) / b; }
+
+std::int32_t heads_of_group(std::int32_t n_head, std::int32_t thread_heads) {
+    return thread_heads * ceil_div(ceil_div(n_head, thread_heads), kMostGroups);
+}
+
+}  // namespace
+
+KvMemory::KvMemory(const Config& config, KvType type, std::int32_t n_blocks, std::int32_t n_threads)
     : type_(type), n_layer_(config.n_layer), n_head_(config.n_head), n_blocks_(n_blocks),
+      thread_heads_(ceil_div(config.n_head, n_threads)),
+      group_heads_(heads_of_group(config.n_head, thread_heads_)),
       tile_bytes_(static_cast<std::size_t>(kv_tile_bytes(type, config.head_dim()))),
       layer_bytes_(tile_bytes_ * 2 * static_cast<std::size_t>(config.n_head)),
       memory_(checked_add(checked_mul(block_bytes(), static_cast<std::uint64_t>(n_blocks), "KV pool"),
@@ -29,19 +44,32 @@ void KvMemory::copy(std::int32_t from, std::int32_t to) {
     check_block(from);
     check_block(to);
     for (std::int32_t layer = 0; layer < n_layer_; ++layer)
-        std::memcpy(tile(layer, to, 0, 0), tile(layer, from, 0, 0), layer_bytes_);
+        for (std::int32_t first = 0; first < n_head_; first += group_heads_)
+            std::memcpy(tile(layer, to, 0, first), tile(layer, from, 0, first),
+                        static_cast<std::size_t>(2 * heads_from(first)) * tile_bytes_);
+}
+
+template <class Run> void KvMemory::each_run(std::int32_t block, Run&& run) {
+    check_block(block);
+    std::size_t at = 0;
+    for (std::int32_t layer = 0; layer < n_layer_; ++layer)
+        for (const int value : {0, 1})
+            for (std::int32_t first = 0; first < n_head_; first += group_heads_) {
+                const std::size_t bytes = static_cast<std::size_t>(heads_from(first)) * tile_bytes_;
+                run(tile(layer, block, value, first), at, bytes);
+                at += bytes;
+            }
 }
 
 void KvMemory::read(std::int32_t block, std::byte* dst) {
-    check_block(block);
-    for (std::int32_t layer = 0; layer < n_layer_; ++layer, dst += layer_bytes_)
-        std::memcpy(dst, tile(layer, block, 0, 0), layer_bytes_);
+    each_run(block, [&](const std::byte* run, std::size_t at, std::size_t bytes) {
+        std::memcpy(dst + at, run, bytes);
+    });
 }
 
 void KvMemory::write(std::int32_t block, const std::byte* src) {
-    check_block(block);
-    for (std::int32_t layer = 0; layer < n_layer_; ++layer, src += layer_bytes_)
-        std::memcpy(tile(layer, block, 0, 0), src, layer_bytes_);
+    each_run(block,
+             [&](std::byte* run, std::size_t at, std::size_t bytes) { std::memcpy(run, src + at, bytes); });
 }
 
 }  // namespace neox

@@ -75,13 +75,14 @@ TEST(kernels_kv_rows_of_q8_0_by_their_definition) {
                 float largest = 0;
                 for (std::size_t k = 32 * block; k < end; ++k) largest = std::max(largest, std::fabs(row[k]));
                 std::uint16_t half;
-                std::memcpy(&half, tile.data() + 64 * ((dim + 3) / 4 * 4) + 2 * (64 * block + 63), 2);
+                std::memcpy(&half, tile.data() + 2 * (64 * block + 63), 2);
                 CHECK_EQ(half, f32_to_f16(largest / 127.0f));
                 const float scale = f16_to_f32(half);
-                const auto code =
-                    std::to_integer<int>(tile[side == KvSide::keys ? i / 4 * 256 + 63 * 4 + i % 4
-                                                                   : 15 * ((dim + 3) / 4 * 16) + i * 4 + 3]) -
-                    128;
+                const auto code = std::to_integer<int>(
+                                      tile[128 * ((dim + 31) / 32) +
+                                           (side == KvSide::keys ? i / 4 * 256 + 63 * 4 + i % 4
+                                                                 : 15 * ((dim + 3) / 4 * 16) + i * 4 + 3)]) -
+                                  128;
                 CHECK_EQ(read[i], scale * static_cast<float>(code));
                 CHECK_NEAR(read[i], row[i], 0.5001 * scale + 0.0005 * largest);
             }

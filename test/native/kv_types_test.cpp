@@ -6,6 +6,7 @@
 #include "check.h"
 #include "golden.h"
 #include "kernels/dispatch.h"
+#include "model/kv_memory.h"
 
 namespace {
 
@@ -82,6 +83,48 @@ TEST(kv_types_fork_inside_a_block_without_a_trace) {
         CHECK(logits_of(fork, 4) == second);
         CHECK(logits_of(original, 3) == first);
         CHECK(first != second);
+    }
+}
+
+// How heads lie in the memory depends on the number of threads, what is read and written does not.
+TEST(kv_types_blocks_are_read_as_written_on_any_number_of_threads) {
+    Config c;
+    c.n_layer = 2;
+    for (const std::int32_t n_head : {22, 3, 1}) {
+        c.n_head = n_head;
+        c.n_embd = 8 * n_head;
+        for (const std::int32_t n_threads : {1, 2, 3, 5, 16, 64}) {
+            KvMemory memory(c, KvType::f16, 3, n_threads);
+            CHECK_EQ(memory.group_heads() % memory.thread_heads(), 0);
+            CHECK(memory.thread_heads() * n_threads >= n_head);
+            CHECK((n_head + memory.group_heads() - 1) / memory.group_heads() <= 4);
+            const std::size_t tile_bytes = static_cast<std::size_t>(kv_tile_bytes(KvType::f16, 8));
+            std::vector<std::byte> blocks[3];
+            std::mt19937 random(6);
+            for (std::int32_t i = 0; i < 3; ++i) {
+                std::vector<std::byte>& block = blocks[i];
+                while (block.size() < memory.block_bytes())
+                    block.push_back(static_cast<std::byte>(random() & 255));
+                memory.write(i, block.data());
+            }
+            memory.copy(2, 0);
+            for (const auto& [block, source] : {std::pair{0, 2}, {1, 1}, {2, 2}}) {
+                std::vector<std::byte> read(memory.block_bytes());
+                memory.read(block, read.data());
+                CHECK(read == blocks[source]);
+                for (std::int32_t layer = 0; layer < c.n_layer; ++layer)
+                    for (std::int32_t head = 0; head < n_head; ++head) {
+                        const auto at = static_cast<std::size_t>(2 * layer * n_head + head) * tile_bytes,
+                                   value_at = at + static_cast<std::size_t>(n_head) * tile_bytes;
+                        CHECK(std::memcmp(memory.k(layer, block, head), read.data() + at, tile_bytes) == 0);
+                        CHECK(std::memcmp(memory.v(layer, block, head), read.data() + value_at, tile_bytes) ==
+                              0);
+                        if (head % memory.group_heads() == 0) continue;
+                        CHECK(memory.k(layer, block, head) == memory.k(layer, block, head - 1) + tile_bytes);
+                        CHECK(memory.v(layer, block, head) == memory.v(layer, block, head - 1) + tile_bytes);
+                    }
+            }
+        }
     }
 }
 

@@ -32,21 +32,26 @@ template <int kMost, class Step> NEOX_INLINE void each_row_tile(int begin, int e
 }
 
 // Rows [row, row + kRows) of one head with one tile: scores to and weights from s, in the arithmetic of the cache's type. Row
-// row + i sees the first n[i] positions of the tile.
+// row + i sees the first n[i] positions of the tile; keys behind the last of them are read only if they lie beside it.
 template <KvType kType> struct TileProducts {
     static constexpr int kMostRows = kF32Tokens;
     NEOX_INLINE explicit TileProducts(const AttentionArgs& a) : args(a) {}
 
     template <int kRows>
-    NEOX_INLINE void scores(AttentionState& s, const std::byte* tile, [[maybe_unused]] const std::byte* next,
-                            int head, int row) const {
-        find_scores<kType, kRows, kRows <= 2 ? 4 : kTilePanels>(
-            tile, args.head_dim, args.q + row * args.q_stride + head * args.head_dim, args.q_stride,
-            args.scale, s.scores[head * args.n_rows + row]);
+    NEOX_INLINE void scores(AttentionState& s, const std::byte* tile, int head, int row, const int* n) const {
+        const float* q = args.q + row * args.q_stride + head * args.head_dim;
+        float* to = s.scores[head * args.n_rows + row];
+        const int seen = n[kRows - 1];
+        if constexpr (kRows <= 2)
+            if (seen > 32)
+                return find_scores<kType, kRows, 4>(tile, args.head_dim, q, args.q_stride, args.scale, seen,
+                                                    to);
+        find_scores<kType, kRows, kRows <= 2 ? 2 : kTilePanels>(tile, args.head_dim, q, args.q_stride,
+                                                                args.scale, seen, to);
     }
     template <int kRows>
-    NEOX_INLINE void values(const AttentionState& s, const std::byte* tile,
-                            [[maybe_unused]] const std::byte* next, int head, int row, const int* n) const {
+    NEOX_INLINE void values(const AttentionState& s, const std::byte* tile, int head, int row,
+                            const int* n) const {
         const int pair = head * args.n_rows + row;
         float* out = args.out + row * args.out_stride + head * args.head_dim;
         add_values<kType, kRows>({tile, args.head_dim, 0, n[0], s.scores[pair]}, s.factor + pair, out,
@@ -66,17 +71,20 @@ template <> struct TileProducts<KvType::q8_0> {
     NEOX_INLINE explicit TileProducts(const AttentionArgs& a) : args(a), queries(a) {}
 
     template <int kRows>
-    NEOX_INLINE void scores(AttentionState& s, const std::byte* tile, [[maybe_unused]] const std::byte* next,
-                            int head, int row) const {
-        const int pair = head * args.n_rows + row;
-        find_code_scores<kRows, kRows == 1 ? 4 : kStepPanels>(tile, next, args.head_dim, queries, pair,
-                                                              args.scale, s.scores[pair]);
+    NEOX_INLINE void scores(AttentionState& s, const std::byte* tile, int head, int row, const int* n) const {
+        const int pair = head * args.n_rows + row, seen = n[kRows - 1];
+        if constexpr (kRows == 1)
+            if (seen > 32)
+                return find_code_scores<kRows, 4>(tile, args.head_dim, queries, pair, args.scale, seen,
+                                                  s.scores[pair]);
+        find_code_scores<kRows, kStepPanels>(tile, args.head_dim, queries, pair, args.scale, seen,
+                                             s.scores[pair]);
     }
     template <int kRows>
-    NEOX_INLINE void values(const AttentionState& s, const std::byte* tile,
-                            [[maybe_unused]] const std::byte* next, int head, int row, const int* n) const {
+    NEOX_INLINE void values(const AttentionState& s, const std::byte* tile, int head, int row,
+                            const int* n) const {
         const int pair = head * args.n_rows + row;
-        add_code_values<kRows>(tile, next, args.head_dim, n, s.scores[pair], s.factor + pair,
+        add_code_values<kRows>(tile, args.head_dim, n, s.scores[pair], s.factor + pair,
                                args.out + row * args.out_stride + head * args.head_dim, args.out_stride);
     }
     const AttentionArgs& args;
@@ -141,9 +149,11 @@ template <KvType kType, bool kUsesIntegers> NEOX_INLINE void attention_of(const 
         };
         for (int head = 0; head < n_heads; ++head) {
             const std::byte* keys = args.k_blocks[tile] + head * tile_bytes;
-            const std::byte* next = head + 1 < n_heads ? keys + tile_bytes : args.v_blocks[tile];
             each_row_tile<kMost>(begin, whole, [&](auto rows, int row) {
-                products.template scores<decltype(rows)::value>(s, keys, next, head, row);
+                constexpr int kRows = decltype(rows)::value;
+                int n[kRows];
+                for (int i = 0; i < kRows; ++i) n[i] = seen(row + i);
+                products.template scores<kRows>(s, keys, head, row, n);
             });
             if constexpr (kUsesIntegers) {
                 if (whole < n_rows) integers.take_keys(keys);
@@ -160,14 +170,11 @@ template <KvType kType, bool kUsesIntegers> NEOX_INLINE void attention_of(const 
             for (int row = begin; row < n_rows; ++row) add_powers(s, head * n_rows + row);
         for (int head = 0; head < n_heads; ++head) {
             const std::byte* values = args.v_blocks[tile] + head * tile_bytes;
-            const std::byte* next = head + 1 < n_heads       ? values + tile_bytes
-                                    : first + kKvBlock < end ? args.k_blocks[tile + 1]
-                                                             : values;
             each_row_tile<kMost>(begin, whole, [&](auto rows, int row) {
                 constexpr int kRows = decltype(rows)::value;
                 int n[kRows];
                 for (int i = 0; i < kRows; ++i) n[i] = seen(row + i);
-                products.template values<kRows>(s, values, next, head, row, n);
+                products.template values<kRows>(s, values, head, row, n);
             });
             if constexpr (kUsesIntegers) {
                 if (whole < n_rows) integers.take_values(values);

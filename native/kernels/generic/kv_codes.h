@@ -17,9 +17,8 @@ using CodeDot = Dot<8, 128>;
 inline constexpr int kCodeRows = kStepPanels == 2 ? 3 : kStepTokens;
 
 // The scales of the block that holds dimension d, one for each position.
-NEOX_INLINE const std::uint16_t* kv_scales(const std::byte* tile, int head_dim, int d) {
-    return reinterpret_cast<const std::uint16_t*>(tile + kv_code_bytes(head_dim)) +
-           d / kQuantBlock * kKvBlock;
+NEOX_INLINE const std::uint16_t* kv_scales(const std::byte* tile, int d) {
+    return reinterpret_cast<const std::uint16_t*>(tile) + d / kQuantBlock * kKvBlock;
 }
 
 // Integers of 15 bits, and where their sums with codes begin.
@@ -66,13 +65,11 @@ struct QueryPlanes {
 };
 
 // sum[r] = sums of the products of n_groups groups of four with 16 * kVectors columns of codes, `stride` bytes from one
-// group to the next. high and low belong to the first row, the others follow at `row_stride`. As many bytes are fetched from
-// `next` on as codes are read: without, a step has too few of them on their way.
+// group to the next. high and low belong to the first row, the others follow at `row_stride`.
 template <int kRows, int kVectors>
-NEOX_INLINE void sum_codes(const std::byte* codes, const std::byte* next, std::int64_t stride, int n_groups,
-                           const std::int8_t* high, const std::int8_t* low, std::int64_t row_stride,
-                           const std::int32_t* start, std::int64_t start_stride,
-                           F32x16 (&sum)[kRows][kVectors]) {
+NEOX_INLINE void sum_codes(const std::byte* codes, std::int64_t stride, int n_groups, const std::int8_t* high,
+                           const std::int8_t* low, std::int64_t row_stride, const std::int32_t* start,
+                           std::int64_t start_stride, F32x16 (&sum)[kRows][kVectors]) {
     typename CodeDot::Sum highs[kRows][kVectors], lows[kRows][kVectors];
     NEOX_UNROLL
     for (int r = 0; r < kRows; ++r) {
@@ -86,10 +83,6 @@ NEOX_INLINE void sum_codes(const std::byte* codes, const std::byte* next, std::i
         typename CodeDot::Weights w[kVectors];
         NEOX_UNROLL
         for (int v = 0; v < kVectors; ++v) w[v] = CodeDot::prepare(load_u8(codes + 64 * v));
-        if constexpr (kRows == 1) {
-            NEOX_UNROLL
-            for (int v = 0; v < kVectors; ++v, next += 64) prefetch(next);
-        }
         NEOX_UNROLL
         for (int r = 0; r < kRows; ++r) {
             const X4 x_high = broadcast_x4(high + r * row_stride), x_low = broadcast_x4(low + r * row_stride);
@@ -109,13 +102,16 @@ NEOX_INLINE void sum_codes(const std::byte* codes, const std::byte* next, std::i
     }
 }
 
-// scores[r][j] = scale * (product of the query of pair + r with the tile's key j), all 64 of them.
+// scores[r][j] = scale * (product of the query of pair + r with the tile's key j) for the first n keys, and some behind them.
 template <int kRows, int kVectors>
-NEOX_INLINE void find_code_scores(const std::byte* tile, const std::byte* next, int head_dim,
-                                  const QueryPlanes& queries, int pair, float scale, float* scores) {
+NEOX_INLINE void find_code_scores(const std::byte* tile, int head_dim, const QueryPlanes& queries, int pair,
+                                  float scale, int n, float* scores) {
     const Planes q = queries.of(pair);
     const std::int64_t n_blocks = queries.n_blocks;
-    for (int first = 0; first < kKvBlock; first += 16 * kVectors) {
+    const std::byte* codes = tile + kv_scale_bytes(head_dim);
+    if constexpr (kRows == 1)  // the tile is one stream, whatever is used first
+        for (const std::byte* line = tile; line < codes; line += 64) prefetch(line);
+    for (int first = 0; first < n; first += 16 * kVectors) {
         F32x16 total[kRows][kVectors];
         NEOX_UNROLL
         for (int r = 0; r < kRows; ++r) {
@@ -125,15 +121,10 @@ NEOX_INLINE void find_code_scores(const std::byte* tile, const std::byte* next, 
         for (int d = 0, b = 0; d < head_dim; d += kQuantBlock, ++b) {
             const int left = (head_dim - d + 3) / 4;
             F32x16 sum[kRows][kVectors];
-            sum_codes(tile + std::int64_t{d} * kKvBlock + 4 * first,
-                      next + std::int64_t{d} * kKvBlock + 4 * first, 4 * kKvBlock,
+            sum_codes(codes + std::int64_t{d} * kKvBlock + 4 * first, 4 * kKvBlock,
                       left < kQuantBlock / 4 ? left : kQuantBlock / 4, q.high + d, q.low + d,
                       kQuantBlock * n_blocks, q.start + b, n_blocks, sum);
-            const std::uint16_t* key_scales = kv_scales(tile, head_dim, d) + first;
-            if constexpr (kRows == 1) {
-                prefetch(kv_scales(next, head_dim, d));
-                prefetch(kv_scales(next, head_dim, d) + 32);
-            }
+            const std::uint16_t* key_scales = kv_scales(tile, d) + first;
             NEOX_UNROLL
             for (int v = 0; v < kVectors; ++v) {
                 const F32x16 key_scale = load_f16(key_scales + 16 * v);
@@ -198,14 +189,14 @@ template <int kRows> struct WeightPlanes {
     std::int32_t start[kRows];
 };
 
-// out[r] = out[r] * factor[r] + sum over the tile of weight * value, for 16 * kVectors dimensions from d on.
+// out[r] = out[r] * factor[r] + sum over the first n positions of weight * value, for 16 * kVectors dimensions from d on.
 template <int kRows, int kVectors>
-NEOX_INLINE void add_code_strip(const std::byte* tile, const std::byte* next, int head_dim, int d,
+NEOX_INLINE void add_code_strip(const std::byte* tile, int head_dim, int d, int n,
                                 const WeightPlanes<kRows>& weights, const float* factor, float* out,
                                 std::int64_t out_stride) {
     F32x16 sum[kRows][kVectors];
-    sum_codes(tile + 4 * d, next + d * kKvBlock, kv_code_bytes(head_dim) / 16, kKvBlock / 4, weights.high[0],
-              weights.low[0], kKvBlock, weights.start, 1, sum);
+    sum_codes(tile + kv_scale_bytes(head_dim) + 4 * d, kv_code_bytes(head_dim) / 16, (n + 3) / 4,
+              weights.high[0], weights.low[0], kKvBlock, weights.start, 1, sum);
     NEOX_UNROLL
     for (int r = 0; r < kRows; ++r) {
         NEOX_UNROLL
@@ -218,8 +209,8 @@ NEOX_INLINE void add_code_strip(const std::byte* tile, const std::byte* next, in
 
 // One row with kBlocks blocks from dimension d on, as they lie in memory.
 template <int kBlocks>
-NEOX_INLINE void add_code_row(const std::byte* tile, const std::byte* next, int head_dim, int d, int n,
-                              const float* weights, float factor, float* out) {
+NEOX_INLINE void add_code_row(const std::byte* tile, int head_dim, int d, int n, const float* weights,
+                              float factor, float* out) {
     constexpr int kVectors = 2 * kBlocks;
     const std::int64_t stride = kv_code_bytes(head_dim) / 16;
     WeightPlanes<kBlocks> planes;
@@ -227,19 +218,16 @@ NEOX_INLINE void add_code_row(const std::byte* tile, const std::byte* next, int 
     NEOX_UNROLL
     for (int b = 0; b < kBlocks; ++b) {
         const int at = d + kQuantBlock * b;
-        prefetch(kv_scales(next, head_dim, at));
-        prefetch(kv_scales(next, head_dim, at) + 32);
-        quantize_weights(weights, kv_scales(tile, head_dim, at), n, planes.high[b], planes.low[b],
-                         planes.scale + b, planes.start + b);
+        quantize_weights(weights, kv_scales(tile, at), n, planes.high[b], planes.low[b], planes.scale + b,
+                         planes.start + b);
     }
     NEOX_UNROLL
     for (int v = 0; v < kVectors; ++v) {
         highs[v] = CodeDot::start(0);
         lows[v] = CodeDot::start(planes.start[v / 2]);
     }
-    const std::byte* codes = tile + 4 * d;
-    next += 4 * d;
-    for (int j = 0; j < kKvBlock; j += 4, codes += stride, next += stride) {
+    const std::byte* codes = tile + kv_scale_bytes(head_dim) + 4 * d;
+    for (int j = 0; j < n; j += 4, codes += stride) {
         X4 high[kBlocks], low[kBlocks];
         NEOX_UNROLL
         for (int b = 0; b < kBlocks; ++b) {
@@ -249,7 +237,6 @@ NEOX_INLINE void add_code_row(const std::byte* tile, const std::byte* next, int 
         NEOX_UNROLL
         for (int v = 0; v < kVectors; ++v) {
             const typename CodeDot::Weights w = CodeDot::prepare(load_u8(codes + 64 * v));
-            prefetch(next + 64 * v);
             highs[v] = CodeDot::add(highs[v], w, high[v / 2]);
             lows[v] = CodeDot::add(lows[v], w, low[v / 2]);
         }
@@ -265,33 +252,29 @@ NEOX_INLINE void add_code_row(const std::byte* tile, const std::byte* next, int 
 
 // The same for all dimensions; row r sees the first n[r] positions, and its weights are 64 behind those of the row before.
 template <int kRows>
-NEOX_INLINE void add_code_values(const std::byte* tile, const std::byte* next, int head_dim, const int* n,
-                                 const float* weights, const float* factor, float* out,
-                                 std::int64_t out_stride) {
+NEOX_INLINE void add_code_values(const std::byte* tile, int head_dim, const int* n, const float* weights,
+                                 const float* factor, float* out, std::int64_t out_stride) {
     int begin = 0;
     if constexpr (kRows == 1) {
         constexpr int kBlocks = 2 * kStepPanels;
         for (; begin + kQuantBlock * kBlocks <= head_dim; begin += kQuantBlock * kBlocks)
-            add_code_row<kBlocks>(tile, next, head_dim, begin, n[0], weights, factor[0], out + begin);
+            add_code_row<kBlocks>(tile, head_dim, begin, n[0], weights, factor[0], out + begin);
     }
     for (; begin < head_dim; begin += kQuantBlock) {
         WeightPlanes<kRows> planes;
         for (int r = 0; r < kRows; ++r)
-            quantize_weights(weights + r * kKvBlock, kv_scales(tile, head_dim, begin), n[r], planes.high[r],
+            quantize_weights(weights + r * kKvBlock, kv_scales(tile, begin), n[r], planes.high[r],
                              planes.low[r], planes.scale + r, planes.start + r);
-        if constexpr (kRows == 1) {
-            prefetch(kv_scales(next, head_dim, begin));
-            prefetch(kv_scales(next, head_dim, begin) + 32);
-        }
         const int end = head_dim - begin < kQuantBlock ? head_dim : begin + kQuantBlock;
         int d = begin;
         for (; d + 16 * kTilePanels <= end; d += 16 * kTilePanels)
-            add_code_strip<kRows, kTilePanels>(tile, next, head_dim, d, planes, factor, out + d, out_stride);
+            add_code_strip<kRows, kTilePanels>(tile, head_dim, d, n[kRows - 1], planes, factor, out + d,
+                                               out_stride);
         for (; d < end; d += 16) {
             const int left = end - d < 16 ? end - d : 16;
             float lanes[kRows][16];
             for (int r = 0; r < kRows; ++r) store(lanes[r], load_first(out + r * out_stride + d, left));
-            add_code_strip<kRows, 1>(tile, next, head_dim, d, planes, factor, lanes[0], 16);
+            add_code_strip<kRows, 1>(tile, head_dim, d, n[kRows - 1], planes, factor, lanes[0], 16);
             for (int r = 0; r < kRows; ++r) store_first(out + r * out_stride + d, left, load(lanes[r]));
         }
     }

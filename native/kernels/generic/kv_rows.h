@@ -61,12 +61,13 @@ NEOX_INLINE void store_kv_block(const float* src, int n, std::int8_t* codes, std
 
 // The code of dimension d of a position in a tile of q8_0.
 NEOX_INLINE std::int64_t kv_code_at(KvSide side, int head_dim, int position, int d) {
-    if (side == KvSide::keys) return d / 4 * 4 * kKvBlock + position * 4 + d % 4;
-    return kv_code_bytes(head_dim) / 16 * (position / 4) + d * 4 + position % 4;
+    const std::int64_t codes = kv_scale_bytes(head_dim);
+    if (side == KvSide::keys) return codes + d / 4 * 4 * kKvBlock + position * 4 + d % 4;
+    return codes + kv_code_bytes(head_dim) / 16 * (position / 4) + d * 4 + position % 4;
 }
 
 NEOX_INLINE void store_q8_row(KvSide side, const float* src, int head_dim, std::byte* tile, int position) {
-    std::uint16_t* scale = reinterpret_cast<std::uint16_t*>(tile + kv_code_bytes(head_dim)) + position;
+    std::uint16_t* scale = reinterpret_cast<std::uint16_t*>(tile) + position;
     for (int d = 0; d < head_dim; d += kQuantBlock, scale += kKvBlock) {
         const int n = head_dim - d < kQuantBlock ? head_dim - d : kQuantBlock;
         std::int8_t row[kQuantBlock];
@@ -77,8 +78,7 @@ NEOX_INLINE void store_q8_row(KvSide side, const float* src, int head_dim, std::
 }
 
 NEOX_INLINE void load_q8_row(KvSide side, const std::byte* tile, int position, int head_dim, float* dst) {
-    const std::uint16_t* scale =
-        reinterpret_cast<const std::uint16_t*>(tile + kv_code_bytes(head_dim)) + position;
+    const std::uint16_t* scale = reinterpret_cast<const std::uint16_t*>(tile) + position;
     for (int d = 0; d < head_dim; d += kQuantBlock, scale += kKvBlock) {
         float scales[16];
         store(scales, load_f16_first(scale, 1));

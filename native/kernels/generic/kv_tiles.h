@@ -18,12 +18,12 @@ template <> struct KvLanes<KvType::f16> {
     static NEOX_INLINE F32x16 read(const std::uint16_t* p) { return load_f16(p); }
 };
 
-// scores[r][j] = scale * (product of row r of q with the tile's key j), all 64 of them.
+// scores[r][j] = scale * (product of row r of q with the tile's key j) for the first n keys, and some behind them.
 template <KvType kType, int kRows, int kVectors>
 NEOX_INLINE void find_scores(const std::byte* tile, int head_dim, const float* q, std::int64_t q_stride,
-                             float scale, float* scores) {
+                             float scale, int n, float* scores) {
     using Lanes = KvLanes<kType>;
-    for (int first = 0; first < kKvBlock; first += 16 * kVectors) {
+    for (int first = 0; first < n; first += 16 * kVectors) {
         F32x16 sum[kRows][kVectors];
         NEOX_UNROLL
         for (int r = 0; r < kRows; ++r) {
