@@ -156,7 +156,7 @@ template <KvType kType, bool kUsesIntegers> NEOX_INLINE void attention_of(const 
                 products.template scores<kRows>(s, keys, head, row, n);
             });
             if constexpr (kUsesIntegers) {
-                if (whole < n_rows) integers.take_keys(keys);
+                if (whole < n_rows) integers.take_keys(keys, head, whole);
                 each_row_tile<kMost>(whole, n_rows, [&](auto rows, int row) {
                     const int pair = head * n_rows + row;
                     integers.template find_scores<decltype(rows)::value>(pair, s.scores[pair]);

@@ -2,8 +2,12 @@
 //
 // A tile is converted to integers of 12 bits once for all rows, and pairs of them are multiplied with pairs of integers of the
 // queries (12 bits) and of the weights (13 bits), twice as many products for an instruction as in f32. Each key has a scale
-// of its own, each query, each dimension of a tile's values, and each row's weights: errors are some 1.5 times those of an f16 cache
-// in f32 arithmetic, and about 5 times where one dimension of the keys is 30 to 100 times the others. Sums over up to 128 dimensions, or 64 positions, are exact in 32 bits; the order does not matter within them.
+// of its own, each query, each dimension of a tile's values, and each row's weights. Sums over up to 128 dimensions, or 64
+// positions, are exact in 32 bits; the order does not matter within them.
+//
+// Dimensions that are large in all keys of a tile would leave few bits to the others. Keys are divided by 2^shift there and
+// queries multiplied by it: the square root of what the dimension is above the usual one, so that neither side keeps all of
+// its range. Shifts are zero but for such dimensions; where they change from tile to tile, queries are quantized again.
 //
 // A pair is two elements 16 apart, so that no lane moves: the low half is the first.
 #pragma once
@@ -55,37 +59,42 @@ public:
           values(keys + std::int64_t{kKvBlock / 2} * width),
           queries(values + std::int64_t{kKvBlock / 2} * width),
           key_scales(reinterpret_cast<float*>(queries + std::int64_t{kAttentionPairs / 2} * width)),
-          value_scales(key_scales + kKvBlock), query_scales(value_scales + width) {
-        // The weights' place holds a row that ends with zeros.
-        float* padded = reinterpret_cast<float*>(values);
-        for (int head = 0; head < a.n_heads; ++head)
-            for (int row = 0; row < a.n_rows; ++row) {
-                const int pair = head * a.n_rows + row;
-                const float* q = a.q + row * a.q_stride + head * a.head_dim;
-                for (int i = 0; i < width; ++i) padded[i] = i < a.head_dim ? q[i] : 0.0f;
-                query_scales[pair] = a.scale * take_integers(padded, width, kMostInteger,
-                                                             queries + std::int64_t{pair} * width / 2);
-            }
+          value_scales(key_scales + kKvBlock), query_scales(value_scales + width),
+          query_shifts(reinterpret_cast<std::int8_t*>(query_scales + kAttentionPairs)),
+          padded(reinterpret_cast<float*>(values)), divisors(padded + width), shifts(values + 2 * width) {
+        for (int d = 0; d < width; ++d) shifts[d] = 0;
+        for (int head = 0; head < a.n_heads; ++head) take_queries(head, 0);
     }
 
-    // Each lane is a key, pairs are dimensions.
-    NEOX_INLINE void take_keys(const std::byte* tile) {
+    // Each lane is a key, pairs are dimensions. Makes the queries of rows [row, n_rows) fit.
+    NEOX_INLINE void take_keys(const std::byte* tile, int head, int row) {
         const auto* k = reinterpret_cast<const std::uint16_t*>(tile);
-        for (int first = 0; first < kKvBlock; first += 16) {
-            I32x16 largest = broadcast(0);
-            for (int d = 0; d < args.head_dim; ++d)
-                largest = max(largest, bits_of(abs(load_f16(k + d * kKvBlock + first))));
-            const IntegerScales scales(largest, kMostInteger);
-            store(key_scales + first, scales.scale);
-            const auto integer = [&](int d) {
-                if (d >= args.head_dim) return broadcast(0);
-                return round_to_i32(mul(load_f16(k + d * kKvBlock + first), scales.factor));
-            };
-            for (int d = 0; d < width; d += 32)
-                for (int i = 0; i < 16; ++i)
-                    store(keys + (d / 2 + i) * kKvBlock + first,
-                          pair_up(integer(d + i), integer(d + 16 + i)));
+        constexpr int kVectors = kKvBlock / 16;
+        I32x16 largest[kVectors];
+        for (int v = 0; v < kVectors; ++v) largest[v] = broadcast(0);
+        for (int d = 0; d < width; d += 16) {
+            F32x16 sums[16];
+            for (int i = 0; i < 16; ++i) {
+                sums[i] = broadcast(0.0f);
+                if (d + i >= args.head_dim) continue;
+                for (int v = 0; v < kVectors; ++v) {
+                    const F32x16 magnitude = abs(load_f16(k + (d + i) * kKvBlock + 16 * v));
+                    largest[v] = max(largest[v], bits_of(magnitude));
+                    sums[i] = add(sums[i], magnitude);
+                }
+            }
+            store(shifts + d, bit_and(shift_right<23>(bits_of(reduce_add_rows(sums))), broadcast(0xff)));
         }
+        if (find_shifts(head)) take_queries(head, row);
+        if (!has_shifts) return take_keys<false>(k, largest);
+        for (int v = 0; v < kVectors; ++v) {
+            largest[v] = broadcast(0);
+            for (int d = 0; d < args.head_dim; ++d)
+                largest[v] =
+                    max(largest[v],
+                        bits_of(abs(mul(load_f16(k + d * kKvBlock + 16 * v), broadcast(divisors[d])))));
+        }
+        take_keys<true>(k, largest);
     }
     // Each lane is a dimension, pairs are positions.
     NEOX_INLINE void take_values(const std::byte* tile) {
@@ -159,6 +168,64 @@ public:
     }
 
 private:
+    // The queries of rows [row, n_rows) as integers, multiplied by 2^shift.
+    NEOX_INLINE void take_queries(int head, int row) {
+        for (int d = 0; d < width; d += 16) store_i8(query_shifts + head * width + d, load_i32(shifts + d));
+        for (; row < args.n_rows; ++row) {
+            const int pair = head * args.n_rows + row;
+            const float* q = args.q + row * args.q_stride + head * args.head_dim;
+            for (int i = 0; i < width; ++i) padded[i] = i < args.head_dim ? q[i] : 0.0f;
+            for (int d = 0; d < width; d += 16)
+                store(padded + d,
+                      mul(load(padded + d),
+                          f32_of_bits(shift_left<23>(add(load_i32(shifts + d), broadcast(127))))));
+            query_scales[pair] = args.scale * take_integers(padded, width, kMostInteger,
+                                                            queries + std::int64_t{pair} * width / 2);
+        }
+    }
+
+    // From the exponents of the sums of magnitudes, by dimension, to shifts and what they divide by. Returns whether the
+    // head's queries had others.
+    NEOX_INLINE bool find_shifts(int head) {
+        constexpr std::int32_t kMostShift = 8;
+        I32x16 total = broadcast(0), count = broadcast(0), most = broadcast(0), change = broadcast(0);
+        for (int d = 0; d < width; d += 16) {
+            const I32x16 exponent = load_i32(shifts + d);
+            total = add(total, exponent);
+            count = add(count, min(exponent, broadcast(1)));
+        }
+        const std::int32_t n = reduce_add(count), usual = n > 0 ? reduce_add(total) / n : 0;
+        for (int d = 0; d < width; d += 16) {
+            const I32x16 above = max(sub(load_i32(shifts + d), broadcast(usual)), broadcast(0));
+            const I32x16 shift = min(shift_right<1>(above), broadcast(kMostShift));
+            const I32x16 before = load_i8(query_shifts + head * width + d);
+            store(shifts + d, shift);
+            store(divisors + d, f32_of_bits(shift_left<23>(sub(broadcast(127), shift))));
+            most = max(most, shift);
+            change = max(change, max(sub(shift, before), sub(before, shift)));
+        }
+        has_shifts = reduce_max(most) > 0;
+        return reduce_max(change) > 0;
+    }
+
+    template <bool kDivides>
+    NEOX_INLINE void take_keys(const std::uint16_t* k, const I32x16 (&largest)[kKvBlock / 16]) {
+        for (int first = 0; first < kKvBlock; first += 16) {
+            const IntegerScales scales(largest[first / 16], kMostInteger);
+            store(key_scales + first, scales.scale);
+            const auto integer = [&](int d) {
+                if (d >= args.head_dim) return broadcast(0);
+                F32x16 key = load_f16(k + d * kKvBlock + first);
+                if constexpr (kDivides) key = mul(key, broadcast(divisors[d]));
+                return round_to_i32(mul(key, scales.factor));
+            };
+            for (int d = 0; d < width; d += 32)
+                for (int i = 0; i < 16; ++i)
+                    store(keys + (d / 2 + i) * kKvBlock + first,
+                          pair_up(integer(d + i), integer(d + 16 + i)));
+        }
+    }
+
     // sum[r] = sums of the products of n pairs of row r, row_stride apart, with 16 * kVectors columns.
     template <int kRows, int kVectors>
     static NEOX_INLINE void add_pairs(const std::int32_t* columns, std::int64_t stride, int n,
@@ -210,6 +277,12 @@ private:
     std::int32_t* values;   // [32][width]
     std::int32_t* queries;  // [kAttentionPairs][width / 2]
     float *key_scales, *value_scales, *query_scales;
+    std::int8_t* query_shifts;  // [n_heads][width], those of the queries
+    // While keys are taken, in the place of the values:
+    float* padded;         // a query that ends with zeros
+    float* divisors;       // [width], 2^-shift
+    std::int32_t* shifts;  // [width], those of the tile
+    bool has_shifts = false;
 };
 
 }  // namespace neox::NEOX_ISA
