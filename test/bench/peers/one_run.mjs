@@ -1,8 +1,9 @@
-// One run of one peer on one type: its model, the machine's ceilings, a warm page cache, and a fresh process.
+// One run of one peer on one type: its model, the machine's ceilings, memory that the machine has, a warm page cache, and a fresh
+// process.
 
 import { StepError } from '../../../scripts/steps.mjs';
 import { bestCeilings, ceilingsNow, modelCost, neox } from './dist.mjs';
-import { freeMemory } from './machine.mjs';
+import { freeMemory, touchMemory } from './machine.mjs';
 import { gigabytes, prepareInput, readAll, sizeOf } from './models.mjs';
 import { OURS } from './peers.mjs';
 import { runDriver } from './process.mjs';
@@ -20,14 +21,16 @@ export async function runOne(peer, type, pathOf, guess, options) {
     throw error;
   }
   const fileBytes = sizeOf(path);
-  const needed = peer.resident * fileBytes + SPARE;
+  const resident = peer.resident * fileBytes;
+  const needed = resident + SPARE;
   const free = freeMemory();
   if (needed > free) return { error: `needs ${gigabytes(needed)} of memory; ${gigabytes(free)} are free` };
   const begin = performance.now();
   const isOurs = peer.name === OURS;
   const ceilings = async () => (isOurs && options.ceilings ? [await ceilingsNow(options.threads)] : []);
   const before = await ceilings();
-  // The last thing before every run, whichever the engine.
+  // The last things before every run, whichever the engine.
+  touchMemory(resident);
   const readSeconds = readAll(path);
   const limit = options.limit ?? Math.ceil(120 + 10 * guess);
   const found = await runDriver(peer, pathOf(peer), taskOf(path, options), limit);

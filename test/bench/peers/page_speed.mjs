@@ -35,8 +35,9 @@ function measuresOf({ prompt, gen, depth }) {
       heading: 'Loading: the first token',
       about:
         'Seconds from the call that loads the file until the first token after a prompt of one token is chosen: the same for every\n' +
-        'engine, in a fresh process whose libraries are loaded, with the same threads, the file read three times right before, so that it\n' +
-        'is in the page cache. Peak memory: as the system counts the whole process until its end, pages of a mapped file included.',
+        'engine, in a fresh process whose libraries are loaded, with the same threads. Right before, as much memory as it needs is touched\n' +
+        'and given back, and the file is read three times, so that it is in the page cache. Peak memory: as the system counts the whole\n' +
+        'process until its end, pages of a mapped file included.',
       ceiling: ({ firstToken }) => `${times(firstToken)} reading`,
       isTime: true,
     },
