@@ -1,4 +1,5 @@
-// An owning, 64-byte aligned, uninitialised array of trivially copyable elements.
+// An owning, 64-byte aligned, uninitialised array of trivially copyable elements; a large one on huge pages where the system grants
+// them.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +14,7 @@
 #endif
 
 #include "base/error.h"
+#include "base/huge_pages.h"
 
 namespace neox {
 
@@ -38,13 +40,16 @@ public:
     void reset(std::size_t size) {
         release();
         if (size == 0) return;
-        if (size > (std::numeric_limits<std::size_t>::max() - 64) / sizeof(T))
+        if (size > (std::numeric_limits<std::size_t>::max() - kHugePage) / sizeof(T))
             fail(ErrorCode::out_of_memory, "Cannot allocate ", size, " elements of ", sizeof(T), " bytes.");
         const std::size_t bytes = (size * sizeof(T) + 63) / 64 * 64;
 #if defined(_WIN32)
         data_ = static_cast<T*>(_aligned_malloc(bytes, 64));
 #else
-        data_ = static_cast<T*>(std::aligned_alloc(64, bytes));
+        const std::size_t alignment = bytes < kHugePage ? 64 : kHugePage;
+        data_ =
+            static_cast<T*>(std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment));
+        if (data_ && bytes >= kHugePage) advise_huge_pages(data_, bytes);
 #endif
         if (!data_) fail(ErrorCode::out_of_memory, "Cannot allocate ", bytes, " bytes.");
         size_ = size;

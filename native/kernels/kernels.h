@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "kernels/slabs.h"
 #include "quant/codes.h"
@@ -84,6 +85,8 @@ struct TileArgs {
     bool is_first;
     float* y;
     std::int64_t y_stride;
+    // Weights that an unpack() will read soon, to be fetched into the cache; may be none.
+    std::span<const std::byte> fetched;
 };
 
 // The product of one weight type with q8 or int16 activations: weights are unpacked into the cache for all tokens, and

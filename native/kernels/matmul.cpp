@@ -1,6 +1,7 @@
 #include "kernels/matmul.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/error.h"
 
@@ -59,6 +60,29 @@ void finish(const Kernels& kernels, const Part& part, float* y, std::int64_t y_s
     }
 }
 
+// The weights of the next panels in pieces of kTileCols columns, one beside each of the last tiles of tokens: unpacking
+// would wait for the memory while nothing is multiplied.
+class NextWeights {
+public:
+    NextWeights(const ResidentMatrix& w, std::int64_t panel, int n_tiles) : w_(w), panel_(panel) {
+        const std::int64_t n_pieces = (w.n_cols + kTileCols - 1) / kTileCols;
+        column_ = -kTileCols * std::max<std::int64_t>(n_tiles - n_pieces, 0);
+        if (n_tiles == 0 || panel >= w.n_panels()) column_ = w.n_cols;
+    }
+
+    std::span<const std::byte> take() {
+        const std::int64_t column = column_;
+        column_ += kTileCols;
+        if (column < 0 || column >= w_.n_cols) return {};
+        const TilePlace place = w_.place(panel_, column);
+        return {w_.data + place.offset, static_cast<std::size_t>(place.width) * place.bytes};
+    }
+
+private:
+    const ResidentMatrix& w_;
+    std::int64_t panel_, column_ = 0;
+};
+
 // q8 and int16: the panels of one task with all tokens.
 void multiply_panels(const Kernels& kernels, const PromptKernels& prompt, const ResidentMatrix& w,
                      const Activations& x, std::byte* panels, std::int64_t panel, int n_panels, float* y,
@@ -71,13 +95,14 @@ void multiply_panels(const Kernels& kernels, const PromptKernels& prompt, const 
         const std::int64_t n = std::min(n_blocks - block, most_blocks);
         prompt.unpack({w.data, w.panel_bytes, w.n_panels(), w.n_cols, panel, n_panels, block, n}, panels);
         const bool is_last = block + n == n_blocks;
+        NextWeights next(w, panel + n_panels, is_last ? (x.n_tokens - 1) / prompt.tile_tokens + 1 : 0);
         for (int token = 0; token < x.n_tokens; token += prompt.tile_tokens) {
             const std::byte* tile =
                 x.tiles + static_cast<std::size_t>(token / prompt.tile_tokens * n_blocks + block) *
                               prompt.tile_block_bytes;
-            prompt.multiply({panels, tile, n, n_panels, std::min(prompt.tile_tokens, x.n_tokens - token),
-                             block == 0, y + token * y_stride + row, y_stride});
             const int end = std::min(token + prompt.tile_tokens, x.n_tokens);
+            prompt.multiply({panels, tile, n, n_panels, end - token, block == 0, y + token * y_stride + row,
+                             y_stride, next.take()});
             if (is_last && (end % finish_tokens == 0 || end == x.n_tokens)) {
                 const int begin = (end - 1) / finish_tokens * finish_tokens;
                 finish(kernels, {row, n_rows, begin, end - begin}, y, y_stride, epilogue);

@@ -158,6 +158,8 @@ template <class Kind> inline constexpr TokenBlock<Kind> kIdleTokens{};
 
 // How far ahead tokens are fetched: all of them do not stay in the second-level cache from one task to the next.
 inline constexpr int kBlocksAhead = 32;
+// Lines of weights that are fetched beside a block.
+inline constexpr int kLinesFetched = 2;
 
 // Where kOverlap is set, the sums of one block become floats while the dots of the next are under way, since the two
 // want different units of the processor; that takes registers for both.
@@ -178,9 +180,11 @@ template <class Kind> void multiply_tile(const TileArgs& args) {
         total[i] = is_real ? load(args.y + t * args.y_stride + 16 * p) : broadcast(0.0f);
         if constexpr (kOverlap) last[i] = Dot::start(0);
     }
+    const std::byte *fetched = args.fetched.data(), *const fetched_end = fetched + args.fetched.size();
     for (std::int64_t b = 0; b < args.n_blocks; ++b, ++w, ++x) {
         for (std::size_t i = 0; i < sizeof(*x); i += 64)
             prefetch(reinterpret_cast<const std::byte*>(x + kBlocksAhead) + i);
+        for (int i = 0; i < kLinesFetched && fetched < fetched_end; ++i, fetched += 64) prefetch(fetched);
         NEOX_UNROLL
         for (int s = 0; s < kSubs; ++s) {
             const int last_s = (s + kSubs - 1) % kSubs;
