@@ -96,6 +96,7 @@ set(NEOX_CORE_SOURCES
   native/model/kv_rotation.cpp
   native/model/load_plan.cpp
   native/model/model.cpp
+  native/model/project.cpp
   native/model/rope_table.cpp
   native/model/source.cpp
   native/model/type_mix.cpp
@@ -177,6 +178,7 @@ set(NEOX_TEST_SOURCES
   test/native/kernels_int16_test.cpp
   test/native/kernels_kv_test.cpp
   test/native/kernels_ops_test.cpp
+  test/native/kernels_rounded_test.cpp
   test/native/kernels_test.cpp
   test/native/kv_rotation_test.cpp
   test/native/kv_types_test.cpp

@@ -10,7 +10,8 @@ export interface OperationTime {
 /**
  * The products are those with the weights of query, key and value (`qkv`), of the attention's output (`dense`), of the
  * feed-forward (`fc1`, `fc2`) and of the `head`. `attention` includes the rotary embedding and the writing of keys and values,
- * `quantize` is that of what enters the products, `sampling` begins with the search for the largest logits.
+ * `quantize` is that of what enters the products, for prompts with int8 arithmetic together with the norm before it;
+ * what `fc1` rounds for `fc2` at once is `fc1`. `sampling` begins with the search for the largest logits.
  */
 export type Operation =
   | 'norm'

@@ -41,12 +41,13 @@ struct Part {
     int token, n_tokens;
 };
 
-// Bias, activation and residual of a part, while it is in cache. Bias and residual end with the last real row.
+// Bias, activation and residual of a part, which begins at y, while it is in cache. Bias and residual end with the
+// last real row.
 void finish(const Kernels& kernels, const Part& part, float* y, std::int64_t y_stride,
             const Epilogue& epilogue) {
     const float* bias = epilogue.bias ? epilogue.bias + part.row : nullptr;
     for (int token = part.token; token < part.token + part.n_tokens; ++token) {
-        float* row = y + token * y_stride + part.row;
+        float* row = y + (token - part.token) * y_stride;
         const float* residual =
             epilogue.residual ? epilogue.residual + token * epilogue.residual_stride + part.row : nullptr;
         switch (epilogue.activation) {
@@ -83,7 +84,19 @@ private:
     std::int64_t panel_, column_ = 0;
 };
 
-// q8 and int16: the panels of one task with all tokens.
+// Rounds the rows of a part, kQuantBlock of them side by side, into the tiles of the next product.
+void round_part(const RoundedResults& to, const Part& part, const float* y, std::int64_t n_blocks) {
+    const int tile_tokens = to.kernels.tile_tokens;
+    for (int token = 0; token < part.n_tokens; token += tile_tokens) {
+        const std::int64_t tile = (part.token + token) / tile_tokens;
+        to.kernels.quantize(y + token * kQuantBlock, kQuantBlock,
+                            std::min(tile_tokens, part.n_tokens - token),
+                            to.tiles + static_cast<std::size_t>(tile * n_blocks + part.row / kQuantBlock) *
+                                           to.kernels.tile_block_bytes);
+    }
+}
+
+// q8 and int16: the panels of one task with all tokens. Results are finished some tokens at a time.
 void multiply_panels(const Kernels& kernels, const PromptKernels& prompt, const ResidentMatrix& w,
                      const Activations& x, std::byte* panels, std::int64_t panel, int n_panels, float* y,
                      std::int64_t y_stride, const Epilogue& epilogue) {
@@ -91,22 +104,27 @@ void multiply_panels(const Kernels& kernels, const PromptKernels& prompt, const 
     const std::int64_t most_blocks = unpacked_blocks(prompt, x.arithmetic);
     const std::int64_t n_rows = std::min(row + n_panels * kPanelRows, w.n_rows) - row;
     const int finish_tokens = std::max(kFinishTokens / prompt.tile_tokens, 1) * prompt.tile_tokens;
+    alignas(64) float own[kFinishTokens * kQuantBlock];  // what is rounded
     for (std::int64_t block = 0; block < n_blocks; block += most_blocks) {
         const std::int64_t n = std::min(n_blocks - block, most_blocks);
         prompt.unpack({w.data, w.panel_bytes, w.n_panels(), w.n_cols, panel, n_panels, block, n}, panels);
         const bool is_last = block + n == n_blocks;
         NextWeights next(w, panel + n_panels, is_last ? (x.n_tokens - 1) / prompt.tile_tokens + 1 : 0);
-        for (int token = 0; token < x.n_tokens; token += prompt.tile_tokens) {
-            const std::byte* tile =
-                x.tiles + static_cast<std::size_t>(token / prompt.tile_tokens * n_blocks + block) *
-                              prompt.tile_block_bytes;
-            const int end = std::min(token + prompt.tile_tokens, x.n_tokens);
-            prompt.multiply({panels, tile, n, n_panels, end - token, block == 0, y + token * y_stride + row,
-                             y_stride, next.take()});
-            if (is_last && (end % finish_tokens == 0 || end == x.n_tokens)) {
-                const int begin = (end - 1) / finish_tokens * finish_tokens;
-                finish(kernels, {row, n_rows, begin, end - begin}, y, y_stride, epilogue);
+        for (int begin = 0; begin < x.n_tokens; begin += finish_tokens) {
+            const Part part{row, n_rows, begin, std::min(finish_tokens, x.n_tokens - begin)};
+            float* results = epilogue.rounded ? own : y + begin * y_stride + row;
+            const std::int64_t stride = epilogue.rounded ? kQuantBlock : y_stride;
+            for (int token = 0; token < part.n_tokens; token += prompt.tile_tokens) {
+                const std::byte* tile =
+                    x.tiles +
+                    static_cast<std::size_t>((begin + token) / prompt.tile_tokens * n_blocks + block) *
+                        prompt.tile_block_bytes;
+                prompt.multiply({panels, tile, n, n_panels,
+                                 std::min(prompt.tile_tokens, part.n_tokens - token), block == 0,
+                                 results + token * stride, stride, next.take()});
             }
+            if (is_last) finish(kernels, part, results, stride, epilogue);
+            if (epilogue.rounded) round_part(*epilogue.rounded, part, own, w.n_rows / kQuantBlock);
         }
     }
 }
@@ -116,14 +134,14 @@ void multiply_panels(const Kernels& kernels, const PromptKernels& prompt, const 
 void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, const Activations& x, float* y,
             std::int64_t y_stride, const Epilogue& epilogue) {
     const PromptKernels prompt = kernels.prompt(w.dtype, x.arithmetic);
-    const MatmulFn product = !prompt.multiply  ? kernels.matmul(w.dtype, x.arithmetic)
-                             : x.n_tokens == 1 ? prompt.multiply_single
-                                               : nullptr;
+    const MatmulFn product = !prompt.multiply                       ? kernels.matmul(w.dtype, x.arithmetic)
+                             : x.n_tokens == 1 && !epilogue.rounded ? prompt.multiply_single
+                                                                    : nullptr;
     if (!product && !prompt.multiply)
         fail(ErrorCode::internal, "No ", kernels.name, " product for tensor type ", static_cast<int>(w.dtype),
              " and arithmetic ", static_cast<int>(x.arithmetic), ".");
     const std::int64_t n_panels = w.n_panels();
-    if (x.n_cols != w.n_cols || y_stride < n_panels * kPanelRows)
+    if (x.n_cols != w.n_cols || (!epilogue.rounded && y_stride < n_panels * kPanelRows))
         fail(ErrorCode::internal, "Product of [", w.n_rows, ", ", w.n_cols, "] with ", x.n_cols,
              " columns into rows of ", y_stride, ".");
     if (x.n_tokens <= 0) return;
@@ -142,17 +160,20 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const ResidentMatrix& w, c
             product({w.data, w.panel_bytes, n_panels, begin, end, &x, y, y_stride});
             const std::int64_t row = begin * kPanelRows;
             if (has_epilogue)
-                finish(kernels, {row, std::min(end * kPanelRows, w.n_rows) - row, 0, x.n_tokens}, y, y_stride,
-                       epilogue);
+                finish(kernels, {row, std::min(end * kPanelRows, w.n_rows) - row, 0, x.n_tokens}, y + row,
+                       y_stride, epilogue);
         });
 }
 
-void ActivationBuffer::prepare_tiles(ThreadPool& pool, const PromptKernels& prompt, const float* x,
-                                     Activations& view) {
+PromptKernels ActivationBuffer::reserve_tiles(const ThreadPool& pool, const Kernels& kernels, DType weights,
+                                              Activations& view) {
+    const PromptKernels prompt = kernels.prompt(weights, view.arithmetic);
+    if (!prompt.quantize)
+        fail(ErrorCode::internal, "Tensor type ", static_cast<int>(weights),
+             " has no activations of arithmetic ", static_cast<int>(view.arithmetic), ".");
     const std::int64_t n_blocks = blocks_of(prompt, view.n_cols);
     const int n_tiles = (view.n_tokens + prompt.tile_tokens - 1) / prompt.tile_tokens;
-    const std::size_t tile_bytes = static_cast<std::size_t>(n_blocks) * prompt.tile_block_bytes;
-    tiles_.grow(static_cast<std::size_t>(n_tiles) * tile_bytes);
+    tiles_.grow(static_cast<std::size_t>(n_tiles * n_blocks) * prompt.tile_block_bytes);
     view.tiles = tiles_.data();
     // Whole lines, and one more between threads.
     view.panels_bytes =
@@ -161,12 +182,45 @@ void ActivationBuffer::prepare_tiles(ThreadPool& pool, const PromptKernels& prom
     view.panels_bytes = (view.panels_bytes + 63) / 64 * 64 + 64;
     panels_.grow(static_cast<std::size_t>(pool.size()) * view.panels_bytes);
     view.panels = panels_.data();
-    pool.parallel_for(static_cast<std::size_t>(n_tiles), [&](std::size_t tile, int) {
-        const int token = static_cast<int>(tile) * prompt.tile_tokens;
-        prompt.quantize(x + token * view.n_cols, view.n_cols,
-                        std::min(prompt.tile_tokens, view.n_tokens - token),
-                        tiles_.data() + tile * tile_bytes);
+    return prompt;
+}
+
+void ActivationBuffer::fill_tiles(ThreadPool& pool, const Kernels& kernels, const PromptKernels& prompt,
+                                  const float* x, const RowNorm* norm, const Activations& view) {
+    const std::int64_t n_cols = view.n_cols;
+    const std::size_t tile_bytes =
+        static_cast<std::size_t>(blocks_of(prompt, n_cols)) * prompt.tile_block_bytes;
+    if (norm) normalized_.grow(static_cast<std::size_t>(pool.size() * prompt.tile_tokens * n_cols));
+    const int n_tiles = (view.n_tokens + prompt.tile_tokens - 1) / prompt.tile_tokens;
+    pool.parallel_for(static_cast<std::size_t>(n_tiles), [&](std::size_t tile, int thread) {
+        const int token = static_cast<int>(tile) * prompt.tile_tokens,
+                  n = std::min(prompt.tile_tokens, view.n_tokens - token);
+        const float* rows = x + token * n_cols;
+        if (norm) {
+            float* normalized = normalized_.data() + thread * prompt.tile_tokens * n_cols;
+            for (int i = 0; i < n; ++i)
+                kernels.layer_norm(rows + i * n_cols, norm->weight, norm->bias, norm->eps, n_cols,
+                                   normalized + i * n_cols);
+            rows = normalized;
+        }
+        prompt.quantize(rows, n_cols, n, tiles_.data() + tile * tile_bytes);
     });
+}
+
+Activations ActivationBuffer::prepare_normalized(ThreadPool& pool, const Kernels& kernels, DType weights,
+                                                 const float* x, int n_tokens, std::int64_t n_cols,
+                                                 const RowNorm& norm) {
+    Activations view{.arithmetic = Arithmetic::q8, .n_tokens = n_tokens, .n_cols = n_cols};
+    fill_tiles(pool, kernels, reserve_tiles(pool, kernels, weights, view), x, &norm, view);
+    return view;
+}
+
+Activations ActivationBuffer::reserve(const ThreadPool& pool, const Kernels& kernels, DType weights,
+                                      int n_tokens, std::int64_t n_cols, RoundedResults& rounded) {
+    Activations view{.arithmetic = Arithmetic::q8, .n_tokens = n_tokens, .n_cols = n_cols};
+    rounded.kernels = reserve_tiles(pool, kernels, weights, view);
+    rounded.tiles = tiles_.data();
+    return view;
 }
 
 Activations ActivationBuffer::prepare(ThreadPool& pool, const Kernels& kernels, DType weights,
@@ -183,11 +237,7 @@ Activations ActivationBuffer::prepare(ThreadPool& pool, const Kernels& kernels, 
     if (arithmetic != Arithmetic::int16 && n_cols % kQuantBlock != 0)
         fail(ErrorCode::internal, "Rows of ", n_cols, " columns cannot be quantized by blocks of 32.");
     if (arithmetic != Arithmetic::q15) {
-        const PromptKernels prompt = kernels.prompt(weights, arithmetic);
-        if (!prompt.quantize)
-            fail(ErrorCode::internal, "Tensor type ", static_cast<int>(weights),
-                 " has no activations of arithmetic ", static_cast<int>(arithmetic), ".");
-        prepare_tiles(pool, prompt, x, view);
+        fill_tiles(pool, kernels, reserve_tiles(pool, kernels, weights, view), x, nullptr, view);
         return view;
     }
     const std::int64_t n_blocks = n_cols / kQuantBlock;
@@ -209,6 +259,15 @@ Activations ActivationBuffer::prepare(ThreadPool& pool, const Kernels& kernels, 
     view.scale = scale_.data();
     view.sum = sum_.data();
     return view;
+}
+
+bool can_chain(const Kernels& kernels, const ResidentMatrix& w, const ResidentMatrix& next) {
+    const PromptKernels from = kernels.prompt(w.dtype, Arithmetic::q8),
+                        to = kernels.prompt(next.dtype, Arithmetic::q8);
+    return from.multiply && to.multiply && from.tile_panels * kPanelRows == kQuantBlock &&
+           from.tile_tokens == to.tile_tokens && from.tile_tokens <= kFinishTokens &&
+           w.n_rows % kQuantBlock == 0 && next.n_cols == w.n_rows &&
+           blocks_of(from, w.n_cols) <= unpacked_blocks(from, Arithmetic::q8);
 }
 
 Arithmetic usable_arithmetic(const Kernels& kernels, DType weights, std::int64_t n_cols, Arithmetic wanted) {

@@ -27,6 +27,7 @@ std::unique_ptr<CpuState> make_state(const CpuWeights& weights, const BackendOpt
                      {},
                      {},
                      {},
+                     {},
                      {}});
     const std::size_t n = static_cast<std::size_t>(options.max_rows);
     const std::size_t n_embd = static_cast<std::size_t>(panel_stride(c.n_embd));

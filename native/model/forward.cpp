@@ -80,16 +80,6 @@ void drop_cancelled(CpuState& s, const Batch& batch) {
     a.n_prompt = n_prompt;
 }
 
-void layer_norm(CpuState& s, const float* x, const AlignedBuffer<float>& weight,
-                const AlignedBuffer<float>& bias) {
-    const std::int64_t n_embd = s.weights.config.n_embd, stride = panel_stride(n_embd);
-    s.pool.parallel_for(s.act.rows.size(), [&](std::size_t i, int) {
-        const std::int64_t row = static_cast<std::int64_t>(i);
-        s.kernels.layer_norm(x + row * stride, weight.data(), bias.data(), s.weights.config.norm_eps, n_embd,
-                             s.act.norm.data() + row * n_embd);
-    });
-}
-
 // The matrix products want contiguous rows; a feed-forward size that is no multiple of 16 leaves gaps.
 void close_gaps(float* x, std::size_t n_rows, std::int64_t n, std::int64_t stride) {
     if (n == stride) return;
@@ -107,16 +97,22 @@ void run_layer(CpuState& s, const Batch& batch, std::int32_t index) {
     const auto observe = [&](double* InputSquares::*sums, const float* x, std::int64_t n_cols) {
         if (squares) add_squares(s, x, n_cols, squares->*sums + index * n_cols);
     };
+    // The norms of rows that are not observed are left to the products.
+    const auto observe_norm = [&](double* InputSquares::*sums, const float* x, const RowNorm& norm) {
+        if (!squares) return;
+        layer_norm(s, x, norm, 0, static_cast<int>(a.rows.size()));
+        observe(sums, a.norm.data(), c.n_embd);
+    };
     const Activation gelu =
         c.hidden_act == HiddenAct::gelu_erf ? Activation::gelu_erf : Activation::gelu_tanh;
+    const RowNorm norm1{w.attn_norm.data(), w.attn_norm_bias.data(), c.norm_eps},
+        norm2{w.ffn_norm.data(), w.ffn_norm_bias.data(), c.norm_eps};
 
     // qkv = W_qkv ln1(x) + b
-    s.watch.enter(Op::norm);
-    layer_norm(s, a.x.data(), w.attn_norm, w.attn_norm_bias);
-    observe(&InputSquares::attn_qkv, a.norm.data(), c.n_embd);
+    observe_norm(&InputSquares::attn_qkv, a.x.data(), norm1);
     s.watch.enter(Op::qkv);
-    project(s, w.attn_qkv, a.norm.data(), a.qkv.data(), panel_stride(3 * std::int64_t{c.n_embd}),
-            {.bias = w.attn_qkv_bias.data()});
+    project(s, w.attn_qkv, a.x.data(), a.qkv.data(), panel_stride(3 * std::int64_t{c.n_embd}),
+            {.bias = w.attn_qkv_bias.data()}, &norm1);
     s.watch.enter(Op::attention);
     attention(s, batch, index);
     observe(&InputSquares::attn_output, a.attn.data(), c.n_embd);
@@ -125,17 +121,18 @@ void run_layer(CpuState& s, const Batch& batch, std::int32_t index) {
     project(s, w.attn_output, a.attn.data(), a.mid.data(), stride,
             {.bias = w.attn_output_bias.data(), .residual = a.x.data(), .residual_stride = stride});
     // x = mid + W_down gelu(W_up ln2(h) + b) + b, where h is mid, or the layer's input under the parallel residual
-    s.watch.enter(Op::norm);
-    layer_norm(s, c.parallel_residual ? a.x.data() : a.mid.data(), w.ffn_norm, w.ffn_norm_bias);
-    observe(&InputSquares::ffn_up, a.norm.data(), c.n_embd);
+    const float* h = c.parallel_residual ? a.x.data() : a.mid.data();
+    observe_norm(&InputSquares::ffn_up, h, norm2);
+    const int first = squares ? 0 : chain_feed_forward(s, w, h, norm2, gelu);
     s.watch.enter(Op::fc1);
-    project(s, w.ffn_up, a.norm.data(), a.ffn.data(), ff_stride,
-            {.bias = w.ffn_up_bias.data(), .activation = gelu});
+    project(s, w.ffn_up, h, a.ffn.data(), ff_stride, {.bias = w.ffn_up_bias.data(), .activation = gelu},
+            &norm2, first);
     close_gaps(a.ffn.data(), a.rows.size(), c.n_ff, ff_stride);
     observe(&InputSquares::ffn_down, a.ffn.data(), c.n_ff);
     s.watch.enter(Op::fc2);
     project(s, w.ffn_down, a.ffn.data(), a.x.data(), stride,
-            {.bias = w.ffn_down_bias.data(), .residual = a.mid.data(), .residual_stride = stride});
+            {.bias = w.ffn_down_bias.data(), .residual = a.mid.data(), .residual_stride = stride}, nullptr,
+            first);
     s.watch.enter(Op::other);
 }
 
@@ -144,49 +141,6 @@ void run_layer(CpuState& s, const Batch& batch, std::int32_t index) {
 bool is_cancelled(const Batch& batch, const Row& row) {
     const std::atomic<std::int32_t>* flag = batch.sequences[row.sequence].cancel;
     return flag && flag->load(std::memory_order_relaxed) != 0;
-}
-
-void project(CpuState& s, const ResidentMatrix& w, const float* x, float* y, std::int64_t y_stride,
-             const Epilogue& epilogue) {
-    const Precision precision = s.options.precision;
-    const auto arithmetic = [&](Arithmetic wanted) {
-        return usable_arithmetic(s.kernels, w.dtype, w.n_cols,
-                                 precision == Precision::exact ? Arithmetic::f32 : wanted);
-    };
-    const Arithmetic prompt = arithmetic(precision == Precision::high ? Arithmetic::int16 : Arithmetic::q8),
-                     step = arithmetic(Arithmetic::q15);
-    const auto run = [&](Arithmetic how, int first, int n) {
-        if (n == 0) return;
-        const Op product = s.watch.enter(Op::quantize);
-        const Activations in =
-            s.quantized.prepare(s.pool, s.kernels, w.dtype, how, x + first * w.n_cols, n, w.n_cols);
-        s.watch.enter(product);
-        Epilogue part = epilogue;
-        if (part.residual) part.residual += first * part.residual_stride;
-        matmul(s.pool, s.kernels, w, in, y + first * y_stride, y_stride, part);
-    };
-    const int n = static_cast<int>(s.act.rows.size());
-    if (prompt == step) {
-        run(prompt, 0, n);
-    } else {
-        run(prompt, 0, s.act.n_prompt);
-        run(step, s.act.n_prompt, n - s.act.n_prompt);
-    }
-}
-
-void add_squares(CpuState& s, const float* x, std::int64_t n_cols, double* sums) {
-    constexpr std::int64_t kColumns = 512;
-    const std::size_t n_rows = s.act.rows.size();
-    s.pool.parallel_for(static_cast<std::size_t>((n_cols + kColumns - 1) / kColumns),
-                        [&](std::size_t task, int) {
-                            const std::int64_t begin = static_cast<std::int64_t>(task) * kColumns,
-                                               end = std::min(begin + kColumns, n_cols);
-                            for (std::size_t i = 0; i < n_rows; ++i) {
-                                const float* row = x + static_cast<std::int64_t>(i) * n_cols;
-                                for (std::int64_t k = begin; k < end; ++k)
-                                    sums[k] += static_cast<double>(row[k]) * static_cast<double>(row[k]);
-                            }
-                        });
 }
 
 void forward(CpuState& s, const Batch& batch, std::int32_t layer_begin, std::int32_t layer_end,

@@ -41,6 +41,7 @@ struct CpuState {
     BackendOptions options;
     Activity act;
     ActivationBuffer quantized;
+    ActivationBuffer quantized_ffn;  // written by the product before
     AttentionScratch attention;
     Stopwatch watch;
 };
@@ -49,9 +50,18 @@ struct CpuState {
 void forward(CpuState& state, const Batch& batch, std::int32_t layer_begin, std::int32_t layer_end,
              float* carry);
 
-// y[n, w.n_rows] = epilogue(x W^T) for the live rows, each in the arithmetic of its phase. x is contiguous.
+// y[n, w.n_rows] = epilogue(x W^T) for the live rows, from row `first` on, each in the arithmetic of its phase. x is
+// contiguous; with `norm` it is a residual stream (rows panel_stride() apart) that is normalized on the way.
 void project(CpuState& state, const ResidentMatrix& w, const float* x, float* y, std::int64_t y_stride,
-             const Epilogue& epilogue);
+             const Epilogue& epilogue, const RowNorm* norm = nullptr, int first = 0);
+
+// x = mid + W_down gelu(W_up norm(h) + b) + b for the prompt rows, if what lies between the two products can stay out
+// of memory. Returns the number of rows done. A single row reads its weights faster without.
+int chain_feed_forward(CpuState& state, const CpuLayer& w, const float* h, const RowNorm& norm,
+                       Activation gelu);
+
+// Rows [first, first + n) of x, a residual stream, to the same rows of state.act.norm.
+void layer_norm(CpuState& state, const float* x, const RowNorm& norm, int first, int n);
 
 // sums[column] += x^2 over the live rows of x [n, n_cols], contiguous; each column row after row. For InputSquares.
 void add_squares(CpuState& state, const float* x, std::int64_t n_cols, double* sums);

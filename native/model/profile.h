@@ -10,8 +10,9 @@
 namespace neox {
 
 // Weights that a product reads are those of `qkv`, `dense` (the attention's output), `fc1` and `fc2` (the feed-forward's) and
-// `head`; `attention` includes the rotary embedding and the writing of keys and values; `quantize` is that of activations; `sampling` begins with the
-// search for the largest logits.
+// `head`; `attention` includes the rotary embedding and the writing of keys and values; `quantize` is that of activations, with
+// the norm that is done in one go with it before a prompt's q8 products, but not that of what fc1 leaves to fc2 in tiles, which is
+// fc1's; `sampling` begins with the search for the largest logits.
 enum class Op : std::int32_t { other, norm, quantize, qkv, attention, dense, fc1, fc2, head, sampling };
 inline constexpr int kOps = 10;
 inline constexpr const char* kOpNames[kOps] = {"other", "norm", "quantize", "qkv",  "attention",
