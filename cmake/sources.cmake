@@ -44,6 +44,7 @@ set(NEOX_CORE_SOURCES
   native/kernels/avx2/matmul_step.cpp
   native/kernels/avx2/search_codes.cpp
   native/kernels/avx2/table.cpp
+  native/kernels/avx512/layout_blocks.cpp
   native/kernels/avx512/matmul_f32.cpp
   native/kernels/avx512/matmul_int16.cpp
   native/kernels/avx512/matmul_int8.cpp
@@ -69,6 +70,7 @@ set(NEOX_CORE_SOURCES
   native/kernels/neoni8mm/matmul_int8.cpp
   native/kernels/neoni8mm/matmul_step.cpp
   native/kernels/neoni8mm/table.cpp
+  native/kernels/scalar/layout_blocks.cpp
   native/kernels/scalar/matmul_f32.cpp
   native/kernels/scalar/matmul_int16.cpp
   native/kernels/scalar/matmul_int8.cpp

@@ -22,11 +22,15 @@ export const isaIncludes = [
   'kernels/cpu_features.h',
   'kernels/tables.h',
   'kernels/target.h',
+  'kernels/layout_blocks.h',
+  'kernels/words.h', // of four rows, by the compiler's own vectors
+  'kernels/avx512/words.h',
   'kernels/generic/',
   'kernels/avx2/vectors.h', // of several sets, as the next two
   'kernels/avx512/vectors.h',
   'kernels/neon/vectors.h',
   'quant/blocks.h',
+  'quant/k_scales.h',
   'base/half.h',
 ];
 

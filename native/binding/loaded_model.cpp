@@ -1,6 +1,7 @@
 #include "binding/loaded_model.h"
 
 #include <algorithm>
+#include <future>
 #include <limits>
 #include <system_error>
 #include <thread>
@@ -58,10 +59,16 @@ std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const Hos
     load.cancel = &control.cancel;
     load.on_progress = [&control](std::uint64_t done, std::uint64_t total) { control.progress(done, total); };
 
+    // Made while the weights are read; where no thread can be had, by get().
+    std::future<std::shared_ptr<const Tokenizer>> tokenizer;
+    load.on_text = [&tokenizer](const ModelText& text) {
+        tokenizer = std::async([text] { return make_tokenizer(text); });
+    };
+
     std::shared_ptr<LoadedModel> loaded(new LoadedModel, destroy_elsewhere);
     loaded->model = load_model(path, device, load);
     loaded->config = loaded->model->config();
-    loaded->tokenizer = make_tokenizer(loaded->model->text);
+    loaded->tokenizer = tokenizer.get();
     loaded->backend = backend_options(loaded->config, loaded->model->dtype, options);
     Backend backend{};
     check(device.create_backend(loaded->model->weights->handle(), &loaded->backend, &backend));

@@ -189,6 +189,11 @@ struct Kernels {
     // q8, which needs a quantized type, and int16, which NEON lacks: all nullptr where there is no such product.
     PromptKernels (*prompt)(DType weights, Arithmetic activations);
 
+    // 16 rows of a quantized type, GGUF rows `row_stride` bytes apart, n_cols columns of them, into panel `side` of a tile of
+    // `width` panels of the resident layout (kernels/layout.h). The same bytes on every instruction set.
+    void (*lay_out_blocks)(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
+                           std::byte* tile, int width, int side);
+
     // Quantizes one row; n is a multiple of 32; as in Activations. Bit-equal on every instruction set.
     void (*quantize_q15)(const float* x, std::int64_t n, std::int8_t* high, std::int8_t* low, float* scale,
                          std::int32_t* sum);

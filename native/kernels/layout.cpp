@@ -33,7 +33,7 @@ void interleave_words(std::int64_t n_cols, const std::byte* rows, std::size_t ro
     for (std::int64_t k = 0; k < whole; k += 4)
         for (int row = 0; row < kPanelRows; row += 4) {
             Words words[4];
-            const FourRows four{rows + static_cast<std::size_t>(row) * row_stride, row_stride};
+            const RowGroup four{rows + static_cast<std::size_t>(row) * row_stride, row_stride};
             four.words<4>(static_cast<std::size_t>(k) * 4, words);
             for (int i = 0; i < 4; ++i)
                 std::memcpy(to + static_cast<std::size_t>((k + i) * step + row) * 4, &words[i], 16);
@@ -49,8 +49,8 @@ void interleave_halves(std::int64_t n_cols, const std::byte* rows, std::size_t r
         for (int row = 0; row < kPanelRows; row += 8) {
             Words even[4], odd[4];
             const std::byte* first = rows + static_cast<std::size_t>(row) * row_stride;
-            FourRows{first, 2 * row_stride}.words<4>(static_cast<std::size_t>(k) * 2, even);
-            FourRows{first + row_stride, 2 * row_stride}.words<4>(static_cast<std::size_t>(k) * 2, odd);
+            RowGroup{first, 2 * row_stride}.words<4>(static_cast<std::size_t>(k) * 2, even);
+            RowGroup{first + row_stride, 2 * row_stride}.words<4>(static_cast<std::size_t>(k) * 2, odd);
             for (int i = 0; i < 4; ++i) {
                 const Words columns[2] = {(even[i] & 0xffffu) | odd[i] << 16,
                                           even[i] >> 16 | (odd[i] & 0xffff0000u)};
@@ -87,35 +87,42 @@ std::size_t resident_panel_bytes(DType dtype, std::int64_t n_cols) {
     return static_cast<std::size_t>(bytes);
 }
 
-void layout_panel(const ResidentMatrix& matrix, std::byte* data, std::int64_t panel, const std::byte* rows,
-                  std::size_t row_stride, int n_rows) {
-    if (n_rows < 1 || n_rows > kPanelRows)
-        fail(ErrorCode::invalid_argument, "A panel takes 1 to 16 rows, not ", n_rows, ".");
+void layout_panels(const Kernels& kernels, const ResidentMatrix& matrix, std::byte* data, std::int64_t panel,
+                   const std::byte* rows, std::size_t row_stride, std::int64_t n_rows) {
+    if (n_rows < 1) fail(ErrorCode::invalid_argument, "A panel takes rows, not ", n_rows, " of them.");
     const DType dtype = matrix.dtype;
     resident_panel_bytes(dtype, matrix.n_cols);  // refuses what has no layout
-    std::vector<std::byte> padded;
-    if (n_rows < kPanelRows) {
+    const std::int64_t whole = n_rows / kPanelRows, end = panel + (n_rows + kPanelRows - 1) / kPanelRows;
+    std::vector<std::byte> padded;  // the rows of a last panel that is not full
+    if (n_rows % kPanelRows != 0) {
         // Zero scales are enough to make the missing rows zero, whatever their codes.
         padded.resize(kPanelRows * row_stride);
         const std::uint64_t row = row_bytes(dtype, static_cast<std::uint64_t>(matrix.n_cols));
-        std::memcpy(padded.data(), rows, static_cast<std::size_t>(n_rows - 1) * row_stride + row);
-        rows = padded.data();
+        std::memcpy(padded.data(), rows + static_cast<std::size_t>(whole * kPanelRows) * row_stride,
+                    static_cast<std::size_t>(n_rows % kPanelRows - 1) * row_stride + row);
     }
     const bool is_quantized = find_block_layout(dtype) != nullptr;
-    for (std::int64_t column = 0; column < matrix.n_cols; column += kTileCols) {
+    const auto lay_out = [&](std::int64_t at, std::int64_t column) {
         const std::int64_t n = std::min(kTileCols, matrix.n_cols - column);
-        const TilePlace place = matrix.place(panel, column);
-        const std::byte* from = rows + row_bytes(dtype, static_cast<std::uint64_t>(column));
+        const TilePlace place = matrix.place(at, column);
+        const std::size_t first = static_cast<std::size_t>((at - panel) * kPanelRows) * row_stride;
+        const std::byte* from = (at - panel < whole ? rows + first : padded.data()) +
+                                row_bytes(dtype, static_cast<std::uint64_t>(column));
         std::byte* tile = data + place.offset;
         const std::int64_t step = place.width * kPanelRows;
-        const auto first = static_cast<std::size_t>(place.side * kPanelRows);
+        const auto side = static_cast<std::size_t>(place.side * kPanelRows);
         if (is_quantized) {
-            lay_out_blocks(dtype, n, from, row_stride, tile, place.width, place.side);
+            kernels.lay_out_blocks(dtype, n, from, row_stride, tile, place.width, place.side);
         } else if (dtype == DType::F32) {
-            interleave_words(n, from, row_stride, tile + 4 * first, step);
+            interleave_words(n, from, row_stride, tile + 4 * side, step);
         } else {
-            interleave_halves(n, from, row_stride, tile + 2 * first, step);
+            interleave_halves(n, from, row_stride, tile + 2 * side, step);
         }
+    };
+    for (std::int64_t slab = panel, next; slab < end; slab = next) {
+        next = std::min(end, (slab / kSlabPanels + 1) * kSlabPanels);
+        for (std::int64_t column = 0; column < matrix.n_cols; column += kTileCols)
+            for (std::int64_t at = slab; at < next; ++at) lay_out(at, column);
     }
 }
 

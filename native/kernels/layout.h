@@ -34,6 +34,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/kernels.h"
 #include "kernels/slabs.h"
 #include "tensor/dtype.h"
 
@@ -59,10 +60,11 @@ bool is_resident_dtype(DType dtype);
 // Bytes of one panel of 16 rows. Throws ERR_NEOX_UNSUPPORTED / ERR_NEOX_FORMAT_SHAPE.
 std::size_t resident_panel_bytes(DType dtype, std::int64_t n_cols);
 
-// Lays out up to 16 rows, given in GGUF row layout `row_stride` bytes apart, as panel `panel` of the matrix in `data`
-// (n_rows < 16: zeros follow). Panels may be laid out by several threads at once.
-void layout_panel(const ResidentMatrix& matrix, std::byte* data, std::int64_t panel, const std::byte* rows,
-                  std::size_t row_stride, int n_rows);
+// Lays out n_rows > 0 rows, given in GGUF row layout `row_stride` bytes apart, as the panels from `panel` on of the matrix in
+// `data`, in the order of its bytes; zeros follow in a last panel that is not full. Different panels may be laid out by several
+// threads at once.
+void layout_panels(const Kernels& kernels, const ResidentMatrix& matrix, std::byte* data, std::int64_t panel,
+                   const std::byte* rows, std::size_t row_stride, std::int64_t n_rows);
 
 // The inverse for one row, as f32 (tests, debugging).
 void read_resident_row(const ResidentMatrix& matrix, std::int64_t row, float* out);

@@ -35,12 +35,82 @@ struct BlockLayout {
     }
 };
 
+inline constexpr BlockLayout kBlockLayouts[] = {
+    {DType::Q8_0, BlockLayout::Scales::f16, 8, 128},
+    {DType::Q4_0, BlockLayout::Scales::f16, 4, 8},
+    {DType::Q4_1, BlockLayout::Scales::f16_min, 4, 0},
+    {DType::Q5_0, BlockLayout::Scales::f16, 5, 16},
+    {DType::Q5_1, BlockLayout::Scales::f16_min, 5, 0},
+    {DType::IQ4_NL, BlockLayout::Scales::f16, 4, 0},
+    {DType::Q2_K, BlockLayout::Scales::half_int_min, 2, 0},
+    {DType::Q3_K, BlockLayout::Scales::half_int, 3, 4},
+    {DType::Q4_K, BlockLayout::Scales::int_min, 4, 0},
+    {DType::Q5_K, BlockLayout::Scales::int_min, 5, 0},
+    {DType::Q6_K, BlockLayout::Scales::half_int, 6, 32},
+};
+
+constexpr BlockLayout layout_of(DType dtype) {
+    for (const BlockLayout& layout : kBlockLayouts)
+        if (layout.dtype == dtype) return layout;
+    return {};
+}
+
+// Which bits of a code a plane holds. It takes as many vectors of 64 bytes of a block as it has bits.
+struct Plane {
+    int bits;  // 8, 4, 2 or 1 of each code
+    int from;  // the lowest of them
+};
+// The planes of a code of `bits` bits, 1 or 2 of them.
+struct Planes {
+    Plane planes[2];
+    int n;
+};
+constexpr Planes planes_of(int bits) {
+    switch (bits) {
+        case 2: return {{{2, 0}, {}}, 1};
+        case 3: return {{{2, 0}, {1, 2}}, 2};
+        case 5: return {{{4, 0}, {1, 4}}, 2};
+        case 6: return {{{4, 0}, {2, 4}}, 2};
+        default: return {{{bits, 0}, {}}, 1};
+    }
+}
+// The place of a plane's vector among those of the block: in the order in which the products want them, upper bits
+// before the lower ones that they belong to.
+constexpr int place_vector(int code_bits, const Plane& plane, int vector) {
+    if (code_bits == plane.bits) return vector;
+    if (code_bits == 6) return plane.from == 0 ? 1 + vector + vector / 2 : 3 * vector;
+    return plane.from == 0 ? 1 + vector : 0;
+}
+// Where group g lies in a plane: its vector of 64 bytes and the bit within the byte. Planes of 8, 4 and 2 bits go round
+// the vectors, so that a shift serves a whole vector; the upper 2 bits of 6 follow the nibbles they belong to.
+struct Place {
+    int vector, shift;
+};
+constexpr Place place_of(const Plane& plane, int g) {
+    switch (plane.bits) {
+        case 8: return {g, 0};
+        case 4: return {g % 4, g / 4 * 4};
+        case 2: return plane.from == 0 ? Place{g % 2, g / 2 * 2} : Place{g % 4 / 2, g / 4 * 4 + g % 2 * 2};
+        default: return {0, g};
+    }
+}
+
+// Where the parts of a block lie in a tile.
+struct BlockPlace {
+    std::size_t head, scales, codes;
+};
+constexpr BlockPlace place_block(const BlockLayout& layout, int width, int side, std::int64_t block) {
+    const std::int64_t group =
+        block / layout.n_blocks() * width * static_cast<std::int64_t>(layout.group_bytes());
+    const std::int64_t body =
+        group + width * (layout.head_bytes() + block % layout.n_blocks() * layout.block_bytes());
+    return {static_cast<std::size_t>(group + side * layout.head_bytes()),
+            static_cast<std::size_t>(body + side * layout.scale_bytes()),
+            static_cast<std::size_t>(body + width * layout.scale_bytes() + side * 64)};
+}
+
 // nullptr for types that are not quantized.
 const BlockLayout* find_block_layout(DType dtype);
-
-// 16 rows of a type that has a BlockLayout, n_cols columns of them, into panel `side` of a tile of `width` panels.
-void lay_out_blocks(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
-                    std::byte* tile, int width, int side);
 
 // Column `column` of the tile in row `lane` of panel `side`: dequantize_row's value, bit for bit.
 float read_resident_value(const BlockLayout& layout, const std::byte* tile, int width, int side, int lane,

@@ -5,6 +5,12 @@
 
 namespace neox {
 
+namespace scalar {
+// Four rows at a time in what vectors the compiler has, so it serves other sets too.
+void lay_out_blocks(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
+                    std::byte* tile, int width, int side);
+}  // namespace scalar
+
 const Kernels& scalar_kernels();
 // x86-64 only
 const Kernels& avx2_kernels();

@@ -1,5 +1,5 @@
 // A 32-bit word of each of four rows, so that the resident layout is made four rows at a time: in a vector register
-// where the compiler has vectors of its own, the same operations one by one elsewhere.
+// where the compiler has vectors of its own, the same operations one by one elsewhere. avx512/words.h has all 16.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,8 @@
 #include <cstring>
 
 namespace neox {
+
+inline constexpr int kGroupRows = 4;
 
 #if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)  // older ones lack __builtin_shufflevector
 
@@ -82,7 +84,7 @@ inline void transpose(Words (&words)[4]) {
 }
 
 // Four rows in memory, `stride` bytes apart.
-struct FourRows {
+struct RowGroup {
     const std::byte* first;
     std::size_t stride;
 
@@ -106,14 +108,8 @@ struct FourRows {
         for (int i = n / 4 * 4; i < n; ++i) to[i] = word(offset + 4u * i);
     }
     // The 16 bits at `offset` of each row, side by side.
-    std::uint64_t halves(std::size_t offset) const {
-        std::uint64_t all = 0;
-        for (int row = 0; row < 4; ++row) {
-            std::uint16_t half;
-            std::memcpy(&half, at(row, offset), 2);
-            all |= std::uint64_t{half} << 16 * row;
-        }
-        return all;
+    void halves(std::size_t offset, std::byte* to) const {
+        for (int row = 0; row < kGroupRows; ++row) std::memcpy(to + 2 * row, at(row, offset), 2);
     }
 };
 

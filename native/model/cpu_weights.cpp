@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "kernels/dispatch.h"
 #include "quant/quant.h"
 
 namespace neox {
@@ -104,10 +105,8 @@ void CpuWeights::upload(const Upload& slice) {
             fail(ErrorCode::internal, "A slice of rows from ", slice.row_begin,
                  " cannot be laid out in panels.");
         std::byte* data = memory_.data() + (m->data - memory_.data());
-        for (std::int64_t row = 0; row < slice.row_count; row += kPanelRows)
-            layout_panel(*m, data, (slice.row_begin + row) / kPanelRows,
-                         slice.rows + static_cast<std::uint64_t>(row) * stride, stride,
-                         static_cast<int>(std::min<std::int64_t>(kPanelRows, slice.row_count - row)));
+        layout_panels(active_kernels(), *m, data, slice.row_begin / kPanelRows, slice.rows, stride,
+                      slice.row_count);
     }
 }
 

@@ -11,8 +11,17 @@ namespace neox {
 
 namespace {
 
-// Large enough that the calls of the system do not count, small enough to be laid out from the cache that it was read into.
-constexpr std::uint64_t kSliceBytes = std::uint64_t{1} << 20;
+// Large enough that the calls of the system do not count; small enough that two threads' slices, as read and as laid out, stay
+// in caches of their own.
+constexpr std::uint64_t kSliceBytes = std::uint64_t{1} << 19;
+
+// Rows of a slice: whole slabs, which are laid out in the order of their bytes, else whole pairs of panels, else a panel.
+std::uint64_t rows_of_slice(std::uint64_t row_bytes) {
+    const std::uint64_t n = kSliceBytes / std::max<std::uint64_t>(row_bytes, 1);
+    for (const std::uint64_t unit : {kSlabPanels * kPanelRows, kPairPanels * kPanelRows})
+        if (n >= unit) return n / unit * unit;
+    return kPanelRows;
+}
 
 struct NamedRole {
     std::string_view name;
@@ -87,8 +96,7 @@ LoadPlan plan_load(const TensorSource& source, std::optional<FileType> type) {
         if (dtype != tensor.dtype && is_quantized(dtype) && is_quantized(tensor.dtype))
             plan.is_requantized = true;
         const std::uint64_t stride = row_bytes(tensor.dtype, tensor.n_cols());
-        const std::uint64_t step =
-            std::max<std::uint64_t>(kSliceBytes / std::max<std::uint64_t>(stride, 1) / 16, 1) * 16;
+        const std::uint64_t step = rows_of_slice(stride);
         for (std::uint64_t row = 0; row < tensor.n_rows(); row += step) {
             const std::uint64_t n_rows = std::min(step, tensor.n_rows() - row);
             plan.slices.push_back({plan.tensors.size(), row, n_rows, n_rows * stride});

@@ -25,7 +25,7 @@ struct LoadSlice {
 
 struct LoadPlan {
     std::vector<PlannedTensor> tensors;
-    std::vector<LoadSlice> slices;  // of about 1 MiB each, in file order
+    std::vector<LoadSlice> slices;  // of at most 512 KiB where 16 rows are not more, in file order
     std::uint64_t n_bytes = 0;
     DType dtype = DType::F32;     // that most matrix elements will have
     bool is_requantized = false;  // a quantized tensor becomes another quantized type

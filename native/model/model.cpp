@@ -164,6 +164,7 @@ std::shared_ptr<const Model> load_model(const std::string& path, const Device& d
         auto model = std::make_shared<Model>();
         model->parsed = source->parsed();
         model->text = source->text();
+        if (options.on_text) options.on_text(model->text);
         model->dtype = plan.dtype;
         model->file_type = options.type ? options.type : source->file_type();
         model->is_requantized = plan.is_requantized;

@@ -38,6 +38,9 @@ struct LoadOptions {
     int n_threads = 0;             // 0: default_thread_count()
     std::function<void(std::uint64_t done, std::uint64_t total)>
         on_progress;  // bytes read; called on the loading thread
+    // The texts, before the weights are read: what is made of them can be made meanwhile. Called on the loading thread; what it
+    // throws ends the load.
+    std::function<void(const ModelText& text)> on_text;
     const std::atomic<bool>* cancel = nullptr;
 };
 

@@ -37,8 +37,8 @@ std::array<double, kTokens.size()> measure(ThreadPool& pool, const Kernels& kern
     PageBuffer memory(w.panel_bytes * static_cast<std::size_t>(w.n_panels()), "panels");
     w.data = memory.data();
     for (std::int64_t panel = 0; panel < w.n_panels(); ++panel)
-        layout_panel(w, memory.data(), panel, rows.data(),
-                     row_bytes(dtype, static_cast<std::uint64_t>(n_cols)), 16);
+        layout_panels(kernels, w, memory.data(), panel, rows.data(),
+                      row_bytes(dtype, static_cast<std::uint64_t>(n_cols)), 16);
     std::vector<float> x(16 * static_cast<std::size_t>(n_cols)), y(16 * static_cast<std::size_t>(n_rows));
     for (std::size_t i = 0; i < x.size(); ++i)
         x[i] = static_cast<float>(i * 2654435761u % 1000) * 0.002f - 1.0f;

@@ -54,9 +54,7 @@ void fill(ThreadPool& pool, const ResidentMatrix& matrix, std::byte* data) {
     const std::vector<std::byte> rows =
         random_blocks::rows(matrix.dtype, slab.n_rows, matrix.n_cols, 1.0f, 1);
     std::vector<std::byte> made(slab_bytes);
-    for (int panel = 0; panel < kSlabPanels; ++panel)
-        layout_panel(slab, made.data(), panel, rows.data() + static_cast<std::size_t>(panel) * 16 * stride,
-                     stride, kPanelRows);
+    layout_panels(active_kernels(), slab, made.data(), 0, rows.data(), stride, slab.n_rows);
     pool.parallel_for(static_cast<std::size_t>(matrix.n_panels() / kSlabPanels), [&](std::size_t i, int) {
         std::memcpy(data + i * slab_bytes, made.data(), slab_bytes);
     });

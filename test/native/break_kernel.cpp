@@ -35,6 +35,10 @@ PromptKernels prompt(DType weights, Arithmetic activations) {
 void search_codes(const CodeSearch& search) {
     if (search.dtype != broken_type) original.search_codes(search);
 }
+void lay_out_blocks(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
+                    std::byte* tile, int width, int side) {
+    if (dtype != broken_type) original.lay_out_blocks(dtype, n_cols, rows, row_stride, tile, width, side);
+}
 void attention(const AttentionArgs& args) {
     if (args.kv_type != broken_kv_type) original.attention(args);
 }
@@ -78,6 +82,10 @@ template <class Change> void each_change(const Kernels& kernels, Change&& change
             change_prompt("multiply_single", &PromptKernels::multiply_single);
     });
     for (const DType dtype : kQuantizedTypes) {
+        change(neox::text("lay_out_blocks ", dtype_info(dtype).name), [=](Kernels& table) {
+            broken_type = dtype;
+            table.lay_out_blocks = lay_out_blocks;
+        });
         if (!needs_code_search(dtype)) continue;
         change(neox::text("search_codes ", dtype_info(dtype).name), [=](Kernels& table) {
             broken_type = dtype;

@@ -82,10 +82,7 @@ inline void lay_out(Matrix& m) {
     m.minima = random_blocks::minima(m.view.dtype, m.rows, m.view.n_rows, m.view.n_cols);
     m.view.panel_bytes = resident_panel_bytes(m.view.dtype, m.view.n_cols);
     m.panels.assign(m.view.panel_bytes * static_cast<std::size_t>(m.view.n_panels()), std::byte{0xff});
-    for (std::int64_t panel = 0; panel < m.view.n_panels(); ++panel)
-        layout_panel(m.view, m.panels.data(), panel,
-                     m.rows.data() + static_cast<std::size_t>(panel) * 16 * stride, stride,
-                     static_cast<int>(std::min<std::int64_t>(16, m.view.n_rows - 16 * panel)));
+    layout_panels(active_kernels(), m.view, m.panels.data(), 0, m.rows.data(), stride, m.view.n_rows);
     m.view.data = m.panels.data();
 }
 

@@ -268,6 +268,23 @@ TEST(kernels_layout_keeps_every_row) {
     }
 }
 
+// Rows in any number of pieces, on any set.
+TEST(kernels_layout_same_bytes) {
+    for (const DType dtype : kQuantizedTypes) {
+        const Matrix m = make_matrix(dtype, 165, columns(dtype, 11), 17);
+        const std::size_t stride = row_bytes(dtype, static_cast<std::uint64_t>(m.view.n_cols));
+        for (const Kernels* kernels : supported_kernels())
+            for (const std::int64_t step : {16, 48, 165}) {
+                std::vector<std::byte> panels(m.panels.size(), std::byte{0xff});
+                for (std::int64_t row = 0; row < m.view.n_rows; row += step)
+                    layout_panels(*kernels, m.view, panels.data(), row / 16,
+                                  m.rows.data() + static_cast<std::size_t>(row) * stride, stride,
+                                  std::min(step, m.view.n_rows - row));
+                CHECK(panels == m.panels);
+            }
+    }
+}
+
 // Tiles cover the matrix without gaps, in the order of slabs and columns.
 TEST(kernels_layout_is_one_stream) {
     constexpr std::int64_t kCols = 600;  // two whole tiles and a short one

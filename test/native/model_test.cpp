@@ -304,7 +304,10 @@ TEST(model_kv_blocks_can_be_read_and_written) {
 TEST(model_errors_name_what_is_wrong) {
     CHECK_THROWS(load_model(golden::fixture("no-such-model.gguf"), cpu_device(), {}), file_not_found);
     std::atomic<bool> cancel{true};
-    CHECK_THROWS(load_model(path_of("sequential-tanh"), cpu_device(), {{}, 1, {}, &cancel}), cancelled);
+    LoadOptions options;
+    options.n_threads = 1;
+    options.cancel = &cancel;
+    CHECK_THROWS(load_model(path_of("sequential-tanh"), cpu_device(), options), cancelled);
     // Rows of 48 columns are no multiple of a block of 32.
     CHECK(load_model(path_of("odd-shapes"), cpu_device(), {FileType::Q8_0, 1, {}, nullptr})->dtype ==
           DType::F16);

@@ -52,6 +52,7 @@ const Kernels& avx2_kernels() {
         .supported = avx2::is_supported,
         .matmul = avx2::find_matmul,
         .prompt = avx2::find_prompt,
+        .lay_out_blocks = scalar::lay_out_blocks,
         .quantize_q15 = avx2::quantize_q15,
         .search_codes = avx2::search_codes,
         .layer_norm = avx2::layer_norm,

@@ -20,6 +20,8 @@ NEOX_TARGET_END
 namespace neox {
 namespace avx512 {
 
+void lay_out_blocks(DType dtype, std::int64_t n_cols, const std::byte* rows, std::size_t row_stride,
+                    std::byte* tile, int width, int side);
 void search_codes(const CodeSearch& search);
 MatmulFn find_matmul_f32(DType weights);
 PromptKernels find_prompt_int8(DType weights);
@@ -54,6 +56,7 @@ const Kernels& avx512_kernels() {
         .supported = avx512::is_supported,
         .matmul = avx512::find_matmul,
         .prompt = avx512::find_prompt,
+        .lay_out_blocks = avx512::lay_out_blocks,
         .quantize_q15 = avx512::quantize_q15,
         .search_codes = avx512::search_codes,
         .layer_norm = avx512::layer_norm,

@@ -47,6 +47,7 @@ const Kernels& neon_kernels() {
         .supported = neon::is_supported,
         .matmul = neon::find_matmul,
         .prompt = neon::find_prompt,
+        .lay_out_blocks = scalar::lay_out_blocks,
         .quantize_q15 = neon::quantize_q15,
         .search_codes = neon::search_codes,
         .layer_norm = neon::layer_norm,

@@ -46,6 +46,7 @@ const Kernels& scalar_kernels() {
         .supported = scalar::is_supported,
         .matmul = scalar::find_matmul,
         .prompt = scalar::find_prompt,
+        .lay_out_blocks = scalar::lay_out_blocks,
         .quantize_q15 = scalar::quantize_q15,
         .search_codes = scalar::search_codes,
         .layer_norm = scalar::layer_norm,
