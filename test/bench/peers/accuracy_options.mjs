@@ -17,7 +17,7 @@ export const HELP = `npm run bench:accuracy -- [options]
 
 Compares the logits of every type and precision with those of the F32 file under precision exact, and llama.cpp's on the same
 files; prompts in one pass, and id by id. Writes docs/accuracy.md from all results so far; a call runs what is missing. All of
-it takes about 20 minutes on one core; --types F16,BF16 about 3.
+it takes about 10 minutes of one free core; --types F16,BF16 about 2.
 
   --on <list>         models                                   [${Object.keys(ACCURACY_MODELS).join(',')}]
   --types <list>      types of weights                         [${TYPES.join(',')}]

@@ -32,7 +32,7 @@ export async function runOne(peer, type, pathOf, guess, options) {
   // The last things before every run, whichever the engine.
   touchMemory(resident);
   const readSeconds = readAll(path);
-  const limit = options.limit ?? Math.ceil(120 + 10 * guess);
+  const limit = options.limit ?? peer.limit ?? Math.ceil(120 + 10 * guess);
   const found = await runDriver(peer, pathOf(peer), taskOf(path, options), limit);
   if (found.error) return found;
   const all = [...before, ...(await ceilings())];

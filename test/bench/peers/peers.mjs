@@ -7,6 +7,7 @@
 // same      the type of ours that holds the same weights
 // resident  bytes of memory that it takes for each byte of weights that it loads, to see beforehand whether it fits
 // seconds   a guess at one run on 36 layers with 2 threads, until it has been measured
+// limit     the most seconds that a run may take, where 2 minutes and ten times its estimate are not right
 
 const ANY = () => true;
 const only =
