@@ -138,10 +138,12 @@ void run(double seconds, char** types, int n_types) {
         const Speed one = measure(pool, kernels, layers, step, 1, seconds);
         const Speed four = measure(pool, kernels, layers, step, 4, seconds);
         const Speed many = measure(pool, kernels, layers, prefill, 512, seconds);
-        const double peak = prefill == Arithmetic::q8     ? best.int8_gop_per_s
+        const double peak = prefill == Arithmetic::q8      ? best.int8_gop_per_s
                             : prefill == Arithmetic::int16 ? best.int16_gop_per_s
-                                                          : best.f32_gflop_per_s;
-        const char* name = prefill == Arithmetic::q8 ? "int8" : prefill == Arithmetic::int16 ? "int16" : "f32";
+                                                           : best.f32_gflop_per_s;
+        const char* name = prefill == Arithmetic::q8      ? "int8"
+                           : prefill == Arithmetic::int16 ? "int16"
+                                                          : "f32";
         std::printf("%-6s  %6.1f GB/s = %5.1f %% of read  %6.1f GB/s, %.2f x the time  %7.1f GOP/s = %5.1f "
                     "%% of %s peak\n",
                     dtype_info(dtype).name, one.gb_per_s, 100 * one.gb_per_s / best.read_gb_per_s,

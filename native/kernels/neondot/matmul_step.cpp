@@ -3,8 +3,8 @@
 
 #if NEOX_AARCH64_DOT
 
-#include "kernels/neondot/lanes.h"
 #include "kernels/kernels.h"
+#include "kernels/neondot/lanes.h"
 
 NEOX_TARGET_BEGIN(NEOX_ISA_TARGET)
 #include "kernels/generic/formats.h"
