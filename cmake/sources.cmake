@@ -7,6 +7,7 @@ set(NEOX_CORE_SOURCES
   native/base/file.cpp
   native/base/file_posix.cpp
   native/base/file_windows.cpp
+  native/base/huge_pages.cpp
   native/base/page_buffer.cpp
   native/base/physical_cores.cpp
   native/base/thread_pool.cpp

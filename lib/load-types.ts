@@ -7,8 +7,8 @@ import type { FileTypeName } from './weight-types.js';
 export interface LoadOptions {
   /**
    * `exact`: f32 arithmetic and f32 KV. `high`: prompts through products of 16-bit integers (weights of any type and
-   * activations, with a scale for 64 columns; exact sums; an error below that of rounding to f16), on ARM in f32. `fast`: prompts
-   * through int8 products on quantized weights; others as under `high`. Both decode in f32 from F32, F16 and BF16 weights, with activations of about 15 bits
+   * activations, with a scale for 64 columns; exact sums; an error below that of rounding to f16, but for values that are some 30 times smaller
+   * than the largest of their 64, which keep fewer bits), on ARM in f32. `fast`: prompts through int8 products on quantized weights; others as under `high`. Both decode in f32 from F32, F16 and BF16 weights, with activations of about 15 bits
    * from quantized ones, and keep f16 KV.
    * @defaultValue `exact` for F32 weights, `high` for F16 and BF16, `fast` for quantized ones
    */

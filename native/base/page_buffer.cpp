@@ -17,12 +17,6 @@
 
 namespace neox {
 
-void advise_huge_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
-#if defined(__linux__)
-    (void)madvise(data, bytes, MADV_HUGEPAGE);
-#endif
-}
-
 PageBuffer::PageBuffer(std::size_t bytes, const char* what, PageUse use) {
     if (bytes == 0) return;
 #if defined(_WIN32)

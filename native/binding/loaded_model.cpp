@@ -59,7 +59,7 @@ std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const Hos
     load.cancel = &control.cancel;
     load.on_progress = [&control](std::uint64_t done, std::uint64_t total) { control.progress(done, total); };
 
-    // Made while the weights are read; where no thread can be had, by get().
+    // Made while the weights are read; where no thread can be had, by get(). A load that ends early waits for it.
     std::future<std::shared_ptr<const Tokenizer>> tokenizer;
     load.on_text = [&tokenizer](const ModelText& text) {
         tokenizer = std::async([text] { return make_tokenizer(text); });

@@ -85,7 +85,7 @@ struct TileArgs {
     bool is_first;
     float* y;
     std::int64_t y_stride;
-    // Weights that an unpack() will read soon, to be fetched into the cache; may be none.
+    // Weights that an unpack() will read soon, to be fetched into the cache; may be none, and are under int16.
     std::span<const std::byte> fetched;
 };
 

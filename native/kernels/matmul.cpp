@@ -15,7 +15,7 @@ constexpr int kSlabsPerThread = 4;
 // Tokens quantized by one task.
 constexpr int kQuantizeTokens = 8;
 // Columns of weights that are unpacked at once: they and the tokens that pass by stay in the second-level cache.
-constexpr std::int64_t kUnpackedBytes = 48 * kTileCols, kUnpackedInt16 = 6 * kTileCols;
+constexpr std::int64_t kUnpackedInt8 = 48 * kTileCols, kUnpackedInt16 = 6 * kTileCols;
 // Tokens whose results get bias, activation and residual while they are in the first-level cache.
 constexpr int kFinishTokens = 24;
 
@@ -32,7 +32,12 @@ std::int64_t blocks_of(const PromptKernels& prompt, std::int64_t n_cols) {
 }
 
 std::int64_t unpacked_blocks(const PromptKernels& prompt, Arithmetic arithmetic) {
-    return (arithmetic == Arithmetic::int16 ? kUnpackedInt16 : kUnpackedBytes) / prompt.block_cols;
+    return (arithmetic == Arithmetic::int16 ? kUnpackedInt16 : kUnpackedInt8) / prompt.block_cols;
+}
+
+void check_blocks(Arithmetic arithmetic, std::int64_t n_cols) {
+    if (arithmetic != Arithmetic::int16 && n_cols % kQuantBlock != 0)
+        fail(ErrorCode::internal, "Rows of ", n_cols, " columns cannot be quantized by blocks of 32.");
 }
 
 // Rows and tokens of a product.
@@ -61,8 +66,9 @@ void finish(const Kernels& kernels, const Part& part, float* y, std::int64_t y_s
     }
 }
 
-// The weights of the next panels in pieces of kTileCols columns, one beside each of the last tiles of tokens: unpacking
-// would wait for the memory while nothing is multiplied.
+// q8: the weights of the next panels in pieces of kTileCols columns, one beside each of the last tiles of tokens: unpacking
+// would wait for the memory while nothing is multiplied. A product fetches of a piece what it has time for: of short
+// rows not all of it.
 class NextWeights {
 public:
     NextWeights(const ResidentMatrix& w, std::int64_t panel, int n_tiles) : w_(w), panel_(panel) {
@@ -102,6 +108,7 @@ void multiply_panels(const Kernels& kernels, const PromptKernels& prompt, const 
                      std::int64_t y_stride, const Epilogue& epilogue) {
     const std::int64_t n_blocks = blocks_of(prompt, w.n_cols), row = panel * kPanelRows;
     const std::int64_t most_blocks = unpacked_blocks(prompt, x.arithmetic);
+    const bool is_q8 = x.arithmetic == Arithmetic::q8;
     const std::int64_t n_rows = std::min(row + n_panels * kPanelRows, w.n_rows) - row;
     const int finish_tokens = std::max(kFinishTokens / prompt.tile_tokens, 1) * prompt.tile_tokens;
     alignas(64) float own[kFinishTokens * kQuantBlock];  // what is rounded
@@ -109,7 +116,8 @@ void multiply_panels(const Kernels& kernels, const PromptKernels& prompt, const 
         const std::int64_t n = std::min(n_blocks - block, most_blocks);
         prompt.unpack({w.data, w.panel_bytes, w.n_panels(), w.n_cols, panel, n_panels, block, n}, panels);
         const bool is_last = block + n == n_blocks;
-        NextWeights next(w, panel + n_panels, is_last ? (x.n_tokens - 1) / prompt.tile_tokens + 1 : 0);
+        NextWeights next(w, panel + n_panels,
+                         is_last && is_q8 ? (x.n_tokens - 1) / prompt.tile_tokens + 1 : 0);
         for (int begin = 0; begin < x.n_tokens; begin += finish_tokens) {
             const Part part{row, n_rows, begin, std::min(finish_tokens, x.n_tokens - begin)};
             float* results = epilogue.rounded ? own : y + begin * y_stride + row;
@@ -171,6 +179,7 @@ PromptKernels ActivationBuffer::reserve_tiles(const ThreadPool& pool, const Kern
     if (!prompt.quantize)
         fail(ErrorCode::internal, "Tensor type ", static_cast<int>(weights),
              " has no activations of arithmetic ", static_cast<int>(view.arithmetic), ".");
+    check_blocks(view.arithmetic, view.n_cols);
     const std::int64_t n_blocks = blocks_of(prompt, view.n_cols);
     const int n_tiles = (view.n_tokens + prompt.tile_tokens - 1) / prompt.tile_tokens;
     tiles_.grow(static_cast<std::size_t>(n_tiles * n_blocks) * prompt.tile_block_bytes);
@@ -234,12 +243,11 @@ Activations ActivationBuffer::prepare(ThreadPool& pool, const Kernels& kernels, 
         view.f32 = x;
         return view;
     }
-    if (arithmetic != Arithmetic::int16 && n_cols % kQuantBlock != 0)
-        fail(ErrorCode::internal, "Rows of ", n_cols, " columns cannot be quantized by blocks of 32.");
     if (arithmetic != Arithmetic::q15) {
         fill_tiles(pool, kernels, reserve_tiles(pool, kernels, weights, view), x, nullptr, view);
         return view;
     }
+    check_blocks(arithmetic, n_cols);
     const std::int64_t n_blocks = n_cols / kQuantBlock;
     high_.grow(static_cast<std::size_t>(n_tokens * n_cols));
     low_.grow(static_cast<std::size_t>(n_tokens * n_cols));
@@ -266,8 +274,7 @@ bool can_chain(const Kernels& kernels, const ResidentMatrix& w, const ResidentMa
                         to = kernels.prompt(next.dtype, Arithmetic::q8);
     return from.multiply && to.multiply && from.tile_panels * kPanelRows == kQuantBlock &&
            from.tile_tokens == to.tile_tokens && from.tile_tokens <= kFinishTokens &&
-           w.n_rows % kQuantBlock == 0 && next.n_cols == w.n_rows &&
-           blocks_of(from, w.n_cols) <= unpacked_blocks(from, Arithmetic::q8);
+           next.n_cols == w.n_rows && blocks_of(from, w.n_cols) <= unpacked_blocks(from, Arithmetic::q8);
 }
 
 Arithmetic usable_arithmetic(const Kernels& kernels, DType weights, std::int64_t n_cols, Arithmetic wanted) {

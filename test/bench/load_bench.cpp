@@ -23,7 +23,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kPiece = std::size_t{1} << 20, kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kPiece = std::size_t{1} << 20;
 
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -154,10 +154,10 @@ void bench_load(const std::string& path, int n_rounds) {
         std::printf("  %-44s %.3f s  %5.1f GB/s  %.2f x\n", what, part,
                     static_cast<double>(n_bytes) / part / 1e9, part / best_read);
     };
-    std::printf("the best of each:\n");
+    std::printf("the best round, and the best of what stands alone:\n");
     share("one thread reads the file", best_read);
     share("to the first token", best.all());
-    share("of it reading", best.load - best.laying_out);
+    share("of it everything but laying out", best.load - best.laying_out);
     share("of it laying out into untouched memory", best.laying_out);
     share("of it the token", best.first_token);
     share("the token again", best.again);

@@ -54,12 +54,18 @@ TEST(kernels_rounded_results_of_a_product) {
     CHECK_EQ(n_compared > 0, has_pairs);
 }
 
-TEST(kernels_rounded_results_need_whole_blocks) {
+// Rows are rounded once their sums are whole: after all columns, which are unpacked at once, and by the right type.
+TEST(kernels_rounded_results_are_whole_sums) {
     const Matrix next = make_matrix(DType::Q4_0, 16, 64, 1);
     const Matrix plain = make_matrix(DType::F16, 64, 64, 2), narrow = make_matrix(DType::Q4_0, 32, 64, 3);
+    const Matrix most = make_matrix(DType::Q4_0, 64, 48 * 256, 4),
+                 longer = make_matrix(DType::Q4_0, 64, 48 * 256 + 32, 5);
     for (const Kernels* kernels : supported_kernels()) {
         CHECK(!can_chain(*kernels, plain.view, next.view));
         CHECK(!can_chain(*kernels, narrow.view, next.view));
+        const bool has_pairs = kernels->prompt(DType::Q4_0, Arithmetic::q8).tile_panels == kPairPanels;
+        CHECK_EQ(can_chain(*kernels, most.view, next.view), has_pairs);
+        CHECK(!can_chain(*kernels, longer.view, next.view));
     }
 }
 

@@ -1,4 +1,4 @@
-// Weights of every type as f32 values, column by column: what the products in f32 and in bf16 read them through. Included
+// Weights of every type as f32 values, column by column: what the products in f32 and the rounding to 16-bit integers read them through. Included
 // inside a target region; see README.md.
 #pragma once
 
