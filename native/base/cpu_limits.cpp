@@ -28,6 +28,23 @@ bool has_word(const std::string& list, const std::string& word) {
     return text(",", list, ",").find(text(",", word, ",")) != std::string::npos;
 }
 
+// mountinfo writes blanks, newlines and backslashes as a backslash and three octal digits.
+std::string unescape(const std::string& field) {
+    std::string plain;
+    for (std::size_t i = 0; i < field.size(); ++i) {
+        unsigned code = 0;
+        const char* digits = field.data() + i + 1;
+        if (field[i] == '\\' && field.size() - i > 3 &&
+            std::from_chars(digits, digits + 3, code, 8).ptr == digits + 3) {
+            plain += static_cast<char>(code);
+            i += 3;
+        } else {
+            plain += field[i];
+        }
+    }
+    return plain;
+}
+
 // Where a hierarchy of control groups is mounted, and which group is the mount's root.
 struct Mount {
     std::string point, group;
@@ -43,7 +60,7 @@ std::optional<Mount> find_mount(const std::string& root, const std::string& cont
         const auto dash = std::find(fields.begin(), fields.end(), "-");
         if (dash - fields.begin() < 6 || fields.end() - dash < 4) continue;
         if (controller.empty() ? dash[1] == "cgroup2" : dash[1] == "cgroup" && has_word(dash[3], controller))
-            return Mount{fields[4], fields[3]};
+            return Mount{unescape(fields[4]), unescape(fields[3])};
     }
     return std::nullopt;
 }

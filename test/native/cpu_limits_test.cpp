@@ -73,6 +73,13 @@ TEST(cpu_quota_of_version_2_is_rounded_down_to_at_least_one_thread) {
     }
 }
 
+TEST(cpu_quota_behind_a_mount_with_a_blank_in_its_path) {
+    const Root root{{"proc/self/mountinfo", "30 23 0:28 / /a\\040b\\134c rw - cgroup2 cgroup2 rw"},
+                    {"proc/self/cgroup", "0::/job"},
+                    {"a b\\c/job/cpu.max", "50000 100000"}};
+    CHECK_EQ(root.quota(), 0.5);
+}
+
 TEST(cpu_quota_of_nested_groups_is_the_least_on_the_way_up) {
     for (const char* inner : {"max 100000", "400000 100000", "150000 50000"}) {
         const Root root{{"proc/self/mountinfo", kV2},
