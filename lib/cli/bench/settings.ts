@@ -2,6 +2,9 @@
 
 import type { BenchRecord } from './record.js';
 
+// Also by names that they had once.
+type Ceiling = `ceiling_${string}`;
+
 // What names the model or the test, and what was found out. A column that is not known is a setting: better a pair too few.
 type NoSetting = Exclude<
   keyof BenchRecord,
@@ -19,6 +22,7 @@ type NoSetting = Exclude<
   | ('n_gpu_layers' | 'n_cpu_moe' | 'split_mode' | 'main_gpu' | 'no_kv_offload' | 'flash_attn' | 'devices')
   | ('tensor_split' | 'tensor_buft_overrides' | 'load_mode' | 'use_mmap' | 'embeddings' | 'no_op_offload')
   | ('no_host' | 'fit_target' | 'fit_min_ctx' | 'precision')
+  | Ceiling
 >;
 
 const NO_SETTINGS: Record<NoSetting, true> = {
@@ -31,14 +35,13 @@ const NO_SETTINGS: Record<NoSetting, true> = {
   ...{ gen_ts: true, gen_chars_per_s: true, step_cost: true, spread: true, steal: true, others_cpu: true },
   ...{ reliable: true, unreliable_because: true, read_gb_per_s: true, matmul_gop_per_s: true },
   ...{ memory_peak_bytes: true, load_ms: true, profile: true, ceilings: true },
-  ...{ ceiling_read_gb_per_s: true, ceiling_int8_gop_per_s: true },
-  ...{ ceiling_int16_gop_per_s: true, ceiling_f32_gflop_per_s: true },
 };
 
 export type Settings = Readonly<Record<string, unknown>>;
 
 export function settingsOf(record: Readonly<Record<string, unknown>>): Settings {
-  return Object.fromEntries(Object.entries(record).filter(([name]) => !Object.hasOwn(NO_SETTINGS, name)));
+  const isSetting = (name: string) => !Object.hasOwn(NO_SETTINGS, name) && !name.startsWith('ceiling_');
+  return Object.fromEntries(Object.entries(record).filter(([name]) => isSetting(name)));
 }
 
 /** Of these columns; what is absent is equal to what is absent. */

@@ -125,6 +125,13 @@ test('results that differ in a setting or in the path of the model are not put t
   ]);
 });
 
+test('a ceiling is no setting, whatever it was called', async () => {
+  const { ceiling_int8_gop_per_s, ...others } = withSamples([1]);
+  const list = [withSamples([1]), { ...others, ceiling_vnni_gop_per_s: ceiling_int8_gop_per_s }];
+  const found = await readMeasurements(file('ceilings.json', JSON.stringify(list)));
+  expect(found.map(({ samples }) => samples)).toEqual([[1, 1]]);
+});
+
 describe('decisions', () => {
   const measurement = (samples: number[], model = 'a', path = model, settings = {}): Measurement => ({
     ...{ path, model, setting: 's', settings, test: 'pp1', samples, cpu: '', build: '', doubts: [] },

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { reportPage } from '../../../lib/cli/bench/report/page.js';
@@ -128,7 +129,22 @@ test('a page behind a link is written where the link points, whether it is there
       expect(lstatSync(link).isSymbolicLink()).toBe(true);
     }
     expect(readdirSync(folder.path).sort()).toEqual(['link.html', 'page.html']);
+    symlinkSync('b.html', join(folder.path, 'a.html'));
+    symlinkSync('c.html', join(folder.path, 'b.html'));
+    await writePage(join(folder.path, 'a.html'), 'third');
+    expect(lstatSync(join(folder.path, 'b.html')).isSymbolicLink()).toBe(true);
+    expect(readFileSync(join(folder.path, 'c.html'), 'utf8')).toBe('third');
   } finally {
     folder.remove();
   }
+});
+
+const onPosix = process.platform === 'win32' ? test.skip : test;
+onPosix('a page is written into a pipe that has no name but its descriptor', () => {
+  const write = join(__dirname, '..', '..', '..', 'dist', 'cli', 'bench', 'report', 'write.js');
+  const script = `const { assertWritable, writePage } = require(${JSON.stringify(write)});
+    assertWritable('/dev/fd/3').then(() => writePage('/dev/fd/3', 'page'));`;
+  const bash = 'exec 3> >(cat); "$0" -e "$1"; exec 3>&-; wait';
+  const { stdout, stderr } = spawnSync('bash', ['-c', bash, process.execPath, script], { encoding: 'utf8' });
+  expect([stdout, stderr]).toEqual(['page', '']);
 });

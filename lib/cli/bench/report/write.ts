@@ -1,8 +1,10 @@
 // The page's file: a whole one or none.
 
-import { access, constants, readlink, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, constants, open, readlink, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { UsageError } from '../../exit-codes.js';
+
+const MOST_LINKS = 40; // as Linux follows
 
 /** @throws what writing would, so that it is told before an hour of measuring */
 export async function assertWritable(path: string): Promise<void> {
@@ -18,8 +20,9 @@ export async function writePage(path: string, text: string): Promise<void> {
   const old = await stat(target).catch(() => undefined);
   if (old?.isFile() === false) return writeFile(target, text);
   const part = `${target}.${process.pid}.part`;
+  const file = await open(part, 'wx', old?.mode);
   try {
-    await writeFile(part, text, old === undefined ? {} : { mode: old.mode });
+    await file.writeFile(text).finally(() => file.close());
     await rename(part, target);
   } catch (error) {
     await rm(part, { force: true });
@@ -27,12 +30,15 @@ export async function writePage(path: string, text: string): Promise<void> {
   }
 }
 
-/** The file behind a link, also one that is not there yet. */
+/** The file behind links, also one that is not there yet. What is no file is opened by its own name: some pipes have no other. */
 async function targetOf(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch {
-    const named = await readlink(path).catch(() => undefined);
-    return named === undefined ? resolve(path) : resolve(dirname(path), named);
+  const old = await stat(path).catch(() => undefined);
+  if (old !== undefined) return old.isFile() ? realpath(path) : path;
+  let target = resolve(path);
+  for (let links = 0; links < MOST_LINKS; links++) {
+    const named = await readlink(target).catch(() => undefined);
+    if (named === undefined) break;
+    target = resolve(dirname(target), named);
   }
+  return target;
 }
