@@ -19,7 +19,10 @@ function lines(args: string[]): string[] {
 }
 
 // Words of names, as the program takes them. Files, errors and the engine's order of events are the same on every set.
-const numbers = ['kernels_', 'model_', 'quantize_rows', 'quantized_', 'kv_', '_bits', 'exp_', 'profile_'];
+const numbers = [
+  ...['kernels_', 'model_', 'quantize_rows', 'quantized_', 'kv_', '_bits', 'exp_', 'profile_', 'rope_of'],
+  ...['engine_result', 'engine_generates', 'engine_evicted', 'shift_gives', 'imatrix_collected'],
+];
 const tests = lines(['--list']);
 const sets = lines(['--list-isa']).map((isa, i) => ({ isa, words: i === 0 ? [] : numbers }));
 
@@ -47,6 +50,10 @@ describe.each(sets)('C++ tests on $isa', ({ isa, words }) => {
   test.each(tests.filter(isChosen))('%s', (test) => {
     expect(results.get(test) ?? `${test} did not finish: ${ending}`).toBe(`ok ${test}`);
   });
+});
+
+test.each(numbers)('some test is named %s', (word) => {
+  expect(tests.some((name) => name.includes(word))).toBe(true);
 });
 
 test('an unknown instruction set is an error, not a fallback', () => {
