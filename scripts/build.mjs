@@ -37,6 +37,9 @@ export const nativeTestPath = join(
   process.platform === 'win32' ? 'neox_test.exe' : 'neox_test',
 );
 
+/** What is built. */
+export const SOURCES = ['native', 'lib', 'cmake', 'CMakeLists.txt'];
+
 /** Packages that are copied into dist/vendor, so that users install none of them. Their licences are in NOTICE. */
 const bundled = ['commander', 'cli-progress', 'picomatch', '@huggingface/tokenizers'];
 
@@ -89,15 +92,16 @@ function writeCommit() {
   writeFileSync(path, `${JSON.stringify(from)}\n`);
 }
 
-function builtFrom() {
+export function builtFrom(top = root) {
   const git = (...args) => {
-    const { status, stdout } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
+    const { status, stdout } = spawnSync('git', args, { cwd: top, encoding: 'utf8' });
     return status === 0 ? stdout.trim() : null;
   };
   // Elsewhere than at the top, the repository is that of somebody who uses this package.
   const commit = git('rev-parse', '--show-prefix') === '' ? git('rev-parse', '--short=9', 'HEAD') : null;
   if (commit === null) return {};
-  const hasChanges = git('status', '--porcelain', '--untracked-files=no') !== '';
+  const untracked = git('ls-files', '--others', '--exclude-standard', '--', ...SOURCES);
+  const hasChanges = git('status', '--porcelain', '--untracked-files=no') !== '' || untracked !== '';
   return { commit, commitNumber: Number(git('rev-list', '--count', 'HEAD')), hasChanges };
 }
 

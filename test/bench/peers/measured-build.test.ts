@@ -57,4 +57,12 @@ test('a build is labelled by what it was built from, and a stale one refused', (
   expect(label(clean, 'one', after)).toBe(commit);
   writeFileSync(join(folder, 'lib', 'new.ts'), 'more');
   expect(label(clean, 'one', after)).toMatch(/the sources are others now/);
+  // Which a build lifts, for it counts the same files.
+  const build = pathToFileURL(join(__dirname, '..', '..', '..', 'scripts', 'build.mjs')).href;
+  const script = `import { builtFrom } from '${build}'; console.log(JSON.stringify(builtFrom(${JSON.stringify(folder)})))`;
+  const built = JSON.parse(
+    spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }).stdout,
+  );
+  expect(built).toMatchObject({ hasChanges: true });
+  expect(label(built, 'one', before)).toMatch(/^[0-9a-f]{9}\+[0-9a-f]{6}$/);
 });

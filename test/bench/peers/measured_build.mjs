@@ -4,9 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { SOURCES } from '../../../scripts/build.mjs';
 import { root, StepError } from '../../../scripts/steps.mjs';
-
-const SOURCES = ['native', 'lib', 'cmake', 'CMakeLists.txt'];
 
 /**
  * The commit of the build; where files differed from it, with a + and a digest of what was built, so that two such builds are two.
