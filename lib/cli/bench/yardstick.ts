@@ -7,10 +7,13 @@ import type { BenchRecord } from './record.js';
 export type Arithmetic = 'int8' | 'int16' | 'f32';
 
 /** The arithmetic that the products of a prompt are compared with. */
-export function arithmeticOf(precision: Precision, isQuantized: boolean, hasInt16: boolean): Arithmetic {
-  if (precision === 'fast' && isQuantized) return 'int8';
+export function arithmeticOf(precision: Precision, quantized: boolean, hasInt16: boolean): Arithmetic {
+  if (precision === 'fast' && quantized) return 'int8';
   return precision !== 'exact' && hasInt16 ? 'int16' : 'f32';
 }
+
+/** Of a type of weights, or the `model_type` of a record, which ends with it. */
+export const isQuantized = (type: string): boolean => !/(^| )(F32|F16|BF16)$/.test(type);
 
 export function productYardstick(record: BenchRecord): { name: Arithmetic; ceiling: number | null } {
   const ceilings: Record<Arithmetic, number | null> = {
@@ -18,8 +21,7 @@ export function productYardstick(record: BenchRecord): { name: Arithmetic; ceili
     int16: record.ceiling_int16_gop_per_s,
     f32: record.ceiling_f32_gflop_per_s,
   };
-  const isQuantized = !/(^| )(F32|F16|BF16)$/.test(record.model_type);
-  const name = arithmeticOf(record.precision, isQuantized, Boolean(ceilings.int16));
+  const name = arithmeticOf(record.precision, isQuantized(record.model_type), Boolean(ceilings.int16));
   return { name, ceiling: ceilings[name] };
 }
 

@@ -8,13 +8,13 @@ import { f32File, quantizedFile } from './accuracy_models.mjs';
 import { HELP, readOptions } from './accuracy_options.mjs';
 import { renderAccuracy } from './accuracy_page.mjs';
 import { CHUNK, digestOf, textsOf } from './accuracy_texts.mjs';
-import { meanOf } from './dist.mjs';
-import { compareRows } from './divergence.mjs';
+import { meanOf, neox } from './dist.mjs';
+import { checked, compareRows } from './divergence.mjs';
 import { ownLogits, PHASES, peerLogits } from './logits.mjs';
 import { measuredBuild } from './measured_build.mjs';
 import { OURS, peerOf } from './peers.mjs';
 import { probePeer } from './process.mjs';
-import { addResult, readResults } from './results.mjs';
+import { addResult, failureOf, readResults } from './results.mjs';
 
 const say = (text) => process.stderr.write(`${text}\n`);
 
@@ -40,7 +40,7 @@ async function compareAll(options) {
     if (error) say(`${peer.title}: not compared (${error}); ${peer.install}`);
     else peers.push({ ...peer, version });
   }
-  const build = measuredBuild();
+  const build = `${measuredBuild()}, ${neox.systemInfo().isa}`;
   for (const name of options.on) {
     const original = await f32File(name, options.models);
     const texts = await textsOf(name, original, options);
@@ -48,13 +48,21 @@ async function compareAll(options) {
     for (const type of options.types) {
       const path = await quantizedFile(name, type, options.models);
       const inputs = digestOf(texts, original, path);
-      const done = readResults(options.results).filter((record) => record.inputs === inputs && !record.error);
+      const done = readResults(options.results)
+        .filter((record) => record.inputs === inputs)
+        .filter((record) => !checked(record).error);
       const jobs = listJobs(path, texts, build, peers, options).filter((job) => !done.some(isOf(job)));
       if (jobs.length === 0) continue;
-      reference ??= await ownLogits(original, 'exact', 'prompt', texts, options.threads);
-      // The weights' loss is in both; what the arithmetic adds is seen against the same file's exact logits.
-      const exact = await ownLogits(path, 'exact', 'prompt', texts, options.threads);
-      const who = { model: name, type, inputs, chunks: options.chunks };
+      let exact;
+      try {
+        reference ??= await ownLogits(original, 'exact', 'prompt', texts, options.threads);
+        // The weights' loss is in both; what the arithmetic adds is seen against the same file's exact logits.
+        exact = await ownLogits(path, 'exact', 'prompt', texts, options.threads);
+      } catch (error) {
+        say(`${name} ${type}: ${failureOf(error).error}`);
+        continue;
+      }
+      const who = { model: name, type, inputs, chunks: options.chunks, reference: build };
       for (const job of jobs) await compareOne(job, who, reference, exact, options);
     }
   }
@@ -69,7 +77,7 @@ function listJobs(path, texts, build, peers, { only, precisions, threads, python
     })),
     ...peers.map((peer) => ({
       ...{ engine: peer.name, version: peer.version, precision: null, phase },
-      read: async () => (await peerLogits(peer, python, path, phase, texts, threads, models)).rows,
+      read: () => peerLogits(peer, python, path, phase, texts, threads, models),
     })),
   ]);
 }
@@ -86,27 +94,25 @@ async function compareOne({ read, ...job }, who, reference, exact, { results }) 
   const begin = performance.now();
   const record = { at: new Date().toISOString(), ...who, ...job };
   const label = `${who.model} ${who.type} ${job.engine}${job.precision ? ` ${job.precision}` : ''}, ${job.phase}`;
-  let logits;
-  try {
-    logits = await read();
-  } catch (error) {
-    if (!(error instanceof StepError)) throw error;
-    addResult(results, { ...record, error: error.message });
-    return say(`${label}: ${error.message}`);
-  }
-  const vocabSize = logits.length / (who.chunks * (CHUNK - 1));
-  const whole = compareRows(reference, logits, vocabSize);
-  const own = compareRows(exact, logits, vocabSize);
-  addResult(results, {
-    ...record,
+  const compared = await read().then((logits) => divergences(logits, reference, exact, who), failureOf);
+  const found = checked({ ...record, ...compared });
+  addResult(results, found);
+  if (found.error) return say(`${label}: ${found.error}`);
+  const [kl, ownKl] = [found.kl, found.ownKl].map((values) => meanOf(values).toExponential(2));
+  const seconds = ((performance.now() - begin) / 1000).toFixed(1);
+  say(`${label}: KL ${kl}, of the arithmetic ${ownKl}, ${seconds} s`);
+}
+
+function divergences(logits, reference, exact, { chunks }) {
+  if (logits.length !== reference.length) return { error: 'logits of another vocabulary' };
+  const vocabSize = logits.length / (chunks * (CHUNK - 1));
+  const [whole, own] = [reference, exact].map((rows) => compareRows(rows, logits, vocabSize));
+  return {
     kl: whole.kl.map(short),
     same: whole.same.filter(Boolean).length,
     ownKl: own.kl.map(short),
     ownSame: own.same.filter(Boolean).length,
-  });
-  const [kl, ownKl] = [whole.kl, own.kl].map((values) => meanOf(values).toExponential(2));
-  const seconds = ((performance.now() - begin) / 1000).toFixed(1);
-  say(`${label}: KL ${kl}, of the arithmetic ${ownKl}, ${seconds} s`);
+  };
 }
 
 const short = (value) => Number(value.toPrecision(4));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { cacheDir, root } from '../../../scripts/steps.mjs';
 import { ACCURACY_MODELS } from './accuracy_models.mjs';
 import { CHUNK } from './accuracy_texts.mjs';
-import { count, names, parseFlags, readPaths } from './arguments.mjs';
+import { count, names, pagePath, parseFlags, readPaths } from './arguments.mjs';
 import { neox } from './dist.mjs';
 import { OURS } from './peers.mjs';
 
@@ -57,6 +57,6 @@ export function readOptions(args) {
     python: readPaths(values.with, PATHS).get('llama-cpp-python'),
     models,
     results: values.results ?? join(models, 'accuracy.jsonl'),
-    page: values.page ?? join(root, 'docs', 'accuracy.md'),
+    page: pagePath(values.page ?? join(root, 'docs', 'accuracy.md')),
   };
 }

@@ -3,15 +3,16 @@
 import { ACCURACY_MODELS } from './accuracy_models.mjs';
 import { defaultPrecision, precise, verdicts } from './accuracy_verdicts.mjs';
 import { meanOf, neox, quantileOf } from './dist.mjs';
+import { checked } from './divergence.mjs';
 import { PHASES } from './logits.mjs';
-import { table } from './page_text.mjs';
+import { shortly, table } from './page_text.mjs';
 import { OURS, PEERS, peerOf } from './peers.mjs';
 
 const PRECISIONS = ['exact', 'high', 'fast'];
 
 /** @param all - records; those of other texts or files than the newest of their model and type are left out */
 export function renderAccuracy(all) {
-  const newest = comparable(all);
+  const newest = comparable(all).map(checked);
   const records = newest.filter(({ error }) => !error);
   const failed = newest.filter(({ error }) => error);
   const versions = distinct(records.map(({ engine }) => engine)).map((engine) => {
@@ -19,6 +20,7 @@ export function renderAccuracy(all) {
     return `${titleOf(engine)}: ${distinct(own).join(' and ')}`;
   });
   const builds = buildsOf(records);
+  const references = distinct(records.flatMap(({ reference }) => reference ?? []));
   const days = newest.map(({ at }) => at.slice(0, 10)).sort();
   const models = Object.keys(ACCURACY_MODELS).filter((name) => records.some(({ model }) => model === name));
   const sizes = distinct(
@@ -32,7 +34,12 @@ export function renderAccuracy(all) {
     '',
     `- ${distinct([days[0], days.at(-1)]).join(' to ')}; ${versions.join('; ')}`,
     ...(builds.length > 1
-      ? [`- **${builds.length} builds of gpt-neox stand here**: each of its rows names its own`]
+      ? [
+          `- **${builds.length} builds or instruction sets of gpt-neox stand here**: each of its rows names its own`,
+        ]
+      : []),
+    ...(references.length > 1
+      ? [`- the exact logits that rows are compared with were computed by ${references.join(' and ')}`]
       : []),
     `- texts of 512 ids that the F32 model drew (temperature 1, seeded): ${sizes.join(', or ')}, all but the first of each text`,
     "- KL: divergence of the next id's distribution from that of the F32 file under precision `exact`, in nats: mean, and the 99th percentile",
@@ -76,10 +83,7 @@ function failures(records) {
   if (records.length === 0) return [];
   const rows = records.map(({ model, type, engine, phase, error }) => [
     ...[type, titleOf(engine), model, phase],
-    error
-      .replace(/\S*[/\\]\S+/g, '...')
-      .replace(/[|`\n]/g, ' ')
-      .slice(0, 100),
+    shortly(error),
   ]);
   return ['## Failed', '', table(['weights', 'engine', 'model', 'phase', 'why'], rows, 5)];
 }

@@ -1,7 +1,7 @@
 // The texts that logits are compared on, and the digest that says that results are of the same texts and the same files.
 
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ACCURACY_MODELS } from './accuracy_models.mjs';
 import { neox } from './dist.mjs';
@@ -13,7 +13,9 @@ export async function textsOf(name, path, { chunks, threads, models }) {
   const kept = join(models, `${name}-texts-${chunks}.json`);
   if (existsSync(kept)) return JSON.parse(readFileSync(kept, 'utf8'));
   const texts = await draw(ACCURACY_MODELS[name].prompts, path, chunks, threads);
-  writeFileSync(kept, JSON.stringify(texts));
+  const part = `${kept}.${process.pid}.part`;
+  writeFileSync(part, JSON.stringify(texts));
+  renameSync(part, kept);
   return texts;
 }
 

@@ -1,16 +1,15 @@
 // What docs/accuracy.md says first: whether the default precisions are nearer to the float32 network than llama.cpp.
 
 import { ACCURACY_MODELS } from './accuracy_models.mjs';
-import { meanOf } from './dist.mjs';
+import { isQuantized, meanOf } from './dist.mjs';
 import { errorOfMean } from './divergence.mjs';
 import { PHASES } from './logits.mjs';
 import { table } from './page_text.mjs';
 import { OURS } from './peers.mjs';
 
-const FLOATS = ['F32', 'F16', 'BF16'];
 const MEASURES = { kl: 'from the F32 file', ownKl: 'of the arithmetic alone' };
 
-export const defaultPrecision = (type) => (FLOATS.includes(type) ? 'high' : 'fast');
+export const defaultPrecision = (type) => (type === 'F32' ? 'exact' : isQuantized(type) ? 'fast' : 'high');
 
 /** Three significant digits. */
 export const precise = (value) =>

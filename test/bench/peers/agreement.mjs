@@ -7,6 +7,7 @@ import { deviation } from './task.mjs';
 export const LARGEST_DEVIATION = 0.2; // of logits of random weights; those of another network deviate by 1.4
 
 /**
+ * By the logits; ids of random weights turn at the smallest difference, so that they alone exclude no engine.
  * Of all runs of a peer on a type the worst: `{ off, same, count, isOther, text }`, where `off` is the deviation of its logits and
  * `same` the number of first ids alike of `count`, each null where it tells none.
  */
@@ -30,7 +31,8 @@ export function agreementOf(records, peer, type) {
   );
   const count = same === null ? null : ours.ids.length;
   if (off === null && same === null) return { ...nothing, text: 'it tells neither' };
-  const isOther = off === null ? same === 0 : !(off < LARGEST_DEVIATION);
+  if (off === null) return { ...nothing, same, count, text: `ids alone: ${same} of ${count}` };
+  const isOther = !(off < LARGEST_DEVIATION);
   return { off, same, count, isOther, text: isOther ? '**another network**' : 'the same network' };
 }
 

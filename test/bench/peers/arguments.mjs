@@ -1,5 +1,7 @@
 // What the command lines of this folder have in common.
 
+import { accessSync, constants, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UsageError } from '../../../scripts/steps.mjs';
 
@@ -35,6 +37,18 @@ export function names(flag, text, known) {
     throw new UsageError(`${flag} takes a list of ${known.join(', ')}; '${part}' is none of them.`);
   });
   return [...new Set(found)];
+}
+
+/** Where a page can be written, which is found out before anything is measured. @throws UsageError */
+export function pagePath(path) {
+  try {
+    accessSync(dirname(path), constants.W_OK);
+  } catch ({ message }) {
+    throw new UsageError(`--page: its folder cannot be written to: ${message}`);
+  }
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new UsageError(`--page takes a file; '${path}' is a folder.`);
+  return path;
 }
 
 /** What each --with says, by the peer's name. */

@@ -12,4 +12,4 @@ export const { modelCost, bytesPerToken, promptOperations } = built('cli/bench/c
 export const { bestCeilings, ceilingsNow } = built('cli/bench/machine.js');
 export const { LIMITS, Watch, doubts, readMachine } = built('cli/bench/noise.js');
 export const { deviationOf, meanOf, medianOf, quantileOf, spreadOf } = built('cli/bench/statistics.js');
-export const { arithmeticOf } = built('cli/bench/yardstick.js');
+export const { arithmeticOf, isQuantized } = built('cli/bench/yardstick.js');

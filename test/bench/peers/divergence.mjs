@@ -28,6 +28,15 @@ function distribution(logits) {
   return { logits, best, logSum: logits[best] + Math.log(sum) };
 }
 
+const NO_NUMBERS = 'logits that are no numbers';
+
+/** A record as it counts: of divergences that are no numbers, which JSON writes as null, a failure. */
+export function checked(record) {
+  if (record.error || [...record.kl, ...record.ownKl].every(Number.isFinite)) return record;
+  const { kl, same, ownKl, ownSame, ...who } = record;
+  return { ...who, error: NO_NUMBERS };
+}
+
 /** Standard error of a mean. */
 export function errorOfMean(values) {
   return deviationOf(values) / Math.sqrt(values.length);

@@ -62,7 +62,7 @@ export function makeFakePeers(modes: Readonly<Record<string, Mode>>): FakePeers 
   const peers = Object.entries(modes).map(([name, mode], index) => ({
     ...{ name, title: name, driver: join(folder, 'driver.mjs'), runs: 'node', input: 'gguf' },
     ...{ resident: 1, seconds: 1, install: `get ${name}` },
-    ...(mode === 'hangs' ? { limit: 2 } : {}),
+    ...(mode === 'hangs' ? { limit: 10 } : {}),
     settings: { name, mode, log, speed: 1.5 ** -index },
   }));
   writeFileSync(

@@ -25,6 +25,10 @@ const RECORDS = [
     record('gpt-neox', 'F16', phase, 'high', 1e-7, { version: '111112222', at: '2026-01-01T00:00:00Z' }),
     record('llama-cpp-python', 'F16', phase, null, 1.1e-7, { model: 'outliers' }),
   ]),
+  // As JSON keeps what is no number.
+  record('llama-cpp-python', 'Q4_0', 'prompt', null, 1, { kl: [null, 1], reference: '0123older' }),
+  record('llama-cpp-python', 'Q4_0', 'step', null, 1e-3, { reference: '0123older' }),
+  record('gpt-neox', 'F32', 'step', 'exact', 1e-9, { reference: 'abcdef012' }),
   record('llama-cpp-python', 'F16', 'prompt', null, 0, { error: 'SIGKILL: of /somewhere/model.gguf' }),
 ];
 

@@ -46,7 +46,7 @@ const theirs = (pp, tg, more) => ({
 
 const RECORDS = [
   record('gpt-neox', 'Q8_0', 0, { ...ours(900, 90), commit: '0123older' }),
-  record('gpt-neox', 'Q8_0', 0, ours(294, 36)),
+  record('gpt-neox', 'Q8_0', 0, ours(294, 36, { ceilings: null })),
   record('llama-cpp-python', 'Q8_0', 0, theirs(118, 24)),
   record('ctranslate2', 'Q8_0', 0, theirs(304, 16, { ids: null, logits: LOGITS.map((x) => -x) })),
   record('llama-cpp-python', 'Q8_0', 1, theirs(121, 23.5)),
@@ -60,8 +60,8 @@ const RECORDS = [
   record('llama-cpp-python', 'Q4_0', 0, theirs(149, 44)),
   record('gpt-neox', 'Q4_0', 0, { error: 'needs 4.0 GB of memory; 3.0 GB are free' }),
   record('gpt-neox', 'BF16', 0, ours(120, 18, { precision: 'high', commit: '111112222' })),
+  record('gpt-neox', 'F32', 0, ours(60, 9, { precision: 'exact', ceilings: null })),
 ];
 
 const absent = [{ peer: PEERS.find(({ name }) => name === 'transformers'), why: "No module named 'torch'" }];
-const args = ['--layers', '9', '--with', 'llama-cpp-python=/somewhere/python', '--page-only'];
-process.stdout.write(renderPage(RECORDS, { ...SETTINGS, peers: PEERS }, absent, args));
+process.stdout.write(renderPage(RECORDS, { ...SETTINGS, peers: PEERS }, absent));

@@ -55,12 +55,18 @@ export async function peerLogits(peer, peerPath, path, phase, chunks, threads, f
   const output = join(folder, `${peer.name}-${process.pid}.logits`);
   const contextLength = chunks[0].length;
   const task = { model: path, threads, contextLength, phase, chunks, output };
-  const { error, version } = await runDriver(peer, peerPath, task, 900);
-  if (error) throw new StepError(`${peer.title}: ${error}`);
-  const bytes = readFileSync(output);
-  rmSync(output);
+  let bytes;
+  try {
+    const { error } = await runDriver(peer, peerPath, task, 900);
+    if (error) throw new StepError(`${peer.title}: ${error}`);
+    bytes = readFileSync(output);
+  } finally {
+    rmSync(output, { force: true });
+  }
   const all = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   const vocabSize = all.length / (chunks.length * contextLength);
+  if (!Number.isInteger(vocabSize))
+    throw new StepError(`${peer.title}: ${all.length} logits of ${chunks.length} texts`);
   const rows = new Float32Array(chunks.length * (contextLength - 1) * vocabSize);
   for (let chunk = 0; chunk < chunks.length; chunk++) {
     const begin = (chunk * contextLength + 1) * vocabSize;
@@ -69,5 +75,5 @@ export async function peerLogits(peer, peerPath, path, phase, chunks, threads, f
       chunk * (contextLength - 1) * vocabSize,
     );
   }
-  return { rows, version };
+  return rows;
 }

@@ -1,12 +1,12 @@
 // One run of one peer on one type: its model, the machine's ceilings, memory that the machine has, a warm page cache, and a fresh
 // process.
 
-import { StepError } from '../../../scripts/steps.mjs';
 import { bestCeilings, ceilingsNow, modelCost, neox } from './dist.mjs';
 import { freeMemory, touchMemory } from './machine.mjs';
 import { gigabytes, prepareInput, readAll, sizeOf } from './models.mjs';
 import { OURS } from './peers.mjs';
 import { runDriver } from './process.mjs';
+import { failureOf } from './results.mjs';
 import { taskOf } from './task.mjs';
 
 const SPARE = 5e8; // bytes of memory that stay free
@@ -17,8 +17,7 @@ export async function runOne(peer, type, pathOf, guess, options) {
   try {
     path = await prepareInput(peer, type, options, pathOf);
   } catch (error) {
-    if (error instanceof StepError || error.code?.startsWith('ERR_NEOX')) return { error: error.message };
-    throw error;
+    return failureOf(error);
   }
   const fileBytes = sizeOf(path);
   const resident = peer.resident * fileBytes;

@@ -3,7 +3,7 @@
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { cacheDir, root, UsageError } from '../../../scripts/steps.mjs';
-import { count, names, parseFlags, readPaths } from './arguments.mjs';
+import { count, names, pagePath, parseFlags, readPaths } from './arguments.mjs';
 import { neox } from './dist.mjs';
 import { PEERS } from './peers.mjs';
 
@@ -78,7 +78,7 @@ export async function readOptions(args) {
     limit: number('limit', 1),
     models,
     results: values.results ?? join(models, 'results.jsonl'),
-    page: values.page ?? join(root, 'docs', 'performance.md'),
+    page: pagePath(values.page ?? join(root, 'docs', 'performance.md')),
   };
 }
 

@@ -6,18 +6,17 @@ import { groupsOf } from './page_groups.mjs';
 import { howToRead, overview, speedSections } from './page_speed.mjs';
 import { share, table, timeSpan } from './page_text.mjs';
 import { OURS } from './peers.mjs';
-import { newestSeries } from './results.mjs';
+import { newestSeries, settingsOf } from './results.mjs';
 
 /**
  * @param all - records with the settings of `options`; those of older builds are left out
  * @param absent - `{ peer, why }` of those that are not installed
- * @param args - of this call
  */
-export function renderPage(all, options, absent, args) {
+export function renderPage(all, options, absent) {
   const records = newestSeries(all);
   const groups = groupsOf(records, options.peers);
   return `${[
-    ...head(records, groups, options, args),
+    ...head(records, groups, options),
     '## At a glance',
     '',
     ...overview(groups, options),
@@ -37,7 +36,7 @@ export function renderPage(all, options, absent, args) {
     .trimEnd()}\n`;
 }
 
-function head(records, groups, options, args) {
+function head(records, groups, options) {
   const distinct = (values) => [...new Set(values)];
   const machines = distinct(records.map(({ machine }) => machineText(machine)));
   const layers = options.layers === null ? '' : `, its first ${options.layers} layers`;
@@ -57,7 +56,7 @@ function head(records, groups, options, args) {
     '[accuracy.md](accuracy.md).',
     '',
     '```sh',
-    `npm run bench:peers${shown(args)}`,
+    `npm run bench:peers -- ${flagsOf(groups, options)}`,
     '```',
     '',
     ...machines.map((machine) => `- ${machine}`),
@@ -73,16 +72,15 @@ function head(records, groups, options, args) {
 const machineText = ({ cpu, processors, memoryBytes, system }) =>
   `${cpu}, ${processors} processors, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB of memory; ${system}`;
 
-/** Without what is of this machine alone. */
-function shown(args) {
-  const own = /^--(with|models|results|page|peers)$/;
-  const kept = args.filter(
-    (arg, index) =>
-      !own.test(arg) &&
-      !own.test(args[index - 1] ?? '') &&
-      !/^--(with|models|results|page|peers)=|^--page-only$/.test(arg),
-  );
-  return kept.length === 0 ? '' : ` -- ${kept.join(' ')}`;
+/** That measure what stands here: its settings, types, and the rounds that every engine of it came through. */
+function flagsOf(groups, options) {
+  const measured = groups.filter(({ rows }) => rows.length > 0);
+  const types = measured.map(({ type }) => type).join();
+  const rounds = Math.min(...measured.flatMap(({ rows }) => rows.map(({ runs }) => runs.length)));
+  return Object.entries({ ...settingsOf(options), types, rounds })
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `--${name} ${value}`)
+    .join(' ');
 }
 
 function agreement(groups) {
@@ -100,8 +98,8 @@ function agreement(groups) {
   return [
     'Logits after the same 32 tokens, at 256 ids: root mean square of the difference to gpt-neox on the same weights, relative to their',
     `spread; above ${share(LARGEST_DEVIATION)} an engine computes another network, whose logits would deviate by 141 %. Then how many of the first greedy`,
-    'tokens are the same: the weights are random, so that small differences soon turn a choice. Of all runs the worst. llama.cpp computes',
-    'GELU by its tanh approximation, the others as trained.',
+    'tokens are the same: the weights are random, so that small differences soon turn a choice, and an engine that tells ids alone is not',
+    'judged by them. Of all runs the worst. llama.cpp computes GELU by its tanh approximation, the others as trained.',
     '',
     table(['weights', 'engine', '', 'deviation of logits', 'same greedy ids'], rows, 3),
   ];

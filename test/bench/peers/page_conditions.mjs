@@ -1,7 +1,7 @@
 // What else the machine did, what failed, and what did not run.
 
 import { medianOf } from './dist.mjs';
-import { digits, share, table, timeSpan } from './page_text.mjs';
+import { digits, share, shortly, table, timeSpan } from './page_text.mjs';
 
 export function conditions(groups) {
   const measured = groups.filter(({ rows }) => rows.length > 0);
@@ -62,11 +62,3 @@ export function notRun(groups, records, peers, absent) {
 }
 
 const titleOf = (peers, name) => peers.find((peer) => peer.name === name)?.title ?? name;
-
-// Without paths, which are of one machine.
-function shortly(why) {
-  const plain = why.replace(/\S*[/\\]\S+/g, '...').replace(/[|`\n]/g, ' ');
-  return /No module named|ENOENT|Cannot find (module|package)/.test(plain)
-    ? 'not installed'
-    : plain.slice(0, 100);
-}

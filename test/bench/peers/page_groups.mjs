@@ -1,7 +1,16 @@
 // The results as the tables want them: by type of weights, then by engine, each with its medians and spreads.
 
 import { agreementOf } from './agreement.mjs';
-import { arithmeticOf, bytesPerToken, LIMITS, medianOf, neox, promptOperations, spreadOf } from './dist.mjs';
+import {
+  arithmeticOf,
+  bytesPerToken,
+  isQuantized,
+  LIMITS,
+  medianOf,
+  neox,
+  promptOperations,
+  spreadOf,
+} from './dist.mjs';
 import { OURS } from './peers.mjs';
 import { failuresOf, runsOf } from './results.mjs';
 
@@ -46,12 +55,9 @@ export const NOISE_LIMITS = LIMITS;
 export function sharesOf({ type, ours }, { prompt, gen, depth }) {
   if (!ours) return null;
   const median = (value) => summary(ours.runs.map((run) => finite(value(run)))).median;
-  const { precision, ceilings } = ours.runs[0];
-  const arithmetic = arithmeticOf(
-    precision,
-    !['F32', 'F16', 'BF16'].includes(type),
-    ceilings?.int16GopPerS > 0,
-  );
+  // Runs without ceilings stand beside others.
+  const { precision, ceilings } = ours.runs.find((run) => run.ceilings) ?? ours.runs[0];
+  const arithmetic = arithmeticOf(precision, isQuantized(type), ceilings?.int16GopPerS > 0);
   const peak = { int8: 'int8GopPerS', int16: 'int16GopPerS', f32: 'f32GflopPerS' }[arithmetic];
   const product = ({ cost, pp, ceilings: top }) =>
     top && (promptOperations(cost, { nPrompt: prompt }) * pp) / prompt / 1e9 / top[peak];

@@ -13,21 +13,21 @@ function measuresOf({ prompt, gen, depth }) {
       title: `pp${prompt}`,
       heading: `Prompts: pp${prompt}`,
       about: `Tokens per second of a prompt of ${prompt}, until its first new token can be chosen.`,
-      ceiling: ({ pp, arithmetic }) => `${share(pp)} of ${arithmetic}`,
+      ceiling: ({ pp, arithmetic }) => [share(pp), ` of ${arithmetic}`],
     },
     {
       name: 'tg',
       title: `tg${gen}`,
       heading: `Generation: tg${gen}`,
       about: `Tokens per second, ${gen} tokens one by one after one token.`,
-      ceiling: ({ tg }) => `${share(tg)} of reading`,
+      ceiling: ({ tg }) => [share(tg), ' of reading'],
     },
     {
       name: 'tgDepth',
       title: `tg${gen} @ d${depth}`,
       heading: `Generation deep in a context: tg${gen} @ d${depth}`,
       about: `The same after ${tokens} tokens.`,
-      ceiling: ({ tgDepth }) => `${share(tgDepth)} of reading`,
+      ceiling: ({ tgDepth }) => [share(tgDepth), ' of reading'],
     },
     {
       name: 'firstTokenSeconds',
@@ -38,7 +38,7 @@ function measuresOf({ prompt, gen, depth }) {
         'engine, in a fresh process whose libraries are loaded, with the same threads. Right before, as much memory as it needs is touched\n' +
         'and given back, and the file is read three times, so that it is in the page cache. Peak memory: as the system counts the whole\n' +
         'process until its end, pages of a mapped file included.',
-      ceiling: ({ firstToken }) => `${times(firstToken)} reading`,
+      ceiling: ({ firstToken }) => [times(firstToken), ' reading'],
       isTime: true,
     },
   ];
@@ -100,7 +100,8 @@ function cellsOf(group, row, measure, options) {
   const factor = isOurs ? null : ratio(group, row, measure);
   const shares = isOurs ? sharesOf(group, options) : null;
   const peak = row.of.peakBytes.median;
-  const doubt = row.noisy > 0 ? ' ?' : '';
+  const [reached, ofWhat] = shares === null ? ['', ''] : measure.ceiling(shares);
+  const hasShare = /\d/.test(reached);
   return [
     group.type,
     isOurs
@@ -110,7 +111,7 @@ function cellsOf(group, row, measure, options) {
     spread === null ? '-' : `${(100 * spread).toFixed(1)} %`,
     isOurs ? '1' : factor === null ? '-' : digits(1 / factor),
     isOurs ? '' : times(factor),
-    shares === null ? '' : `${measure.ceiling(shares)}${doubt}`,
+    `${reached}${hasShare ? ofWhat : ''}${hasShare && row.noisy > 0 ? ' ?' : ''}`,
     ...(measure.isTime ? [peak === null ? '-' : `${(peak / 1e9).toFixed(2)} GB`] : []),
     row.noisy === 0 ? String(row.runs.length) : `${row.runs.length}, ${row.noisy} noisy`,
   ];

@@ -24,3 +24,11 @@ export function timeSpan(times) {
   if (first === last) return first;
   return `${first} to ${first.slice(0, 10) === last.slice(0, 10) ? last.slice(11) : last}`;
 }
+
+/** An error without paths, which are of one machine. */
+export function shortly(why) {
+  const plain = why.replace(/\S*[/\\]\S+/g, '...').replace(/[|`\n]/g, ' ');
+  return /No module named|ENOENT|Cannot find (module|package)/.test(plain)
+    ? 'not installed'
+    : plain.slice(0, 100);
+}

@@ -2,6 +2,7 @@
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { StepError } from '../../../scripts/steps.mjs';
 
 /** All records; a line that was cut off by a crash is skipped. */
 export function readResults(path) {
@@ -21,6 +22,12 @@ export function addResult(path, record) {
   mkdirSync(dirname(path), { recursive: true });
   const isCutOff = existsSync(path) && !/(^|\n)$/.test(readFileSync(path, 'latin1'));
   appendFileSync(path, `${isCutOff ? '\n' : ''}${JSON.stringify(record)}\n`);
+}
+
+/** `{ error }` as a record tells it; an error that neither a file nor an engine is to blame for is thrown again. */
+export function failureOf(error) {
+  if (error instanceof StepError || error.code?.startsWith('ERR_NEOX')) return { error: error.message };
+  throw error;
 }
 
 const SETTINGS = ['shape', 'layers', 'threads', 'prompt', 'gen', 'depth'];

@@ -10,7 +10,7 @@ import { HELP, readOptions } from './options.mjs';
 import { renderPage } from './page.mjs';
 import { describePlan, duration, planRuns, totalSeconds } from './plan.mjs';
 import { probePeer } from './process.mjs';
-import { addResult, fits, readResults, settingsOf } from './results.mjs';
+import { addResult, fits, newestSeries, readResults, settingsOf } from './results.mjs';
 
 const say = (text) => process.stderr.write(`${text}\n`);
 
@@ -32,9 +32,9 @@ async function main(args) {
     await runAll(planRuns(found, before, options), pathOf, options);
   }
   const records = readResults(options.results).filter((record) => fits(record, options) && record.commit);
-  if (!records.some(({ error }) => !error))
-    throw new StepError(`${options.results} holds no run with these settings.`);
-  writeFileSync(options.page, renderPage(records, options, absent, args));
+  if (!newestSeries(records).some(({ error }) => !error))
+    throw new StepError(`${options.results} holds no run with these settings that came to an end.`);
+  writeFileSync(options.page, renderPage(records, options, absent));
   say(`wrote ${relative(process.cwd(), options.page)}`);
   return 0;
 }

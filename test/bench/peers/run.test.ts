@@ -48,9 +48,13 @@ const rowsOf = (engine: string, weights: string) =>
 const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
+  }
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return true; // a system without /proc
   }
 };
 
@@ -100,7 +104,7 @@ test('engines that fail, hang, leave something running, print rubbish or are abs
   expect(rowsOf('broken', 'Q8_0')).toEqual([
     '| broken | Q8_0 | failed in round 1: exit code 1: Error: it is broken |  |',
   ]);
-  expect(rowsOf('stuck', 'Q8_0')).toEqual(['| stuck | Q8_0 | failed in round 1: no answer within 2 s |  |']);
+  expect(rowsOf('stuck', 'Q8_0')).toEqual(['| stuck | Q8_0 | failed in round 1: no answer within 10 s |  |']);
   expect(rowsOf('loud', 'Q8_0')[0]).toContain('its last line is no answer: Segmentation fault');
   expect(rowsOf('none', 'all')).toEqual(['| none | all | not installed | `get none` |']);
   expect(rowsOf('messy', 'Q8_0')[0]).toMatch(/\| 2[ ,]/);
@@ -109,12 +113,13 @@ test('engines that fail, hang, leave something running, print rubbish or are abs
 test('an engine that computes something else gets no ratio', () => {
   use({ ids: 'other-ids', logits: 'other-logits', same: 'answers' });
   expect(bench('--types', 'Q8_0', '--rounds', '1').status).toBe(0);
-  for (const engine of ['ids', 'logits']) {
-    expect(rowsOf(engine, 'Q8_0')[0]).toMatch(/\(another network\) \| [\d.]+ \| - \| - \| - \|/);
-    expect(rowsOf(engine, 'Q8_0').at(-1)).toContain('**another network**');
-  }
+  expect(rowsOf('logits', 'Q8_0')[0]).toMatch(/\(another network\) \| [\d.]+ \| - \| - \| - \|/);
+  expect(rowsOf('logits', 'Q8_0').at(-1)).toContain('**another network**');
+  // Ids alone exclude none: those of random weights turn at the smallest difference.
+  expect(rowsOf('ids', 'Q8_0')[0]).toMatch(/\| ids \| [\d.]+ \| - \| 0\.67 \| 1\.50 x \| {2}\|/);
+  expect(rowsOf('ids', 'Q8_0').at(-1)).toBe('| Q8_0 | ids | ids alone: 0 of 3 | - | 0 of 3 |');
   expect(rowsOf('same', 'Q8_0').at(-1)).toBe('| Q8_0 | same | the same network | 0.0 % | 3 of 3 |');
-  expect(page()).toMatch(/^\| Q8_0 \| 3\.38 x \(same\)/m);
+  expect(page()).toMatch(/^\| Q8_0 \| 1\.50 x \(ids\)/m);
 });
 
 test('what cannot be meant is told with exit code 2, and nothing runs', () => {
@@ -124,6 +129,8 @@ test('what cannot be meant is told with exit code 2, and nothing runs', () => {
     [['--types', 'Q8_0,Q9'], /--types takes a list of F32, .*; 'Q9' is none of them/],
     [['--only', 'torch'], /--only takes a list of gpt-neox; 'torch'/],
     [['--with', 'gpt-neox'], /--with takes <peer>=<path>, not 'gpt-neox'/],
+    [['--page', join('absent', 'page.md')], /--page: its folder cannot be written to/],
+    [['--page', '.'], /--page takes a file; '.' is a folder/],
     [['--shape', '7b'], /--shape takes one of 3\.6b/],
     [['--rouns', '1'], /--rouns.*\n.*--help lists the options/],
   ] as const) {
