@@ -21,7 +21,15 @@ function lines(args: string[]): string[] {
 // Words of names, as the program takes them. Files, errors and the engine's order of events are the same on every set.
 const numbers = [
   ...['kernels_', 'model_', 'quantize_rows', 'quantized_', 'kv_', '_bits', 'exp_', 'profile_', 'rope_of'],
-  ...['engine_result', 'engine_generates', 'engine_evicted', 'shift_gives', 'imatrix_collected'],
+  ...[
+    'engine_result',
+    'engine_generates',
+    'engine_evicted',
+    'shift_gives',
+    'imatrix_collected',
+    'no_bit',
+    'bit_for_bit',
+  ],
 ];
 const tests = lines(['--list']);
 const sets = lines(['--list-isa']).map((isa, i) => ({ isa, words: i === 0 ? [] : numbers }));
