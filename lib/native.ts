@@ -1,7 +1,6 @@
-// Loads the addon, on first use, and declares what it exports. The only importer of node-gyp-build.
+// The addon, loaded on first use, and what it exports.
 
-import { join } from 'node:path';
-import { LoadError } from './errors.js';
+import { loadAddon } from './addon.js';
 import type { ImportanceResult, JobResult } from './job-types.js';
 import type { NativeInspection, NativeLoadOptions, NativeTypeRules } from './native-load-types.js';
 import type {
@@ -254,21 +253,11 @@ let loaded: NativeAddon | undefined;
 
 /**
  * The addon.
- * @throws LoadError when there is none for this machine, with the command that builds one
+ * @throws LoadError when there is none for this machine, with what helps
  */
 export function native(): NativeAddon {
   if (loaded) return loaded;
-  let addon: NativeAddon;
-  try {
-    addon = require('node-gyp-build')(join(__dirname, '..')) as NativeAddon;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new LoadError(
-      `The native addon could not be loaded on ${process.platform} ${process.arch}: ${reason}. ` +
-        'In a checkout of the project, `npm run build:native` builds it.',
-      { cause: error },
-    );
-  }
+  const addon = loadAddon(NATIVE_EXPORTS) as NativeAddon;
   addon.setOnWake(onWake);
   loaded = addon;
   return addon;

@@ -13,8 +13,11 @@ const stampPath = join(cacheDir, 'setup.json');
 const minimumNode = [20, 17];
 const nativeScripts = ['build.mjs', 'sentencepiece.mjs', 'download.py'].map((name) => `scripts/${name}`);
 
-/** @throws StepError with one sentence a user can act on. */
-export async function setup({ tests = false } = {}) {
+/**
+ * @param addon - false: the package alone, for which no compiler is needed
+ * @throws StepError with one sentence a user can act on.
+ */
+export async function setup({ tests = false, addon = true } = {}) {
   checkNode();
   const done = readStamps();
   const packages = hash([readFileSync(join(root, 'package-lock.json')), process.platform, process.arch]);
@@ -31,9 +34,9 @@ export async function setup({ tests = false } = {}) {
   };
   const isNew = (name, output) => done[name] !== wanted[name] || !existsSync(join(root, output));
 
-  const addon = 'build/Release/neox.node';
+  const addonFile = 'build/Release/neox.node';
   const program = join('build-cmake', 'bin', process.platform === 'win32' ? 'neox_test.exe' : 'neox_test');
-  const native = isNew('native', addon);
+  const native = addon && isNew('native', addonFile);
   const programs = tests && (native || done.builtFor !== wanted.native || isNew('programs', program));
   if (native || programs) await ensureTools();
   if (isNew('packages', 'node_modules/.package-lock.json')) {

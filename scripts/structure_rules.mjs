@@ -52,7 +52,7 @@ export const libLayers = [
     ...['unicode', 'unicode-versions', 'utf8', 'trie', 'longest-match'],
     ...['native-types', 'native-load-types', 'chat-formats'],
   ],
-  ['native', 'demo', 'hub-names', 'hub-cache', 'model-names', 'known-files', 'output-path'],
+  ['addon', 'native', 'demo', 'hub-names', 'hub-cache', 'model-names', 'known-files', 'output-path'],
   ['tokenizer-config', 'tokenizer-kind', 'decode-stream', 'text-stream'],
   [
     ...['added-tokens', 'text-chunks', 'piece-decoder', 'spiece-decoder', 'spiece-tokenizer'],
@@ -87,7 +87,7 @@ export const libLayers = [
 ];
 // Packages that a file of lib/ may import beside Node's own; those of a folder's files.
 export const filePackages = {
-  'lib/native.ts': ['node-gyp-build'],
+  'lib/addon.ts': ['node-gyp-build'],
   'lib/hub-selection.ts': ['picomatch'],
   'lib/bpe-tokenizer.ts': ['@huggingface/tokenizers'],
 };

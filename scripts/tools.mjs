@@ -41,6 +41,18 @@ const tools = [
     },
   },
   {
+    name: 'Ninja or make',
+    problem: () =>
+      process.platform === 'win32' || firstLine('ninja') || firstLine('make')
+        ? null
+        : 'Ninja or make is needed.',
+    install: {
+      debian: 'ninja-build',
+      fedora: 'ninja-build',
+      darwin: 'brew install ninja',
+    },
+  },
+  {
     name: 'Python 3',
     problem: () => (findPython() ? null : 'Python 3 is needed.'),
     install: {
@@ -75,6 +87,12 @@ export async function ensureTools(needed = tools) {
     missing = findMissing(needed);
   }
   if (missing.length > 0) throw new StepError(missing.map(sentence).join('\n'));
+}
+
+/** For `neox build`, which installs nothing: a sentence for each tool that is missing. */
+export function missingForSource() {
+  const needless = ['git', process.env.NEOX_SENTENCEPIECE ? 'Python 3' : ''];
+  return findMissing(tools.filter(({ name }) => !needless.includes(name))).map(sentence);
 }
 
 /** The tools that the fuzz targets need for `engine`, "driver" or "libfuzzer". */

@@ -19,8 +19,8 @@ export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [EXIT.usage, 'wrong usage: an unknown flag, an option of the wrong type or out of range'],
   [EXIT.file, 'a model or another file is missing, broken, unsupported or cannot be written'],
   [EXIT.capacity, 'does not fit: memory, the context length or the KV cache'],
-  [EXIT.machine, 'this machine cannot do it: no addon, instruction set or device'],
-  [EXIT.network, 'a hub cannot be reached, refuses, or sends something else than it says'],
+  [EXIT.machine, 'this machine cannot do it: no addon, instruction set, device or tool'],
+  [EXIT.network, 'a hub or registry cannot be reached, refuses, or sends something else than it says'],
   [EXIT.slower, 'bench compare: a test is slower than --fail-if-slower allows'],
   [EXIT.interrupted, 'interrupted by Ctrl-C (129 by a hang-up, 143 by SIGTERM)'],
 ];

@@ -25,6 +25,7 @@ const commands: Readonly<Record<string, () => Promise<CommandSpec>>> = {
   pull: async () => (await import('./pull.js')).pull,
   ls: async () => (await import('./ls.js')).ls,
   rm: async () => (await import('./rm.js')).rm,
+  build: async () => (await import('./build.js')).build,
 };
 
 const about = `Without a command, the arguments are a prompt for \`neox run\`; after --, even if they begin like a command

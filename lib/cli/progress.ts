@@ -8,7 +8,7 @@ const BAR_DELAY_MS = 300; // work that ends sooner shows nothing
 const LINE_EVERY_MS = 10_000;
 
 /** What progress counts; bytes are shown as MiB. */
-export type ProgressUnit = 'MiB' | 'tokens' | 'runs';
+export type ProgressUnit = 'MiB' | 'tokens' | 'runs' | 'steps';
 
 /** Runs `work` under a label such as `converting`. */
 export async function withProgress<T>(

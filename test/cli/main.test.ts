@@ -18,6 +18,7 @@ const commands = [
   'pull',
   'ls',
   'rm',
+  'build',
 ];
 
 const helps = new Map<string, Promise<Ended>>();
@@ -141,7 +142,9 @@ describe('without the native addon', () => {
 
   test('a command says so in one line and ends with 5', () => {
     const { status, stdout, stderr } = run('inspect', 'model.gguf');
-    expect(stderr).toMatch(/^neox: The native addon could not be loaded[^\n]*\(ERR_NEOX_ADDON\)\n$/);
+    expect(stderr).toMatch(
+      /^neox: The package node-gyp-build[^\n]* is not installed[^\n]*\(ERR_NEOX_ADDON\)\n$/,
+    );
     expect(stdout).toBe('');
     expect(status).toBe(5);
   });
