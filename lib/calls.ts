@@ -13,19 +13,28 @@ export async function untilDone(call: NativeCall): Promise<NativeDrained> {
   }
 }
 
-/** Feeds a prompt for what its rows give; nothing is generated and nothing is kept. */
+/**
+ * Feeds a prompt for what its rows give; nothing is generated and nothing is kept.
+ * @throws `signal.reason` after an abort, once the engine has let go
+ */
 export async function query(
   model: LoadedModel,
   request: NativeRequest,
+  signal: AbortSignal | undefined,
 ): Promise<ReturnType<NativeCall['result']>> {
+  signal?.throwIfAborted();
   const call = model.submit(request);
+  const cancel = (): void => call.cancel('cancelled', 0);
+  signal?.addEventListener('abort', cancel, { once: true });
   try {
     const { error } = await untilDone(call);
+    signal?.throwIfAborted();
     if (error) throw error;
     return call.result();
   } catch (error) {
     throw fromNative(error);
   } finally {
+    signal?.removeEventListener('abort', cancel);
     call.release();
   }
 }

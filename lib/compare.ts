@@ -6,9 +6,11 @@ import { Model } from './model.js';
 import type { TokenIds } from './types.js';
 import { assertInteger, assertKnownOptions, assertString, assertTokenIds, unexpected } from './validate.js';
 
+/** Of `compareModels`. */
 export interface CompareOptions extends JobOptions {
   /** Encoded with the reference's tokenizer. This or `ids`. */
   text?: string;
+  /** The tokens themselves. This or `text`. */
   ids?: TokenIds;
   /** Tokens of a chunk, at least 4. Chunks follow one another and know nothing of each other. @defaultValue `512` */
   contextLength?: number;
@@ -18,21 +20,29 @@ export interface CompareOptions extends JobOptions {
 
 /** Divergences are of the candidate's next-token distribution from the reference's, in nats. */
 export interface ModelComparison {
+  /** Chunks that were run. */
   chunks: number;
   /** Positions compared: those of the second half of each chunk that have a next token. */
   positions: number;
+  /** Over all positions. */
   meanKl: number;
   /** Standard error of the mean. */
   meanKlError: number;
+  /** The 50th percentile. */
   medianKl: number;
   /** 99th percentile. */
   kl99: number;
+  /** That of the position where the two differ most. */
   maxKl: number;
   /** Share of positions where both find the same token most likely. */
   topAgreement: number;
+  /** Of the reference, over the positions compared. */
   referencePerplexity: number;
+  /** Its standard error. */
   referencePerplexityError: number;
+  /** Of the candidate, over the same positions. */
   candidatePerplexity: number;
+  /** Its standard error. */
   candidatePerplexityError: number;
 }
 
@@ -63,8 +73,7 @@ export async function compareModels(
     const prompt = ids.slice(begin, begin + contextLength);
     const rows: Float32Array[] = [];
     for (const model of [reference, candidate]) {
-      signal?.throwIfAborted();
-      rows.push((await model.logits(prompt, { positions })).data);
+      rows.push((await model.logits(prompt, { positions, ...(signal ? { signal } : {}) })).data);
       onProgress?.({ done: 2 * begin + rows.length * contextLength, total });
     }
     await totals.add(rows as [Float32Array, Float32Array], prompt.slice(first + 1));

@@ -21,6 +21,7 @@ import {
 /** The longest chunk that any checkpoint may be run with. */
 const MAX_CHUNK = 1 << 20;
 
+/** Of `collectImportance`. */
 export interface CollectImportanceOptions extends JobOptions {
   /** What the model will be used on; encoded with the model's own tokenizer. This or `ids`. */
   text?: string;
@@ -83,13 +84,22 @@ export async function collectImportance(
   return runJob((report) => native().collectImportance(job, report), options);
 }
 
-/** Adds importance matrices of one model, in either form, to one. */
-export async function mergeImportance(inputs: readonly string[], output: string): Promise<ImportanceResult> {
+/**
+ * Adds importance matrices of one model, in either form, to one.
+ * @throws ArgumentError, FormatError; `ERR_NEOX_FILE_NOT_FOUND`, `ERR_NEOX_IO`; `signal.reason` after an abort
+ */
+export async function mergeImportance(
+  inputs: readonly string[],
+  output: string,
+  options: JobOptions = {},
+): Promise<ImportanceResult> {
   checkInputs(inputs);
+  assertKnownOptions('mergeImportance', options, JOB_OPTIONS);
+  checkJobOptions(options);
   if (inputs.length === 0) throw unexpected('at least one file', 'inputs', inputs);
   assertString('output', output);
   const job = { output, inputs: [...inputs] };
-  return runJob((report) => native().collectImportance(job, report), {});
+  return runJob((report) => native().collectImportance(job, report), options);
 }
 
 function checkOptions(options: CollectImportanceOptions): void {

@@ -37,6 +37,7 @@ export type * from './overflow-types.js';
 export type * from './profile-types.js';
 export { type QuantizeOptions, quantize } from './quantize.js';
 export { quantizedCacheFolder } from './quantized-cache.js';
+export type * from './row-types.js';
 export { Sampler, type SamplerContext } from './sampler.js';
 export { Session } from './session.js';
 export type * from './session-types.js';

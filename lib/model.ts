@@ -1,6 +1,5 @@
 // The face of the package: a loaded model.
 
-import { query } from './calls.js';
 import { outputReplacements, renderPrompt } from './chat.js';
 import type { ChatFormat } from './chat-formats.js';
 import { fromNative } from './errors.js';
@@ -15,7 +14,9 @@ import type { LoadedModel } from './loaded-model.js';
 import { OVERFLOW_OPTIONS, promptLimit } from './overflow.js';
 import type { OverflowOptions } from './overflow-types.js';
 import type { ModelProfile } from './profile-types.js';
-import { prepareChat, preparePrompt, prepareTokens } from './prompt.js';
+import { prepareChat, preparePrompt } from './prompt.js';
+import type { EmbedOptions, PositionOptions, ReadOptions, Rows, Score } from './row-types.js';
+import { readEmbedding, readHiddenStates, readInputEmbeddings, readLogits, readScore } from './rows.js';
 import {
   DEFAULT_NEW_TOKENS,
   requireChatFormat,
@@ -25,27 +26,8 @@ import {
 } from './session.js';
 import type { RestoreOptions } from './session-types.js';
 import type { Tokenizer } from './tokenizer.js';
-import type {
-  EmbedOptions,
-  GenerateOptions,
-  Message,
-  ModelConfig,
-  ModelInfo,
-  PositionOptions,
-  Prompt,
-  Rows,
-  Score,
-  TokenIds,
-} from './types.js';
-import {
-  assertBoolean,
-  assertInteger,
-  assertKnownOptions,
-  assertOneOf,
-  assertString,
-  assertTokenIds,
-  unexpected,
-} from './validate.js';
+import type { GenerateOptions, Message, ModelConfig, ModelInfo, Prompt, TokenIds } from './types.js';
+import { assertKnownOptions, assertString } from './validate.js';
 
 /**
  * A model on a device. Calls of any number may run at once; they share its batches and its threads.
@@ -88,6 +70,7 @@ export class Model {
     return this.#model.info;
   }
 
+  /** Whether text can be given, and not ids alone. */
   get hasTokenizer(): boolean {
     return this.#model.tokenizer !== undefined;
   }
@@ -171,43 +154,29 @@ export class Model {
     return restoreSession(this.#alive(), path, options);
   }
 
-  /** The logits `[positions, vocabSize]` of a prompt; `positions` rise and count its rows from 0. */
+  /**
+   * The logits `[positions, vocabSize]` of a prompt; `positions` rise and count its rows from 0.
+   * @throws ArgumentError, ContextFullError; `signal.reason` after an abort
+   */
   async logits(prompt: Prompt, options: PositionOptions = {}): Promise<Rows> {
-    const model = this.#alive();
-    assertKnownOptions('Model.logits', options, ['positions']);
-    const { parts, length } = preparePrompt(model, prompt);
-    const logitsAt = checkPositions(options.positions ?? 'last', length);
-    const { logits } = await query(model, { prompt: parts, logitsAt });
-    return { data: logits, shape: [logitsAt.length, model.config.vocabSize] };
+    return readLogits(this.#alive(), prompt, options);
   }
 
   /**
    * The hidden states `[positions, hiddenSize]` behind the last layer and the final norm, which the head makes logits of;
    * `positions` as for `logits`.
+   * @throws ArgumentError, ContextFullError; `signal.reason` after an abort
    */
   async hiddenStates(prompt: Prompt, options: PositionOptions = {}): Promise<Rows> {
-    const model = this.#alive();
-    assertKnownOptions('Model.hiddenStates', options, ['positions']);
-    const { parts, length } = preparePrompt(model, prompt);
-    const hiddenAt = checkPositions(options.positions ?? 'last', length);
-    const { hidden } = await query(model, { prompt: parts, hiddenAt });
-    return { data: hidden, shape: [hiddenAt.length, model.config.hiddenSize] };
+    return readHiddenStates(this.#alive(), prompt, options);
   }
 
   /**
    * The log-probability of a continuation, text or ids, after a context of at least one token. The two are encoded apart.
-   * @throws ArgumentError, ContextFullError
+   * @throws ArgumentError, ContextFullError; `signal.reason` after an abort
    */
-  async score(context: Prompt, continuation: string | TokenIds): Promise<Score> {
-    const model = this.#alive();
-    const before = preparePrompt(model, context, 'context');
-    const after = prepareTokens(model, continuation, 'continuation');
-    if (before.length === 0) throw unexpected('at least one token', 'context', context);
-    const prompt = [...before.parts, ...after.parts];
-    if (after.length === 0) return { sum: 0, tokens: [] };
-    const { targetLogprobs } = await query(model, { prompt, scoreFrom: before.length });
-    const tokens = after.ids.map((id, index) => ({ id, logprob: targetLogprobs[index] ?? Number.NaN }));
-    return { sum: tokens.reduce((sum, token) => sum + token.logprob, 0), tokens };
+  async score(context: Prompt, continuation: string | TokenIds, options: ReadOptions = {}): Promise<Score> {
+    return readScore(this.#alive(), context, continuation, options);
   }
 
   /** From now on passes are measured by operation, at a cost of less than a microsecond for each layer. Begins anew. */
@@ -220,33 +189,20 @@ export class Model {
     return this.#alive().native.endProfile();
   }
 
-  /** The model's input vectors of tokens, `[ids, hiddenSize]`. */
+  /**
+   * The model's input vectors of tokens, `[ids, hiddenSize]`.
+   * @throws ArgumentError
+   */
   async inputEmbeddings(ids: TokenIds): Promise<Rows> {
-    const model = this.#alive();
-    assertTokenIds('ids', ids, model.config.vocabSize - 1);
-    try {
-      const data = await model.native.inputEmbeddings(Int32Array.from(ids));
-      return { data, shape: [ids.length, model.config.hiddenSize] };
-    } catch (error) {
-      throw fromNative(error);
-    }
+    return readInputEmbeddings(this.#alive(), ids);
   }
 
-  /** One vector `[hiddenSize]` for a text: its hidden states after the final norm, pooled. */
+  /**
+   * One vector `[hiddenSize]` for a text: its hidden states after the final norm, pooled.
+   * @throws ArgumentError, ContextFullError; `signal.reason` after an abort
+   */
   async embed(text: Prompt, options: EmbedOptions = {}): Promise<Float32Array> {
-    const model = this.#alive();
-    assertKnownOptions('Model.embed', options, ['pooling', 'normalize']);
-    const { pooling = 'mean', normalize = true } = options;
-    assertOneOf('pooling', pooling, ['mean', 'last']);
-    assertBoolean('normalize', normalize);
-    const { parts, length } = preparePrompt(model, text, 'text');
-    if (length === 0) throw unexpected('at least one token', 'text', text);
-    const hiddenAt = checkPositions(pooling === 'last' ? 'last' : 'all', length);
-    const { hidden } = await query(model, { prompt: parts, hiddenAt });
-    const vector = mean(hidden, model.config.hiddenSize);
-    if (!normalize) return vector;
-    const norm = Math.hypot(...vector);
-    return norm > 0 ? vector.map((value) => value / norm) : vector;
+    return readEmbedding(this.#alive(), text, options);
   }
 
   /** Gives all memory back. Calls that run reject with `ERR_NEOX_DISPOSED`. A second call waits for the first. */
@@ -256,6 +212,7 @@ export class Model {
     return this.#disposal;
   }
 
+  /** The same as `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
@@ -264,30 +221,4 @@ export class Model {
     this.#model.assertAlive();
     return this.#model;
   }
-}
-
-function checkPositions(positions: NonNullable<PositionOptions['positions']>, length: number): Int32Array {
-  if (length === 0) throw unexpected('at least one token', 'prompt', []);
-  if (positions === 'last') return Int32Array.of(length - 1);
-  if (positions === 'all') return Int32Array.from({ length }, (_, index) => index);
-  if (!Array.isArray(positions) || positions.length === 0) {
-    throw unexpected("'last', 'all' or a list of positions", 'positions', positions);
-  }
-  positions.forEach((position, index) => {
-    assertInteger(
-      `positions[${index}]`,
-      position,
-      index === 0 ? 0 : (positions[index - 1] ?? 0) + 1,
-      length - 1,
-    );
-  });
-  return Int32Array.from(positions);
-}
-
-function mean(rows: Float32Array, size: number): Float32Array {
-  const sums = new Float64Array(size);
-  for (let begin = 0; begin < rows.length; begin += size) {
-    for (let i = 0; i < size; i++) sums[i] = (sums[i] ?? 0) + (rows[begin + i] ?? 0);
-  }
-  return Float32Array.from(sums, (sum) => sum / (rows.length / size));
 }

@@ -2,9 +2,10 @@
 
 import type { BeamOptions } from './beam-types.js';
 import type { OverflowOptions } from './overflow-types.js';
+import type { SamplerOptions } from './sampler-types.js';
 import type { FileType, FileTypeName, TensorType } from './weight-types.js';
 
-export type { FileType, FileTypeName, TensorType };
+export type { FileType, FileTypeName, SamplerOptions, TensorType };
 
 /** Arithmetic of the network; see {@link LoadOptions.precision}. */
 export type Precision = 'exact' | 'high' | 'fast';
@@ -14,7 +15,9 @@ export type KvCacheType = 'f32' | 'f16' | 'q8_0';
 
 /** A progress report of long work. `done` and `total` share a unit (bytes, unless said otherwise). */
 export interface Progress {
+  /** What is behind. */
   done: number;
+  /** All there is. */
   total: number;
 }
 
@@ -37,10 +40,15 @@ export interface ModelInfo {
   type: TensorType;
   /** What the whole was asked to be, or says it is; absent where it says nothing. */
   fileType?: FileType;
+  /** As they lie in memory. */
   weightsBytes: number;
+  /** Where passes run. */
   device: 'cpu' | 'cuda';
+  /** As it was asked for, or chosen by the weights. */
   precision: Precision;
+  /** As it was asked for, or chosen by the precision. */
   kvCacheType: KvCacheType;
+  /** Of the engine. */
   threads: number;
   /** Positions that one sequence may hold. */
   contextLength: number;
@@ -67,79 +75,7 @@ export type Segment = { text: string } | { ids: TokenIds } | { embeddings: Float
 /** Text (encoded without special tokens), ids, or a mix. */
 export type Prompt = string | TokenIds | readonly Segment[];
 
-export interface SamplerOptions {
-  /**
-   * Whether tokens are drawn; otherwise the most likely one is taken.
-   * @defaultValue true when `temperature` > 0 or any of topK, topP, minP, typicalP, epsilonCutoff, etaCutoff is set
-   */
-  doSample?: boolean;
-  /** Divides the scores; 0 is greedy. @defaultValue `1` when sampling */
-  temperature?: number;
-  /** Keeps the `topK` most likely tokens; 0 keeps all. @defaultValue `50` when sampling */
-  topK?: number;
-  /** Keeps the smallest set of tokens whose probability reaches `topP`. @defaultValue `1` (off) */
-  topP?: number;
-  /** Drops tokens less likely than `minP` times the most likely one. @defaultValue `0` (off) */
-  minP?: number;
-  /** Keeps the tokens whose information is nearest to the entropy, up to this probability. @defaultValue `1` (off) */
-  typicalP?: number;
-  /** Drops tokens less likely than this, from 0 to below 1. @defaultValue `0` (off) */
-  epsilonCutoff?: number;
-  /** Drops tokens less likely than the less of `etaCutoff` and `sqrt(etaCutoff) * exp(-entropy)`. @defaultValue `0` (off) */
-  etaCutoff?: number;
-  /** Divides the positive and multiplies the negative scores of tokens in prompt and output. @defaultValue `1` (off) */
-  repetitionPenalty?: number;
-  /** No run of so many tokens comes twice, the prompt counted. @defaultValue `0` (off) */
-  noRepeatNgramSize?: number;
-  /** Sequences of ids that never come; a single eos among them is ignored. @defaultValue none */
-  badWordsIds?: readonly (readonly number[])[];
-  /** What is added to the score of a sequence's last id when the others stand before it: `[[ids, bias]]`. @defaultValue none */
-  sequenceBias?: readonly (readonly [readonly number[], number])[];
-  /** No eos before prompt and output have so many tokens; `generate` ignores it beside `minNewTokens`. @defaultValue `0` */
-  minLength?: number;
-  /** No eos before the output has so many tokens. @defaultValue `0` */
-  minNewTokens?: number;
-  /** The token after a prompt of one. @defaultValue none */
-  forcedBosTokenId?: number;
-  /** The last token when `maxNewTokens` is reached: one id or one of several. @defaultValue none */
-  forcedEosTokenId?: number | readonly number[];
-  /** `[start, factor]`: n new tokens after `start`, the eos gains `abs(score) * (factor ** n - 1)`. @defaultValue none */
-  exponentialDecayLengthPenalty?: readonly [number, number];
-  /** Ids that never come. @defaultValue none */
-  suppressTokens?: readonly number[];
-  /** Ids that are never the first new one. @defaultValue none */
-  beginSuppressTokens?: readonly number[];
-  /** Turns the processed scores into log-probabilities. @defaultValue `false` */
-  renormalizeLogits?: boolean;
-  /** Not Hugging Face's but OpenAI's: taken from the score of every id of the output so far; below 0 it invites. @defaultValue `0` */
-  presencePenalty?: number;
-  /** The same, once for each time that the id came in the output. @defaultValue `0` */
-  frequencyPenalty?: number;
-  /** Not Hugging Face's but OpenAI's: what is added to the scores of ids; -100 all but forbids one. @defaultValue none */
-  logitBias?: ReadonlyMap<number, number> | Readonly<Record<number, number>>;
-  /**
-   * Not Hugging Face's: DRY. A token that would extend a repetition in prompt and output loses
-   * `dryMultiplier * dryBase ** (length of the repetition - dryAllowedLength)`; 0.8 is common. @defaultValue `0` (off)
-   */
-  dryMultiplier?: number;
-  /** At least 1. @defaultValue `1.75` */
-  dryBase?: number;
-  /** The shortest repetition that costs, at least 1. @defaultValue `2` */
-  dryAllowedLength?: number;
-  /** How many of the last tokens are searched for repetitions; 0: all. @defaultValue `0` */
-  dryRange?: number;
-  /**
-   * No repetition reaches over these, texts or lists of ids, and they cost nothing themselves. A text stands for all tokens
-   * that hold it, too; it needs a tokenizer. In `chat`, "\n" stands for the format's line break as well.
-   * @defaultValue `['\n', ':', '"', '*']` where the model has a tokenizer
-   */
-  drySequenceBreakers?: readonly (string | readonly number[])[];
-  /** One id, several, or `null` for none. @defaultValue the checkpoint's */
-  eosTokenId?: number | readonly number[] | null;
-  /** 0 to 2^53 - 1. The same seed and the same logits give the same ids everywhere. @defaultValue random */
-  seed?: number;
-}
-
+/** Of `generate` and `chat`. */
 export interface GenerateOptions extends SamplerOptions, OverflowOptions, BeamOptions {
   /** Most new tokens, at least 1; more than fit are an error. @defaultValue `256` for `generate`, what fits for `chat` */
   maxNewTokens?: number;
@@ -177,33 +113,55 @@ export interface GenerateOptions extends SamplerOptions, OverflowOptions, BeamOp
 
 /** The checkpoint's hyperparameters under the names of its config.json. */
 export interface ModelConfig {
+  /** Layers of the network. */
   numHiddenLayers: number;
+  /** Values of a hidden state. */
   hiddenSize: number;
+  /** Heads of each layer, of `hiddenSize / numAttentionHeads` dimensions. */
   numAttentionHeads: number;
+  /** Values inside the feed-forward part. */
   intermediateSize: number;
   /** Rows of the embedding; may exceed the tokenizer's. */
   vocabSize: number;
+  /** Positions that it was trained for. */
   maxPositionEmbeddings: number;
+  /** Share of a head's dimensions that are rotated, 0 to 1. */
   rotaryPct: number;
+  /** Base of the rotary frequencies. */
   ropeTheta: number;
+  /** How positions beyond the trained ones are rotated; null: as they are. */
   ropeScaling: { type: 'linear' | 'dynamic'; factor: number } | null;
+  /** Added to the variance in each norm. */
   layerNormEps: number;
+  /** Of the feed-forward part: by the error function, or by its approximation with tanh. */
   hiddenAct: 'gelu' | 'gelu_new';
+  /** Whether attention and feed-forward read the same input. */
   useParallelResidual: boolean;
+  /** Begins a text; null where none is named. */
   bosTokenId: number | null;
+  /** Ends a text; null where none is named. */
   eosTokenId: number | null;
+  /** Fills up batches; null where none is named. */
   padTokenId: number | null;
+  /** Stands for what has no token; null where none is named. */
   unkTokenId: number | null;
 }
 
+/** A token and how likely it was. */
 export interface TokenLogprob {
+  /** The token. */
   id: number;
+  /** Natural logarithm of its probability. */
   logprob: number;
 }
 
+/** A token of the output. */
 export interface GeneratedToken {
+  /** The token. */
   id: number;
+  /** With `logprobs`: natural logarithm of its probability. */
   logprob?: number;
+  /** With a number as `logprobs`: the most likely tokens in its place, best first. */
   topLogprobs?: TokenLogprob[];
 }
 
@@ -214,15 +172,22 @@ export interface GeneratedToken {
 export interface Chunk {
   /** Of the sequence in {@link Result.sequences}. */
   index: number;
+  /** What is new. */
   text: string;
+  /** What is new; may be empty where `text` is not. */
   tokens: GeneratedToken[];
 }
 
+/**
+ * Why an output ended: by an end token, by a stop string, at `maxNewTokens` or the end of the context, at `maxTime`, or because
+ * its reader left.
+ */
 export type FinishReason = 'eos' | 'stop' | 'length' | 'time' | 'cancelled';
 
 /** Of all sequences; the prompt counts once. */
 export interface Usage {
   promptTokens: number;
+  /** Delivered, end tokens included. */
   completionTokens: number;
   /** Of the prompt, what a session had computed before; see {@link SessionGenerateOptions.replace}. */
   cachedTokens: number;
@@ -232,20 +197,29 @@ export interface Usage {
 export interface Timings {
   /** From the call's start until the engine took it. */
   queueMs: number;
+  /** From there to the first token. */
   prefillMs: number;
+  /** From the first token to the last. */
   decodeMs: number;
   /** Of those that were not cached. */
   promptTokensPerSecond: number;
+  /** Of the output, behind the first of each sequence. */
   tokensPerSecond: number;
   /** Tokens drafted by prompt lookup, and those of them that came true; see `promptLookupNumTokens`. */
   draftedTokens: number;
+  /** See `draftedTokens`. */
   acceptedTokens: number;
 }
 
+/** One output. */
 export interface SequenceResult {
+  /** All of its text. */
   text: string;
+  /** All new ids, the end token included. */
   tokenIds: number[];
+  /** The same with their log-probabilities. */
   tokens: GeneratedToken[];
+  /** Why it ended. */
   finishReason: FinishReason;
   /** Of a beam. */
   score?: number;
@@ -253,42 +227,23 @@ export interface SequenceResult {
 
 /** The outcome of a call; the top level repeats `sequences[0]`. */
 export interface Result extends SequenceResult {
+  /** `numReturnSequences` of them. */
   sequences: SequenceResult[];
+  /** Tokens of the call. */
   usage: Usage;
+  /** Times of the call. */
   timings: Timings;
+  /** The one given, or the one drawn: with it the call can be repeated. */
   seed: number;
 }
 
 /** A part of a message: text, or an image as embeddings `[n, hiddenSize]`, row-major, for a chat format that has images. */
 export type MessagePart = { text: string } | { embeddings: Float32Array };
 
+/** What somebody said in a conversation. */
 export interface Message {
+  /** Who said it. */
   role: 'system' | 'user' | 'assistant';
+  /** What was said. */
   content: string | readonly MessagePart[];
-}
-
-/** Of `Model.logits` and `Model.hiddenStates`. */
-export interface PositionOptions {
-  /** Of the rows wanted: rising, counted from 0. @defaultValue `'last'` */
-  positions?: 'last' | 'all' | readonly number[];
-}
-
-/** A matrix, row-major. */
-export interface Rows {
-  data: Float32Array;
-  shape: [rows: number, columns: number];
-}
-
-/** Natural logarithms. */
-export interface Score {
-  /** Of the whole continuation. */
-  sum: number;
-  tokens: TokenLogprob[];
-}
-
-export interface EmbedOptions {
-  /** The mean over all tokens, or the last one's. @defaultValue `'mean'` */
-  pooling?: 'mean' | 'last';
-  /** Scales the vector to length 1. @defaultValue `true` */
-  normalize?: boolean;
 }

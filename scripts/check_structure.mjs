@@ -50,7 +50,8 @@ function checkLib(file, lines) {
   const folder = file.split('/').length > 2 ? file.split('/')[1] : null;
   const layerOf = (path) => rules.libLayers.findIndex((names) => names.includes(posix.basename(path, '.ts')));
   const packages = rules.filePackages[file] ?? rules.folderPackages[folder] ?? [];
-  if (!folder && layerOf(file) < 0) report(file, 0, 'not in the layer table of scripts/structure_rules.mjs');
+  const isKnown = folder ? folder in rules.folderImports : layerOf(file) >= 0;
+  if (!isKnown) report(file, 0, 'not in the tables of scripts/structure_rules.mjs');
   const text = lines.join('\n');
   if (/^export default\b/m.test(text)) report(file, 0, 'no default exports');
   const targets = [...text.matchAll(/\b(?:from|import|require)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]);

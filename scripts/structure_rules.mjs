@@ -43,6 +43,8 @@ export const libLayers = [
       'beam-types',
       'overflow-types',
       'types',
+      'sampler-types',
+      'row-types',
       'load-types',
       'job-types',
       'profile-types',
@@ -78,7 +80,7 @@ export const libLayers = [
   ],
   [
     ...['loaded-model', 'quantized-cache', 'load', 'prompt', 'calls', 'inspection'],
-    ...['output', 'generation', 'choices', 'beams', 'generate'],
+    ...['output', 'generation', 'choices', 'beams', 'generate', 'rows'],
     'session',
   ],
   ['model'],
@@ -92,7 +94,8 @@ export const filePackages = {
   'lib/bpe-tokenizer.ts': ['@huggingface/tokenizers'],
 };
 export const folderPackages = { cli: ['commander', 'cli-progress'] };
-export const folderImports = { cli: ['cli', 'server', 'batch'] }; // beside lib/index
+// The folders of lib/, and what they import beside lib/index and themselves.
+export const folderImports = { cli: ['server', 'batch'], 'ai-sdk': [] };
 
 // Lines that only the named files may hold; comments are cut off first.
 export const reserved = [
