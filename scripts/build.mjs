@@ -19,7 +19,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { obtainSentencepiece } from './sentencepiece.mjs';
 import { isMain, root, runLogged, runMain, StepError, step } from './steps.mjs';
@@ -76,12 +76,19 @@ export function buildNative({ tests = false, out = dirname(addonPath) } = {}) {
 export function buildTs() {
   rmSync(dist, { recursive: true, force: true });
   runLogged('ts', process.execPath, [require.resolve('typescript/bin/tsc'), '-p', root]);
-  for (const name of ['index.mjs', 'index.d.mts']) {
-    writeFileSync(join(dist, name), "export * from './index.js';\n");
+  for (const path of esmFaces()) {
+    const name = basename(path).replace(/(\.d\.mts|\.mjs)$/, '');
+    writeFileSync(join(root, path), `export * from './${name}.js';\n`);
   }
   writeCommit();
   bundleVendor();
   chmodSync(cliPath, 0o755);
+}
+
+// Every .mjs and .d.mts that package.json's exports name.
+function esmFaces() {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return Object.values(exports).flatMap((subpath) => Object.values(subpath.import ?? {}));
 }
 
 // For the records of `neox bench`. What a package came with stays where no checkout says otherwise.

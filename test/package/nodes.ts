@@ -21,11 +21,12 @@ export function nodeVersions(): NodeVersion[] {
   const own = process.versions.node.split('.')[0];
   return ['20', '22', '24', 'newest'].map((name) => ({
     name,
-    path: name === own ? process.execPath : obtain(name),
+    path: name === own ? process.execPath : obtainNode(name),
   }));
 }
 
-function obtain(name: string): string | undefined {
+/** Undefined where it is neither kept nor to be had. */
+export function obtainNode(name: string): string | undefined {
   mkdirSync(folder, { recursive: true });
   const known = readdirSync(folder).filter(
     (each) => /^[\d.]+$/.test(each) && existsSync(join(folder, each, 'node')),

@@ -1,0 +1,71 @@
+// Where the AI SDK gets its models from: loaded ones, or paths that are loaded when they are first used.
+
+import { DisposedError, type EmbedOptions, type LoadOptions, Model, NeoxError } from '../index.js';
+import { createEmbeddingModel, type NeoxEmbeddingModel } from './embedding-model.js';
+import { createLanguageModel, type NeoxLanguageModel } from './language-model.js';
+import type { LanguageModelSettings } from './options.js';
+
+/** Call it for a language model: `neox(model)`, or `neox(path)` for what `Model.load` takes. */
+export interface NeoxProvider {
+  /** What a path names is loaded by the first call that needs it, and kept. */
+  (model: Model | string, settings?: LanguageModelSettings): NeoxLanguageModel;
+  /** Of the specification. */
+  readonly specificationVersion: 'v3';
+  /** The same as calling the provider. */
+  languageModel(model: Model | string, settings?: LanguageModelSettings): NeoxLanguageModel;
+  /** Embeds texts as `Model.embed` does. */
+  embeddingModel(model: Model | string, options?: Omit<EmbedOptions, 'signal'>): NeoxEmbeddingModel;
+  /** @throws NeoxError `ERR_NEOX_UNSUPPORTED`: no model of this package makes images */
+  imageModel(modelId: string): never;
+  /** Disposes of the models that were loaded by path; calls that use them reject with `ERR_NEOX_DISPOSED`. */
+  dispose(): Promise<void>;
+  /** The same as `dispose`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * A provider for the AI SDK (`ai` 6 and later).
+ * @param options - for the models that are loaded by path
+ *
+ * @example
+ * const neox = createNeox();
+ * const { text } = await generateText({ model: neox(demoModelPath()), prompt: '富士山の高さは?' });
+ * await neox.dispose();
+ */
+export function createNeox(options: Omit<LoadOptions, 'signal'> = {}): NeoxProvider {
+  const loads = new Map<string, Promise<Model>>();
+  let isDisposed = false;
+
+  const load = (path: string): Promise<Model> => {
+    if (isDisposed) return Promise.reject(new DisposedError('The provider was disposed.'));
+    const known = loads.get(path);
+    if (known) return known;
+    const loading = Model.load(path, options);
+    loads.set(path, loading);
+    // What failed may work the next time.
+    loading.catch(() => loads.delete(path));
+    return loading;
+  };
+  const named = (model: Model | string): [() => Promise<Model>, string] =>
+    model instanceof Model ? [async () => model, model.info.name] : [() => load(model), model];
+
+  const languageModel: NeoxProvider['languageModel'] = (model, settings = {}) =>
+    createLanguageModel(...named(model), settings);
+  const dispose = async (): Promise<void> => {
+    isDisposed = true;
+    const models = await Promise.allSettled(loads.values());
+    await Promise.all(models.map((each) => (each.status === 'fulfilled' ? each.value.dispose() : undefined)));
+  };
+  const rest: Omit<NeoxProvider, never> = {
+    specificationVersion: 'v3',
+    languageModel,
+    embeddingModel: (model, own = {}) => createEmbeddingModel(...named(model), own),
+    imageModel: (modelId) => {
+      throw new NeoxError('ERR_NEOX_UNSUPPORTED', `There is no image model '${modelId}'.`);
+    },
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  };
+  const provider: NeoxProvider['languageModel'] = (model, settings) => languageModel(model, settings);
+  return Object.assign(provider, rest);
+}
