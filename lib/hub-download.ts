@@ -1,11 +1,12 @@
 // One file of a hub into one file here: resumed after a lost connection, and under its name only when its checksum is right.
 
-import { createHash, type Hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HubError } from './errors.js';
+import { createHash } from './hash.js';
 import { bodyOf, type Hub, type HubFile, reasonOf, request } from './hub-api.js';
 
 const FRUITLESS_ATTEMPTS = 5; // in a row, without a byte more

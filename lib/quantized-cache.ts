@@ -1,12 +1,12 @@
 // Quantized copies of models that were quantized while loading, so that the next load reads a small file. A copy is found by
 // what it was made from: the names, sizes, times and inodes of the source's files, the type, and the quantizer's version.
 
-import { createHash } from 'node:crypto';
 import { mkdir, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { detectChatFormat } from './chat.js';
 import { NeoxError } from './errors.js';
+import { createHash } from './hash.js';
 import { modelNameOf } from './hub-cache.js';
 import type { JobResult } from './job-types.js';
 import { type JobOptions, runJob } from './jobs.js';

@@ -1,9 +1,9 @@
 // Whether a model is sound: every tensor there with its shape, every number finite, every file as its checksum says.
 
-import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { NeoxError } from './errors.js';
+import { createHash } from './hash.js';
 import { filesUnder, resolveModelPath } from './hub-cache.js';
 import { isCommit } from './hub-names.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';

@@ -52,7 +52,7 @@ export const libLayers = [
       'text-filter',
     ],
     ...['unicode', 'unicode-versions', 'utf8', 'trie', 'longest-match'],
-    ...['native-types', 'native-load-types', 'chat-formats'],
+    ...['native-types', 'native-load-types', 'chat-formats', 'hash'],
   ],
   ['addon', 'native', 'demo', 'hub-names', 'hub-cache', 'model-names', 'known-files', 'output-path'],
   ['tokenizer-config', 'tokenizer-kind', 'decode-stream', 'text-stream'],
