@@ -4,6 +4,7 @@ import type { GenerateOptions } from './types.js';
 
 /** A way to write a conversation as one text. */
 export interface ChatFormat {
+  /** As errors call it; one of {@link CHAT_FORMATS} goes by its key. */
   name: string;
   /** Opens what the user says. */
   user: string;

@@ -7,6 +7,7 @@ import type { TokenIds } from './types.js';
 import { countCodePoints, dropCodePoints } from './unicode.js';
 import { assertTokenIds } from './validate.js';
 
+/** Of `Tokenizer.decode`. */
 export interface DecodeOptions {
   /** Leaves special tokens out. @defaultValue `false` */
   skipSpecialTokens?: boolean;
@@ -16,6 +17,7 @@ export interface DecodeOptions {
   spacesBetweenSpecialTokens?: boolean;
 }
 
+/** Of `Tokenizer.createDecodeStream`. */
 export interface DecodeStreamOptions extends DecodeOptions {
   /**
    * Ids before the first one pushed. With it the text is decode(prompt + ids) without as many characters as decode(prompt) has:

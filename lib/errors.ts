@@ -33,13 +33,14 @@ export const ERROR_CODES = [
 ] as const;
 
 /** Of {@link HubError}: no connection, a server that refuses or lies, a file that did not arrive as it was sent. */
-type HubErrorCode = 'ERR_NEOX_NETWORK' | 'ERR_NEOX_HUB' | 'ERR_NEOX_CHECKSUM';
+export type HubErrorCode = 'ERR_NEOX_NETWORK' | 'ERR_NEOX_HUB' | 'ERR_NEOX_CHECKSUM';
 
 /** Every code that an error of this package can have; `ERR_NEOX_ADDON` is a native addon that cannot be loaded. */
 export type ErrorCode = (typeof ERROR_CODES)[number] | 'ERR_NEOX_ADDON' | HubErrorCode;
 
 /** Base of all errors of the package. Handle errors by `code`; messages are for people and may change. */
 export class NeoxError extends Error {
+  /** Says what went wrong; it never changes. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
@@ -47,6 +48,7 @@ export class NeoxError extends Error {
     this.code = code;
   }
 
+  /** The class's. */
   override get name(): string {
     return this.constructor.name;
   }

@@ -8,24 +8,36 @@ import { cachedCommit, cacheFolder, filesUnder, repoFolder } from './hub-cache.j
 import { isCommit, requireModelName } from './hub-names.js';
 import { assertKnownOptions, assertString } from './validate.js';
 
+/** A version of a pulled repository. */
 export interface PulledRevision {
+  /** By which it is known for good. */
   commit: string;
   /** Branches and tags that stood for the commit when it was pulled. */
   refs: string[];
   /** The folder of its files. */
   path: string;
-  files: { name: string; bytes: number }[];
+  /** What was pulled of it. */
+  files: {
+    /** Within the folder. */
+    name: string;
+    /** Its size. */
+    bytes: number;
+  }[];
 }
 
+/** A pulled repository. */
 export interface PulledModel {
   /** `owner/name`. */
   repo: string;
+  /** The folder of all its revisions. */
   path: string;
   /** On disk; what revisions share counts once. Interrupted downloads are among it. */
   bytes: number;
+  /** Those that have files. */
   revisions: PulledRevision[];
 }
 
+/** Of `listModels` and `removeModel`. */
 export interface CacheOptions {
   /** @defaultValue `HF_HUB_CACHE`, else `$HF_HOME/hub`, else `~/.cache/huggingface/hub` */
   cacheDir?: string;

@@ -21,6 +21,7 @@ import {
   unexpected,
 } from './validate.js';
 
+/** Of `pull`. */
 export interface PullOptions {
   /** A branch, a tag or a commit. @defaultValue that of the name (`owner/name@revision`), else `main` */
   revision?: string;
@@ -42,11 +43,15 @@ export interface PullOptions {
   signal?: AbortSignal;
 }
 
+/** What `pull` has brought. */
 export interface PullResult {
+  /** `owner/name`. */
   repo: string;
+  /** Of the files, whatever the revision was called. */
   commit: string;
   /** The folder of the files; `Model.load` takes it, and the name as well. */
   path: string;
+  /** Their names within the folder. */
   files: string[];
   /** That had to be fetched. */
   downloadedBytes: number;

@@ -14,6 +14,7 @@ export {
   type ErrorCode,
   FormatError,
   HubError,
+  type HubErrorCode,
   LoadError,
   NeoxError,
 } from './errors.js';

@@ -12,17 +12,25 @@ import type { NativeLoadOptions } from './native-load-types.js';
 import { Tokenizer } from './tokenizer.js';
 import type { FileType, GenerateOptions, ModelConfig, Precision, TensorType } from './types.js';
 
+/** What is told of a checkpoint's tokenizer. */
 export interface TokenizerInspection {
+  /** How it segments text. */
   kind: 'sentencepiece' | 'byte-level BPE';
   /** Tokens of the vocabulary; the embedding may have more rows. */
   vocabSize: number;
+  /** Begins a text; null where there is none. */
   bosTokenId: number | null;
+  /** Ends a text; null where there is none. */
   eosTokenId: number | null;
+  /** Fills up batches; null where there is none. */
   padTokenId: number | null;
+  /** Stands for what has no token; null where there is none. */
   unkTokenId: number | null;
 }
 
+/** What a checkpoint's headers say. */
 export interface ModelInspection {
+  /** From the file, else the directory's name. */
   name: string;
   /** Type of most matrix elements. */
   type: TensorType;
@@ -33,37 +41,74 @@ export interface ModelInspection {
   /** `GGUF 3`, `GGUF 2`, `safetensors` or `torch.save`. */
   format: string;
   /** The files that hold the weights. */
-  files: { path: string; bytes: number }[];
+  files: {
+    /** As it can be opened. */
+    path: string;
+    /** Its size. */
+    bytes: number;
+  }[];
   /** All that a GGUF file says beside its tensors; long lists are cut. */
-  metadata: { key: string; type: string; value: string }[];
+  metadata: {
+    /** `general.name`, ... */
+    key: string;
+    /** As GGUF calls it: `string`, `u32`, ... */
+    type: string;
+    /** As text. */
+    value: string;
+  }[];
+  /** Whether text can be given, and not ids alone. */
   hasTokenizer: boolean;
   /** Absent where there is none that can be used. */
   tokenizer?: TokenizerInspection;
   /** Why the file's tokenizer cannot be used, where that is so; prompts are then ids. */
   tokenizerNote?: string;
+  /** How conversations are written; undefined for a model that was not tuned on them. */
   chatFormat: Readonly<ChatFormat> | undefined;
   /** Settings that `chat` takes where a call gives none, and where they come from. */
   generationDefaults: Readonly<GenerateOptions>;
+  /** Where `generationDefaults` come from. */
   generationDefaultsOrigin: 'generation_config.json' | 'model card' | 'none';
   /** Ids that end a text. */
   eosTokenIds: number[];
+  /** The hyperparameters. */
   config: ModelConfig;
   /** Keys of config.json with their values, and where each came from: `file` or `default`. */
-  origins: { key: string; value: string; origin: string }[];
+  origins: {
+    /** As config.json spells it. */
+    key: string;
+    /** As text. */
+    value: string;
+    /** `file` or `default`. */
+    origin: string;
+  }[];
   /** As the file has them, and as loading with these options would make them. */
   tensors: {
+    /** As the file calls it. */
     name: string;
+    /** In the file. */
     type: TensorType;
+    /** Outermost first. */
     shape: number[];
+    /** In the file. */
     bytes: number;
+    /** In memory. */
     loadedType: TensorType;
+    /** In memory. */
     loadedBytes: number;
   }[];
+  /** The arithmetic that loading with these options would choose. */
   precision: Precision;
   /** Positions that `memory` counts with. */
   contextLength: number;
   /** What loading takes, with a KV cache for one sequence. */
-  memory: { weightsBytes: number; kvCacheBytes: number; scratchBytes: number };
+  memory: {
+    /** Of all tensors as loaded. */
+    weightsBytes: number;
+    /** Of `contextLength` positions. */
+    kvCacheBytes: number;
+    /** What passes work in. */
+    scratchBytes: number;
+  };
 }
 
 /** @throws FormatError, ArgumentError */

@@ -18,11 +18,13 @@ export interface JobResult {
 
 /** How far a matrix as written is from what it was. */
 export interface TensorReport {
+  /** The tensor's. */
   name: string;
   /** As written. */
   type: TensorType;
   /** Number of weights. */
   elements: number;
+  /** As written, scales included. */
   bitsPerWeight: number;
   /** Root mean square of the weights before. */
   rms: number;
@@ -34,6 +36,20 @@ export interface TensorReport {
   maxError: number;
   /** With an importance matrix: the relative error where each square counts as much as its column matters. */
   weightedError?: number;
+}
+
+/** A tensor with numbers that are not finite. */
+export interface BadTensor {
+  /** As the file calls it. */
+  name: string;
+  /** How many are not a number. */
+  nan: number;
+  /** How many are infinite. */
+  infinite: number;
+  /** Of the first of them. */
+  row: number;
+  /** Of the first of them. */
+  column: number;
 }
 
 /** What collecting an importance matrix tells. */

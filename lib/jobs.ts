@@ -5,6 +5,7 @@ import type { NativeJob, NativeProgress } from './native.js';
 import type { Progress } from './types.js';
 import { assertFunction, assertSignal } from './validate.js';
 
+/** Of long work. */
 export interface JobOptions {
   /** Called from time to time; what it throws ends the job. */
   onProgress?: (progress: Progress) => void;

@@ -4,6 +4,7 @@ import type { ChatFormat } from './chat-formats.js';
 import type { KvCacheType, Precision, Progress } from './types.js';
 import type { FileTypeName } from './weight-types.js';
 
+/** Of `Model.load`. */
 export interface LoadOptions {
   /**
    * `exact`: f32 arithmetic and f32 KV. `high`: prompts through products of 16-bit integers (weights of any type and

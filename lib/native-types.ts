@@ -1,6 +1,8 @@
 // What the raw binding gives, as others than lib/native.ts need it. A tokenizer is immutable; all its methods are synchronous and
 // cheap but `encode`, whose time is linear in the text.
 
+import type { BadTensor } from './job-types.js';
+
 /** `PieceType` of native/tokenizer/tokenizer.h. */
 export const PIECE_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
@@ -58,7 +60,7 @@ export interface NativeVerification {
   tensors: number;
   elements: number;
   tensorBytes: number;
-  badTensors: { name: string; nan: number; infinite: number; row: number; column: number }[];
+  badTensors: BadTensor[];
 }
 
 /** The files of a tokenizer; texts are empty where there is none. Of `pieces` and `tokenizerJson` at most one is there. */

@@ -2,6 +2,7 @@
 
 /** Time of the thread that runs the passes. */
 export interface OperationTime {
+  /** All of it, in milliseconds. */
   ms: number;
   /** Of these: until the other threads had finished their share. */
   waitMs: number;
@@ -27,13 +28,18 @@ export type Operation =
 
 /** A sum over passes. */
 export interface PassProfile {
+  /** How many there were. */
   passes: number;
+  /** Of all passes: a token of a prompt, or of a step, is one. */
   rows: number;
+  /** Where their time went. */
   ops: Record<Operation, OperationTime>;
 }
 
 /** Passes with rows of prompts, and steps: passes that only continue sequences. */
 export interface ModelProfile {
+  /** Passes with rows of prompts. */
   prompt: PassProfile;
+  /** The others. */
   step: PassProfile;
 }

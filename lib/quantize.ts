@@ -10,7 +10,9 @@ import { checkRoundingOptions, ROUNDING_OPTIONS } from './rounding-options.js';
 import type { FileTypeName, RoundingOptions } from './types.js';
 import { assertBoolean, assertKnownOptions, assertString, unexpected } from './validate.js';
 
+/** Of `quantize`. */
 export interface QuantizeOptions extends JobOptions, TypeOptions, RoundingOptions {
+  /** What the matrices become. */
   type: FileTypeName;
   /**
    * Accepts a file that is quantized already, although the errors of both types add up: quantizing the original is better.

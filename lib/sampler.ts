@@ -7,6 +7,7 @@ import { checkSamplerOptions, resolveSampler, SAMPLER_OPTIONS } from './sampler-
 import type { SamplerOptions, TokenIds } from './types.js';
 import { assertFloat32Array, assertInteger, assertKnownOptions, assertTokenIds } from './validate.js';
 
+/** Where a row of scores stands. */
 export interface SamplerContext {
   /** How many of the ids are the prompt. @defaultValue all of them */
   promptLength?: number;

@@ -4,6 +4,7 @@ import type { JobOptions } from './jobs.js';
 import type { OverflowOptions } from './overflow-types.js';
 import type { GenerateOptions } from './types.js';
 
+/** Of `Session.generate` and `Session.chat`. */
 export interface SessionGenerateOptions extends GenerateOptions {
   /**
    * The prompt, or the conversation, takes the place of all that the session holds. What both begin with is kept, token by
@@ -15,6 +16,7 @@ export interface SessionGenerateOptions extends GenerateOptions {
   replace?: boolean;
 }
 
+/** Of `Model.restoreSession`. */
 export interface RestoreOptions extends JobOptions, OverflowOptions {
   /**
    * Takes a file of the same model with another precision or KV type as well, and computes its cache again.

@@ -151,6 +151,7 @@ export class Session {
     this.#native.dispose();
   }
 
+  /** The same as `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

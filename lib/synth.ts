@@ -11,11 +11,14 @@ import { assertBoolean, assertInteger, assertKnownOptions, assertOneOf, assertSt
 
 /** Names of the shapes; a test compares them with the addon's. */
 export const SYNTH_SHAPES = ['3.6b', '4b', 'small', 'pythia-410m', 'tiny'] as const;
+/** One of {@link SYNTH_SHAPES}. */
 export type SynthShape = (typeof SYNTH_SHAPES)[number];
 
 const MOST_LAYERS = 2 ** 31 - 1; // a number that the addon can say is too large for the shape
 
+/** Of `synth`. */
 export interface SynthOptions extends JobOptions {
+  /** Whose layers, sizes and rotary embedding the model has. */
   shape: SynthShape;
   /** Of the matrices. @defaultValue `'Q4_0'` */
   type?: FileTypeName;

@@ -6,11 +6,13 @@ import { fromNative } from './errors.js';
 import { native } from './native.js';
 import { assertInteger, assertKnownOptions, assertNumber } from './validate.js';
 
+/** What runs here. */
 export interface SystemInfo {
   /** Of this package. */
   version: string;
   /** The commit that it was built from, shortened, and how many led to it; absent in a build without a checkout. */
   commit?: string;
+  /** How many commits led to it. */
   commitNumber?: number;
   /** Whether files of the checkout differed from the commit. */
   hasChanges?: boolean;
@@ -40,6 +42,7 @@ function builtFrom(): Pick<SystemInfo, 'commit' | 'commitNumber' | 'hasChanges'>
   }
 }
 
+/** Of `measureCeilings`. */
 export interface CeilingOptions {
   /** Threads that measure, 1 to 256. @defaultValue those that a model takes */
   threads?: number;
@@ -51,11 +54,13 @@ export interface CeilingOptions {
 
 /** The yardsticks of a benchmark. */
 export interface Ceilings {
+  /** Memory read by all threads, in 10^9 bytes a second. */
   readGbPerS: number;
   /** Multiply-adds count as two. */
   int8GopPerS: number;
   /** 0 where the instruction set in use has no products of 16-bit integers. */
   int16GopPerS: number;
+  /** The same for 32-bit floats. */
   f32GflopPerS: number;
 }
 

@@ -20,6 +20,7 @@ import {
   unexpected,
 } from './validate.js';
 
+/** Of `Tokenizer.encode`. */
 export interface EncodeOptions {
   /**
    * Sentencepiece: appends the eos token unless the text ends with it. Byte-level BPE: adds what the checkpoint asks for, mostly
@@ -76,18 +77,22 @@ export class Tokenizer {
     return this.#kind.vocabSize;
   }
 
+  /** Begins a text; undefined where there is none. */
   get bosTokenId(): number | undefined {
     return this.#kind.named('bos_token');
   }
 
+  /** Ends a text; undefined where there is none. */
   get eosTokenId(): number | undefined {
     return this.#kind.named('eos_token');
   }
 
+  /** Fills up batches; undefined where there is none. */
   get padTokenId(): number | undefined {
     return this.#kind.named('pad_token');
   }
 
+  /** Stands for what has no token; undefined where there is none. */
   get unkTokenId(): number | undefined {
     return this.#kind.named('unk_token');
   }

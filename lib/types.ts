@@ -70,7 +70,19 @@ export type IntegerArray =
 export type TokenIds = readonly number[] | IntegerArray;
 
 /** A part of a prompt. Embeddings are `[n, hiddenSize]`, row-major. */
-export type Segment = { text: string } | { ids: TokenIds } | { embeddings: Float32Array };
+export type Segment =
+  | {
+      /** Encoded without special tokens. */
+      text: string;
+    }
+  | {
+      /** Tokens as they are. */
+      ids: TokenIds;
+    }
+  | {
+      /** Vectors in the place of tokens' own, `[n, hiddenSize]`. */
+      embeddings: Float32Array;
+    };
 
 /** Text (encoded without special tokens), ids, or a mix. */
 export type Prompt = string | TokenIds | readonly Segment[];
@@ -130,7 +142,12 @@ export interface ModelConfig {
   /** Base of the rotary frequencies. */
   ropeTheta: number;
   /** How positions beyond the trained ones are rotated; null: as they are. */
-  ropeScaling: { type: 'linear' | 'dynamic'; factor: number } | null;
+  ropeScaling: {
+    /** `linear`: positions are divided by the factor. `dynamic`: the base grows with the length. */
+    type: 'linear' | 'dynamic';
+    /** At least 1. */
+    factor: number;
+  } | null;
   /** Added to the variance in each norm. */
   layerNormEps: number;
   /** Of the feed-forward part: by the error function, or by its approximation with tanh. */
@@ -186,6 +203,7 @@ export type FinishReason = 'eos' | 'stop' | 'length' | 'time' | 'cancelled';
 
 /** Of all sequences; the prompt counts once. */
 export interface Usage {
+  /** Of the prompt, embedding rows included. */
   promptTokens: number;
   /** Delivered, end tokens included. */
   completionTokens: number;
@@ -238,7 +256,15 @@ export interface Result extends SequenceResult {
 }
 
 /** A part of a message: text, or an image as embeddings `[n, hiddenSize]`, row-major, for a chat format that has images. */
-export type MessagePart = { text: string } | { embeddings: Float32Array };
+export type MessagePart =
+  | {
+      /** Special tokens in it are text. */
+      text: string;
+    }
+  | {
+      /** Vectors `[n, hiddenSize]`. */
+      embeddings: Float32Array;
+    };
 
 /** What somebody said in a conversation. */
 export interface Message {

@@ -6,17 +6,20 @@ import type { NeoxError } from './errors.js';
 import { createHash } from './hash.js';
 import { filesUnder, resolveModelPath } from './hub-cache.js';
 import { isCommit } from './hub-names.js';
+import type { BadTensor } from './job-types.js';
 import { checkJobOptions, JOB_OPTIONS, type JobOptions, runJob } from './jobs.js';
 import { findKnownFile, warningOf } from './known-files.js';
 import { native } from './native.js';
-import type { NativeVerification } from './native-types.js';
 import { Tokenizer } from './tokenizer.js';
 import { assertKnownOptions, assertString } from './validate.js';
 
+/** A file of a model, as it lies there. */
 export interface VerifiedFile {
   /** Within the directory, with `/` between the parts. */
   name: string;
+  /** Its size. */
   bytes: number;
+  /** Of its content, in hexadecimal digits. */
   sha256: string;
   /** By which model cards name their files. */
   md5: string;
@@ -26,18 +29,25 @@ export interface VerifiedFile {
   note: string | undefined;
 }
 
+/** What `verify` has found. */
 export interface Verification {
+  /** The file or directory that was read. */
   path: string;
   /** No bad tensor, no damaged file. */
   isSound: boolean;
+  /** How many were read. */
   tensors: number;
+  /** Numbers in them. */
   elements: number;
   /** Those with numbers that are not finite; `row` and `column` are the first one's. */
-  badTensors: NativeVerification['badTensors'];
+  badTensors: BadTensor[];
+  /** Whether there is one that can be used. */
   hasTokenizer: boolean;
   /** Why the tokenizer that is there cannot be used, where that is so; prompts are then ids. */
   tokenizerNote?: string;
+  /** All files of the directory, or the one file. */
   files: VerifiedFile[];
+  /** What is known against a file. */
   warnings: string[];
 }
 

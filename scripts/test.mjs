@@ -44,6 +44,9 @@ async function main([only, ...rest]) {
   count(node([require.resolve('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings']));
   say('types');
   count(node([require.resolve('typescript/bin/tsc'), '--noEmit', '-p', join(root, 'test')]));
+  say('documentation of the API');
+  const typedoc = join(root, 'node_modules', 'typedoc', 'bin', 'typedoc');
+  count(node([typedoc, '--options', join(root, 'scripts', 'typedoc.config.mjs'), '--emit', 'none']));
   await otherSystem('the compile for Windows', checkWindows);
   await otherSystem('the kernels on other processors', checkProcessors);
   await fuzz();

@@ -10,6 +10,19 @@ export interface EmbeddingCall {
   abortSignal?: AbortSignal | undefined;
 }
 
+/** Vectors of texts. */
+export interface EmbeddingAnswer {
+  /** `[hiddenSize]` for each text. */
+  embeddings: number[][];
+  /** What was computed. */
+  usage: {
+    /** Of all texts. */
+    tokens: number;
+  };
+  /** None. */
+  warnings: never[];
+}
+
 /** Goes wherever the AI SDK takes an embedding model: `embed({ model, value })`. */
 export interface NeoxEmbeddingModel {
   /** Of the specification. */
@@ -23,11 +36,7 @@ export interface NeoxEmbeddingModel {
   /** True: calls of any number share the model's batches. */
   readonly supportsParallelCalls: boolean;
   /** A vector `[hiddenSize]` for each text. Rejects like `Model.embed`. */
-  doEmbed(call: EmbeddingCall): Promise<{
-    embeddings: number[][];
-    usage: { tokens: number };
-    warnings: never[];
-  }>;
+  doEmbed(call: EmbeddingCall): Promise<EmbeddingAnswer>;
 }
 
 export function createEmbeddingModel(

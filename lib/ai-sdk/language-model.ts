@@ -28,7 +28,10 @@ export interface NeoxLanguageModel {
   /** The whole answer. Rejects like `Generation.result`. */
   doGenerate(call: LanguageModelCall): Promise<LanguageModelAnswer>;
   /** The answer as it comes; cancelling the stream stops the work. What fails after the start is a part of type `error`. */
-  doStream(call: LanguageModelCall): Promise<{ stream: ReadableStream<StreamPart> }>;
+  doStream(call: LanguageModelCall): Promise<{
+    /** Waits for its reader. */
+    stream: ReadableStream<StreamPart>;
+  }>;
 }
 
 interface Started {

@@ -1,12 +1,17 @@
 // What version 3 of the AI SDK's model specification asks for, as far as this package reads or gives it. Written out, so that
 // neither code nor declarations name a package that users may not have; the tests hold it to the specification's own types.
 
-import type { FinishReason, GeneratedToken, Timings } from '../index.js';
+import type { FinishReason, GeneratedToken, Timings, TokenLogprob } from '../index.js';
 
 /** Something that was asked for and is not done. */
-export type CallWarning =
-  | { type: 'unsupported'; feature: string; details?: string }
-  | { type: 'other'; message: string };
+export interface CallWarning {
+  /** The only kind that is given. */
+  type: 'unsupported';
+  /** `tools`, `responseFormat`, ... */
+  feature: string;
+  /** What happens instead. */
+  details: string;
+}
 
 /** A part of a message's content; only those of type `text` can be read. */
 export interface PromptPart {
@@ -45,7 +50,12 @@ export interface LanguageModelCall {
   /** `seed`. */
   seed?: number | undefined;
   /** Text is the only one; another is a warning. */
-  responseFormat?: { type: string } | undefined;
+  responseFormat?:
+    | {
+        /** `text` or `json`. */
+        type: string;
+      }
+    | undefined;
   /** There are none; they are a warning. */
   tools?: readonly unknown[] | undefined;
   /** Streams this package's own chunks, too, as parts of type `raw`. */
@@ -66,26 +76,47 @@ export interface AnswerEnd {
 
 /** Tokens of a call; undefined after an error. */
 export interface AnswerUsage {
-  /** Of the prompt. `cacheRead`: what the session had computed before. */
+  /** Of the prompt. */
   inputTokens: {
+    /** All. */
     total: number | undefined;
+    /** Those that this call computed. */
     noCache: number | undefined;
+    /** Those that the session had computed before. */
     cacheRead: number | undefined;
+    /** Not counted. */
     cacheWrite: undefined;
   };
   /** Of the answer, its end token included. */
-  outputTokens: { total: number | undefined; text: number | undefined; reasoning: undefined };
+  outputTokens: {
+    /** All. */
+    total: number | undefined;
+    /** The same: there is nothing else. */
+    text: number | undefined;
+    /** None. */
+    reasoning: undefined;
+  };
 }
 
 /** What the AI SDK has no place for. */
 export type AnswerMetadata = {
+  /** By the provider's name. */
   neox: {
+    /** With it the call can be repeated. */
     seed: number;
+    /** In the words of this package. */
     finishReason: FinishReason;
     /** Of {@link Timings}. */
     timings: Record<keyof Timings, number>;
-    /** With `logprobs`. */
-    tokens?: (Omit<GeneratedToken, 'topLogprobs'> & { topLogprobs?: { id: number; logprob: number }[] })[];
+    /** With `logprobs`: see {@link GeneratedToken}. */
+    tokens?: {
+      /** The token. */
+      id: number;
+      /** Natural logarithm of its probability. */
+      logprob?: number;
+      /** The most likely tokens in its place. */
+      topLogprobs?: Record<keyof TokenLogprob, number>[];
+    }[];
   };
 };
 
@@ -102,7 +133,12 @@ export interface AnswerOrigin {
 /** A whole answer. */
 export interface LanguageModelAnswer {
   /** One text; none where nothing was said. */
-  content: { type: 'text'; text: string }[];
+  content: {
+    /** The only kind. */
+    type: 'text';
+    /** All of it. */
+    text: string;
+  }[];
   /** Why it ended. */
   finishReason: AnswerEnd;
   /** Tokens of prompt and answer. */
@@ -115,13 +151,57 @@ export interface LanguageModelAnswer {
   warnings: CallWarning[];
 }
 
-/** What an answer is streamed as, in this order; `error` may come at any place after the first. */
+/** What an answer is streamed as, in this order; `error` may come at any place behind the first two. */
 export type StreamPart =
-  | { type: 'stream-start'; warnings: CallWarning[] }
-  | ({ type: 'response-metadata' } & AnswerOrigin)
-  | { type: 'text-start'; id: string }
-  | { type: 'text-delta'; id: string; delta: string }
-  | { type: 'text-end'; id: string }
-  | { type: 'raw'; rawValue: unknown }
-  | { type: 'error'; error: unknown }
-  | { type: 'finish'; finishReason: AnswerEnd; usage: AnswerUsage; providerMetadata?: AnswerMetadata };
+  | {
+      /** The first part. */
+      type: 'stream-start';
+      /** What was asked for and is not done. */
+      warnings: CallWarning[];
+    }
+  | ({
+      /** The second part. */
+      type: 'response-metadata';
+    } & AnswerOrigin)
+  | {
+      /** Before the first text; absent where nothing is said. */
+      type: 'text-start';
+      /** Of the answer. */
+      id: string;
+    }
+  | {
+      /** A piece of text. */
+      type: 'text-delta';
+      /** Of the answer. */
+      id: string;
+      /** What is new; never empty. */
+      delta: string;
+    }
+  | {
+      /** After the last text. */
+      type: 'text-end';
+      /** Of the answer. */
+      id: string;
+    }
+  | {
+      /** With `includeRawChunks`: before what is made of it. */
+      type: 'raw';
+      /** A `Chunk`. */
+      rawValue: unknown;
+    }
+  | {
+      /** The call has failed. */
+      type: 'error';
+      /** As the generation rejects with it. */
+      error: unknown;
+    }
+  | {
+      /** The last part. */
+      type: 'finish';
+      /** Why the answer ended. */
+      finishReason: AnswerEnd;
+      /** Tokens of prompt and answer. */
+      usage: AnswerUsage;
+      /** Absent after an error. */
+      providerMetadata?: AnswerMetadata;
+    };
