@@ -43,6 +43,9 @@ export const SOURCES = ['native', 'lib', 'cmake', 'CMakeLists.txt'];
 /** Packages that are copied into dist/vendor, so that users install none of them. Their licences are in NOTICE. */
 const bundled = ['commander', 'cli-progress', 'picomatch', '@huggingface/tokenizers'];
 
+/** Modules of dist/ that pages load as they are: in place of an ESM face each has one file without imports. */
+const forPages = ['electron/client'];
+
 /** Builds the addon, and with `tests` also the C++ test and bench programs; copies the addon into `out`. */
 export function buildNative({ tests = false, out = dirname(addonPath) } = {}) {
   const options = { NEOX_SP_SOURCE: obtainSentencepiece() };
@@ -80,6 +83,7 @@ export function buildTs() {
     const name = basename(path).replace(/(\.d\.mts|\.mjs)$/, '');
     writeFileSync(join(root, path), `export * from './${name}.js';\n`);
   }
+  for (const name of forPages) bundleForPages(name);
   writeCommit();
   bundleVendor();
   bundleLibrary();
@@ -90,6 +94,19 @@ export function buildTs() {
 function esmFaces() {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   return Object.values(exports).flatMap((subpath) => Object.values(subpath.import ?? {}));
+}
+
+// Fails where something of Node has crept in.
+function bundleForPages(name) {
+  require('esbuild').buildSync({
+    entryPoints: [join(root, 'lib', `${name}.ts`)],
+    outfile: join(dist, `${name}.mjs`),
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    logLevel: 'error',
+  });
 }
 
 // For the records of `neox bench`. What a package came with stays where no checkout says otherwise.

@@ -1,0 +1,32 @@
+// The kinds of ports: a page's and Node's MessagePort, and Electron's MessagePortMain, which is no EventTarget.
+
+interface AnyPort {
+  postMessage(message: unknown): void;
+  close(): void;
+  start?(): void;
+}
+
+interface EventPort extends AnyPort {
+  addEventListener(type: 'message' | 'close', listener: (event: unknown) => void): void;
+}
+
+interface EmitterPort extends AnyPort {
+  // biome-ignore lint/suspicious/noExplicitAny: the listeners' types differ from port to port
+  on(type: any, listener: (event: any) => void): unknown;
+}
+
+/** One end of a message channel: a `MessagePort` of a page or of Node, or Electron's `MessagePortMain`. */
+export type PortLike = EventPort | EmitterPort;
+
+/** From now on messages and the end of the channel are told. */
+export function listen(port: PortLike, onMessage: (data: unknown) => void, onClose: () => void): void {
+  const take = (event: unknown): void => onMessage((event as { data?: unknown }).data);
+  if ('addEventListener' in port) {
+    port.addEventListener('message', take);
+    port.addEventListener('close', onClose);
+  } else {
+    port.on('message', take);
+    port.on('close', onClose);
+  }
+  port.start?.();
+}
