@@ -7,6 +7,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join, relative, resolve, sep } from 'node:path';
+import { outsideArchive } from './asar.js';
 import { ArgumentError, NeoxError } from './errors.js';
 import { isCommit, type ModelName, parseModelName } from './hub-names.js';
 
@@ -53,11 +54,13 @@ export function filesUnder(folder: string): string[] {
 /**
  * What a path argument of the package names: a file or folder, else a pulled repository.
  * @returns a path that exists, or `path` itself where it is no name either, for its reader to refuse
- * @throws ArgumentError; NeoxError `ERR_NEOX_FILE_NOT_FOUND` for a repository that was not pulled, with the command that does
+ * @throws ArgumentError; NeoxError `ERR_NEOX_FILE_NOT_FOUND` for a repository that was not pulled, with the command that does, and
+ * for a file inside an Electron archive
  */
 export function resolveModelPath(path: string): string {
   if (path.includes('\0')) throw new ArgumentError('A path with a NUL character names no file.');
-  if (existsSync(path)) return path;
+  const file = outsideArchive(path);
+  if (existsSync(file)) return file;
   const name = parseModelName(path);
   if (!name || FILE.test(name.repo)) return path;
   const folder = repoFolder(cacheFolder(), name.repo);

@@ -54,7 +54,7 @@ export const libLayers = [
     ...['unicode', 'unicode-versions', 'utf8', 'trie', 'longest-match'],
     ...['native-types', 'native-load-types', 'chat-formats', 'hash'],
   ],
-  ['addon', 'native', 'demo', 'hub-names', 'hub-cache', 'model-names', 'known-files', 'output-path'],
+  ['addon', 'native', 'demo', 'asar', 'hub-names', 'hub-cache', 'model-names', 'known-files', 'output-path'],
   ['tokenizer-config', 'tokenizer-kind', 'decode-stream', 'text-stream'],
   [
     ...['added-tokens', 'text-chunks', 'piece-decoder', 'spiece-decoder', 'spiece-tokenizer'],
@@ -95,7 +95,7 @@ export const filePackages = {
 };
 export const folderPackages = { cli: ['commander', 'cli-progress'] };
 // The folders of lib/, and what they import beside lib/index and themselves.
-export const folderImports = { cli: ['server', 'batch'], 'ai-sdk': [] };
+export const folderImports = { cli: ['server', 'batch'], 'ai-sdk': [], electron: [] };
 
 // Lines that only the named files may hold; comments are cut off first.
 export const reserved = [

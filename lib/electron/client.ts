@@ -6,17 +6,21 @@ import type { PortLike } from './port.js';
 import type { LoadedSummary, ModelName, ModelSummary, WireOptions } from './protocol.js';
 import { RemoteGeneration } from './remote-generation.js';
 
-export type { PortLike } from './port.js';
+export type { AnyPort, EmitterPort, EventPort, PortLike } from './port.js';
 export type { LoadedSummary, ModelName, ModelSummary } from './protocol.js';
 export { RemoteError } from './remote-error.js';
 export { RemoteGeneration } from './remote-generation.js';
 
 /** Those of `Model.generate` and `Model.chat`, but for `logitsProcessor`: functions cannot cross. */
-export type RemoteGenerateOptions = Omit<GenerateOptions, 'logitsProcessor'>;
+export interface RemoteGenerateOptions extends Omit<GenerateOptions, 'logitsProcessor'> {}
 
-/** `replace`: see `Session.chat`. */
-export type RemoteSessionOptions = RemoteGenerateOptions & { replace?: boolean };
+/** Options of a session's calls, but for `logitsProcessor`. */
+export interface RemoteSessionOptions extends RemoteGenerateOptions {
+  /** See `SessionGenerateOptions.replace`. @defaultValue `false` */
+  replace?: boolean;
+}
 
+/** Of {@link Client.load}. */
 export interface RemoteLoadOptions {
   /** Called from time to time with the bytes read, and once at the end. @defaultValue none */
   onProgress?: (progress: Progress) => void;
@@ -98,6 +102,7 @@ class Remote {
     await this.channel.ask({ type: 'dispose', target: this.target });
   }
 
+  /** `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

@@ -6,9 +6,10 @@ import { type HostedModel, HostedModels } from './hosted-models.js';
 import type { PortLike } from './port.js';
 
 export type { HostedModel } from './hosted-models.js';
-export type { PortLike } from './port.js';
+export type { AnyPort, EmitterPort, EventPort, PortLike } from './port.js';
 export type { LoadedSummary, ModelName, ModelSummary } from './protocol.js';
 
+/** What a host offers. */
 export interface ModelHostOptions {
   /** What pages may load, by id; they can name nothing else. `addModel` adds to them. */
   models: readonly HostedModel[];
@@ -49,6 +50,7 @@ export class ModelHost {
     await Promise.all([...this.#connections].map((connection) => connection.end()));
   }
 
+  /** `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

@@ -1,16 +1,24 @@
 // The kinds of ports: a page's and Node's MessagePort, and Electron's MessagePortMain, which is no EventTarget.
 
-interface AnyPort {
+/** What every port does. */
+export interface AnyPort {
+  /** Sends data to the other end. */
   postMessage(message: unknown): void;
+  /** Ends the channel, at both ends. */
   close(): void;
+  /** Lets messages through. */
   start?(): void;
 }
 
-interface EventPort extends AnyPort {
+/** A port that is an `EventTarget`: a page's, and Node's. */
+export interface EventPort extends AnyPort {
+  /** Of messages, and of the end of the channel. */
   addEventListener(type: 'message' | 'close', listener: (event: unknown) => void): void;
 }
 
-interface EmitterPort extends AnyPort {
+/** A port that is an `EventEmitter` alone: Electron's `MessagePortMain`, whose listeners get an event with `data`. */
+export interface EmitterPort extends AnyPort {
+  /** Of messages, and of the end of the channel. */
   // biome-ignore lint/suspicious/noExplicitAny: the listeners' types differ from port to port
   on(type: any, listener: (event: any) => void): unknown;
 }

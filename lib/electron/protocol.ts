@@ -15,7 +15,7 @@ import type {
 } from '../index.js';
 
 /** Chunks that a page lets the host send before it has read any. */
-export const FIRST_CREDIT = 32;
+export const FIRST_CREDIT = 16;
 /** The most chunks that may be under way, whatever a page grants. */
 export const MAX_CREDIT = 256;
 /** The most requests of one page that may be unanswered, and the most models and sessions that it may hold. */
@@ -25,6 +25,7 @@ export const MAX_OPEN = 64;
 export interface ModelName {
   /** What `inspect` and `load` take. */
   id: string;
+  /** For people. */
   name: string;
 }
 
@@ -36,12 +37,15 @@ export interface ModelSummary extends ModelName {
   fileType?: FileType;
   /** `GGUF 3`, `safetensors`, ... */
   format: string;
+  /** Bytes of tensor data that loading reads. */
   fileBytes: number;
   /** Positions that one sequence will hold. */
   contextLength: number;
   /** What loading takes, with a KV cache for one sequence. */
   memoryBytes: number;
+  /** The checkpoint's hyperparameters. */
   config: ModelConfig;
+  /** Without one, prompts are ids. */
   hasTokenizer: boolean;
   /** Name of the format of its conversations; null for a model that was not tuned on any. */
   chatFormat: string | null;
@@ -49,8 +53,11 @@ export interface ModelSummary extends ModelName {
 
 /** What a page learns of a model that it has loaded. */
 export interface LoadedSummary {
+  /** How it runs: device, precision, threads, ... */
   info: ModelInfo;
+  /** The checkpoint's hyperparameters. */
   config: ModelConfig;
+  /** Without one, prompts are ids. */
   hasTokenizer: boolean;
   /** Name of the format of its conversations; null for a model that was not tuned on any. */
   chatFormat: string | null;
@@ -63,7 +70,9 @@ export type WireOptions = Omit<SessionGenerateOptions, 'signal' | 'logitsProcess
 
 /** An error of the package on its way through a port. */
 export interface WireError {
+  /** Stable; the one to handle errors by. */
   code: ErrorCode;
+  /** For people. */
   message: string;
   /** Of its class. */
   name: string;

@@ -8,8 +8,10 @@ import type { WireError } from './protocol.js';
  * may change, and may name files.
  */
 export class RemoteError extends Error {
+  /** Stable, of a closed list. */
   readonly code: ErrorCode;
 
+  /** @internal */
   constructor({ code, message, name }: WireError) {
     super(message);
     this.code = code;

@@ -16,7 +16,7 @@ const DONE = { done: true, value: undefined } as const;
 
 /**
  * The output of one call. Work starts at the first `next()` or `result()`; leaving a `for await` loop stops it. The host sends no more
- * than a few dozen chunks ahead of the reader.
+ * than 16 chunks ahead of the reader.
  */
 export class RemoteGeneration implements AsyncIterable<Chunk> {
   readonly #channel: Channel;
