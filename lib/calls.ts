@@ -8,7 +8,7 @@ import { type NativeCall, type NativeDrained, type NativeRequest, nextWake } fro
 export async function untilDone(call: NativeCall): Promise<NativeDrained> {
   for (;;) {
     const drained = call.drain();
-    if (drained.state === 'done') return drained;
+    if (drained?.state === 'done') return drained;
     await nextWake();
   }
 }

@@ -183,7 +183,7 @@ export class Choices implements GenerationRun {
       const choice = this.#choices[index] as Choice;
       if (choice.isOver || !choice.call) continue;
       const news = choice.call.drain();
-      if (news.ids.length === 0 && news.state !== 'awaitingScores' && news.state !== 'done') continue;
+      if (!news) continue;
       this.#turn = (index + 1) % count;
       return [choice, news];
     }

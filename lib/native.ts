@@ -145,7 +145,8 @@ export interface NativeDrained extends NativeTokens {
 }
 
 export interface NativeCall {
-  drain(): NativeDrained;
+  /** Undefined while there is nothing new. */
+  drain(): NativeDrained | undefined;
   cancel(reason: FinishReason, keepTokens: number): void;
   /** While `awaitingScores`. */
   scores(): Float32Array;

@@ -161,6 +161,9 @@ Napi::Value CallObject::drain(const Napi::CallbackInfo& info) {
         const Drained drained = loaded_->engine->drain(call);
         is_done_ = drained.state == CallState::done;
         n_drained_ += std::ssize(drained.tokens);
+        // Every call that waits looks here at each wake-up, whosever the news are.
+        if (!is_done_ && drained.tokens.empty() && drained.state != CallState::awaiting_scores)
+            return env.Undefined();
         const bool has_logprobs = call.request.n_logprobs >= 0;
         Napi::Object object = Napi::Object::New(env);
         set_tokens(env, object, drained.tokens, has_logprobs);
