@@ -47,6 +47,8 @@ ipcMain.handle('neox:add-model', async (event) => {
   });
   const [path] = filePaths;
   if (path === undefined) return null;
+  const known = added.models.find((model) => model.path === path);
+  if (known) return known.id;
   const model = added.add(path, basename(path));
   await host.addModel(model);
   return model.id;

@@ -20,10 +20,8 @@ export class ModelList {
     return this.#models;
   }
 
-  /** The model at a path, which is added where it is new. @param {string} path @param {string} name */
+  /** @param {string} path - of a file that is not in the list @param {string} name */
   add(path, name) {
-    const known = this.#models.find((model) => model.path === path);
-    if (known) return known;
     const model = { id: randomUUID(), path, name };
     this.#models = [...this.#models, model];
     writeFileSync(this.#file, JSON.stringify(this.#models, null, 2));

@@ -1,7 +1,7 @@
 // The page of examples/electron in headless Chromium, with the real host and the demo model.
 // NEOX_SCREENSHOTS=<folder> keeps pictures of it.
 
-import { ContextFullError, Session } from '../../lib/index.js';
+import { ContextFullError, Model, Session } from '../../lib/index.js';
 import { answer, ask, open, openEndless, pictures, ready, shoot, stand, testPage } from './page-setup.js';
 
 testPage('it loads a model by itself, and answers', async () => {
@@ -132,8 +132,26 @@ testPage('the picker shows headers, loads another model, and says what is wrong 
   expect(await cards.nth(2).textContent()).toContain('モデルのファイルを読み取れません。');
   expect(await cards.nth(2).locator('input').isDisabled()).toBe(true);
   await shoot(page, 'models');
+  // A load that takes its time: it shows how far it is, and can be given up.
+  jest.spyOn(Model, 'load').mockImplementationOnce(
+    (_path, { onProgress, signal } = {}) =>
+      new Promise((_resolve, reject) => {
+        setImmediate(() => onProgress?.({ done: 1, total: 4 }));
+        signal?.addEventListener('abort', () => reject(signal.reason));
+      }),
+  );
   await cards.nth(1).click();
   await page.keyboard.press('Enter');
+  await page.locator('#model-note', { hasText: '読み込み中 25 %' }).waitFor();
+  expect(
+    await cards
+      .nth(1)
+      .locator('progress')
+      .evaluate((bar: HTMLProgressElement) => bar.value),
+  ).toBe(0.25);
+  expect(await page.locator('#close-models').textContent()).toBe('中止');
+  await page.locator('#close-models').click();
+  await page.locator('#load-model:enabled').click();
   await page.locator('#models').waitFor({ state: 'hidden' });
   await ready(page);
   expect(await page.locator('#model-name').textContent()).toBe('終わらないモデル');

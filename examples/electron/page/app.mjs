@@ -21,6 +21,11 @@ const dialog = new ModelDialog(engine);
 const follower = new Follower(byId('scroller'), byId('latest'));
 const conversation = new Conversation(engine, byId('log'), update);
 const composer = new Composer({ onSend: say, onStop: () => conversation.stop() });
+const ideas = IDEAS.map((text) => {
+  const button = make('button', { className: 'idea', type: 'button', disabled: true }, text);
+  button.addEventListener('click', () => say(text));
+  return button;
+});
 /** @type {(() => void) | undefined} */
 let cure;
 let wasAnswering = false;
@@ -41,7 +46,7 @@ function update() {
   composer.set({ isReady: state === 'ready', isBusy: isAnswering });
   byId('welcome').hidden = !conversation.isEmpty;
   byId('new-button').disabled = conversation.isEmpty;
-  for (const idea of document.querySelectorAll('.idea')) idea.disabled = state !== 'ready' || isAnswering;
+  for (const idea of ideas) idea.disabled = state !== 'ready' || isAnswering;
   if (isAnswering !== wasAnswering)
     byId('status').textContent = isAnswering ? '答えを書いています' : '書き終わりました';
   wasAnswering = isAnswering;
@@ -88,13 +93,7 @@ function restart() {
   void start();
 }
 
-byId('ideas').append(
-  ...IDEAS.map((text) => {
-    const button = make('button', { className: 'idea', type: 'button', disabled: true }, text);
-    button.addEventListener('click', () => say(text));
-    return make('li', {}, button);
-  }),
-);
+byId('ideas').append(...ideas.map((idea) => make('li', {}, idea)));
 byId('notice-action').addEventListener('click', () => {
   byId('notice').hidden = true;
   cure?.();
