@@ -42,7 +42,7 @@ export interface Project {
 export function run(
   command: string,
   args: readonly string[],
-  { cwd, env = {} }: { cwd: string; env?: NodeJS.ProcessEnv },
+  { cwd, env = {}, timeout = 300_000 }: { cwd: string; env?: NodeJS.ProcessEnv; timeout?: number },
 ): SpawnSyncReturns<string> {
   const ours =
     /^(npm_(?!config_(registry|cache|cafile|userconfig|proxy|https_proxy|noproxy)$)|NEOX_|INIT_CWD|NODE_OPTIONS)/i;
@@ -51,7 +51,7 @@ export function run(
     cwd,
     env: { ...Object.fromEntries(inherited), ...env },
     encoding: 'utf8',
-    timeout: 600_000,
+    timeout,
     maxBuffer: 1 << 26,
   });
 }
