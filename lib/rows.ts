@@ -1,5 +1,6 @@
 // What is read off the rows of a prompt: logits, hidden states, log-probabilities, one vector for a text.
 
+import { setImmediate } from 'node:timers/promises';
 import { query } from './calls.js';
 import { fromNative } from './errors.js';
 import type { LoadedModel } from './loaded-model.js';
@@ -15,6 +16,8 @@ import {
   assertTokenIds,
   unexpected,
 } from './validate.js';
+
+const YIELD_MS = 4; // the event loop waits no longer for the arithmetic here
 
 export async function readLogits(
   model: LoadedModel,
@@ -80,7 +83,7 @@ export async function readEmbedding(
   if (length === 0) throw unexpected('at least one token', 'text', text);
   const hiddenAt = checkPositions(pooling === 'last' ? 'last' : 'all', length);
   const { hidden } = await query(model, { prompt: parts, hiddenAt }, options.signal);
-  const vector = mean(hidden, model.config.hiddenSize);
+  const vector = await mean(hidden, model.config.hiddenSize, options.signal);
   if (!normalize) return vector;
   const norm = Math.hypot(...vector);
   return norm > 0 ? vector.map((value) => value / norm) : vector;
@@ -109,10 +112,19 @@ function checkPositions(positions: NonNullable<PositionOptions['positions']>, le
   return Int32Array.from(positions);
 }
 
-function mean(rows: Float32Array, size: number): Float32Array {
+async function mean(
+  rows: Float32Array,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
   const sums = new Float64Array(size);
-  for (let begin = 0; begin < rows.length; begin += size) {
-    for (let i = 0; i < size; i++) sums[i] = (sums[i] ?? 0) + (rows[begin + i] ?? 0);
+  let begin = performance.now();
+  for (let row = 0; row < rows.length; row += size) {
+    for (let i = 0; i < size; i++) sums[i] = (sums[i] ?? 0) + (rows[row + i] ?? 0);
+    if (performance.now() - begin < YIELD_MS) continue;
+    await setImmediate();
+    signal?.throwIfAborted();
+    begin = performance.now();
   }
   return Float32Array.from(sums, (sum) => sum / (rows.length / size));
 }
