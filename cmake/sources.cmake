@@ -166,6 +166,7 @@ set(NEOX_TEST_SOURCES
   test/native/dry_test.cpp
   test/native/engine_beams_test.cpp
   test/native/engine_endings_test.cpp
+  test/native/engine_fork_test.cpp
   test/native/engine_test.cpp
   test/native/file_test.cpp
   test/native/fixtures.cpp

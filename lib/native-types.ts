@@ -16,9 +16,7 @@ export interface NativeTokenizerFlags {
 }
 
 export interface NativeTokenizer {
-  /** Number of pieces. */
-  readonly size: number;
-  readonly flags: NativeTokenizerFlags;
+  flags(): NativeTokenizerFlags;
   /** All pieces, by id. */
   pieces(): string[];
   /** {@link PIECE_TYPE} of all pieces, by id. */

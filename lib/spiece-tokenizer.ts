@@ -32,14 +32,14 @@ export class SpieceTokenizer implements TokenizerKind {
   constructor(model: NativeTokenizer, config: JsonObject) {
     this.#pieces = model.pieces();
     this.#config = readTokenizerConfig(config, this.#pieces);
-    const dummyPrefix = this.#config.legacy || !model.flags.addDummyPrefix;
+    const dummyPrefix = this.#config.legacy || !model.flags().addDummyPrefix;
     this.#native = dummyPrefix ? model : model.withoutDummyPrefix();
-    if (this.#native.flags.hasDenormalizer) {
+    if (this.#native.flags().hasDenormalizer) {
       throw new NeoxError('ERR_NEOX_UNSUPPORTED', 'A tokenizer with a denormalizer is not supported.');
     }
     this.#ids = new Map(this.#pieces.map((piece, id) => [piece, id]));
     this.#unkPiece = this.#native.pieceToId('');
-    this.#encodes = this.#config.legacy && this.#native.flags.byteFallback;
+    this.#encodes = this.#config.legacy && this.#native.flags().byteFallback;
     this.#renumbered = new Map(
       [...this.#config.idOf]
         .map(([content, id]): [number, number] => [this.#ids.get(content) ?? id, id])
@@ -112,7 +112,7 @@ export class SpieceTokenizer implements TokenizerKind {
     const types = this.#native.types();
     const typeOf = (piece: string): number => types[this.#ids.get(piece) ?? this.#unkPiece] ?? 0;
     return {
-      table: { flags: this.#native.flags, typeOf, unkPiece: this.#pieces[this.#unkPiece] ?? '' },
+      table: { flags: this.#native.flags(), typeOf, unkPiece: this.#pieces[this.#unkPiece] ?? '' },
       addPrefixSpace: this.#config.addPrefixSpace,
       special: this.#config.special,
       specialIds: new Set([...this.#config.special].map((token) => this.idOf(token))),

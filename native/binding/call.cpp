@@ -160,6 +160,8 @@ Napi::Value CallObject::drain(const Napi::CallbackInfo& info) {
         Call& call = alive();
         const Drained drained = loaded_->engine->drain(call);
         is_done_ = drained.state == CallState::done;
+        // Its blocks are used from now on. Nothing is reported for a model whose object has gone.
+        if (is_done_ && loaded_->reported_bytes > 0) report_memory(env, *loaded_);
         n_drained_ += std::ssize(drained.tokens);
         // Every call that waits looks here at each wake-up, whosever the news are.
         if (!is_done_ && drained.tokens.empty() && drained.state != CallState::awaiting_scores)

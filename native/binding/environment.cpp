@@ -6,8 +6,9 @@ Environment::Environment(Napi::Env env)
     : channel(Channel::open(env,
                             [](Napi::Env e) {
                                 Environment& self = Environment::of(e);
-                                self.tasks.settle(e);
+                                // Calls first: what a progress function throws must not keep them waiting.
                                 if (!self.on_wake.IsEmpty()) self.on_wake.Call({});
+                                self.tasks.settle(e);
                             })),
       tasks(channel) {}
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "base/thread_pool.h"
 #include "binding/tokenizer.h"
@@ -18,8 +19,12 @@ constexpr std::int32_t kMaxRows = 512;
 
 // Freeing gigabytes and joining threads takes too long for a finalizer on the JavaScript thread.
 void destroy_elsewhere(LoadedModel* model) {
+    if (model->engine && model->engine->is_of_another_process()) return;
     try {
-        std::thread([model] { delete model; }).detach();
+        std::thread([model] {
+            delete model;
+            return_free_memory();
+        }).detach();
     } catch (const std::system_error&) {
         delete model;
     }
@@ -82,9 +87,22 @@ std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const Hos
     return loaded;
 }
 
+void report_memory(Napi::BasicEnv env, LoadedModel& model) {
+    const std::int64_t bytes =
+        static_cast<std::int64_t>(model.model->weights->bytes() + model.engine->kv_bytes());
+    Napi::MemoryManagement::AdjustExternalMemory(env, bytes - std::exchange(model.reported_bytes, bytes));
+}
+
+void withdraw_memory(Napi::BasicEnv env, LoadedModel& model) {
+    Napi::MemoryManagement::AdjustExternalMemory(env, -std::exchange(model.reported_bytes, 0));
+}
+
 void dispose(LoadedModel& model) {
-    model.engine->stop();
-    model.model.reset();
+    std::call_once(model.disposal, [&model] {
+        model.engine->stop();
+        model.model.reset();
+        return_free_memory();
+    });
 }
 
 }  // namespace neox

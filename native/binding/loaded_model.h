@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -32,7 +33,9 @@ struct LoadedModel {
     BackendOptions backend{};
     std::unique_ptr<Engine> engine;
     Config config;
-    bool is_disposed = false;  // JavaScript thread only
+    std::once_flag disposal;
+    bool is_disposed = false;         // JavaScript thread only, as the next
+    std::int64_t reported_bytes = 0;  // what V8 was told of
 };
 
 // Completes the options for a model: precision, types, context, size of the KV pool. Throws ERR_NEOX_INVALID_ARGUMENT.
@@ -42,8 +45,14 @@ BackendOptions backend_options(const Config& config, DType dtype, const HostOpti
 std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const HostOptions& options,
                                               TaskControl& control);
 
+// Tells V8 how much memory stands behind the model's object, so that models dropped without dispose() are collected in time:
+// the weights, shared ones counted for each load, and the part of the KV cache that was ever used. JavaScript thread.
+void report_memory(Napi::BasicEnv env, LoadedModel& model);
+// It stands behind no object any more. JavaScript thread.
+void withdraw_memory(Napi::BasicEnv env, LoadedModel& model);
+
 // Ends the engine's calls with ERR_NEOX_DISPOSED and gives back KV cache and weights (those that nobody else uses).
-// Not on the JavaScript thread.
+// Not on the JavaScript thread. Idempotent.
 void dispose(LoadedModel& model);
 
 }  // namespace neox

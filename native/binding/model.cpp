@@ -138,13 +138,10 @@ Napi::Function ModelObject::define(Napi::Env env) {
 ModelObject::ModelObject(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<ModelObject>(info), loaded_(take_payload<std::shared_ptr<LoadedModel>>(info.Env())) {
     tag<ModelObject>(info.This().As<Napi::Object>());
-    reported_bytes_ = static_cast<std::int64_t>(loaded_->model->weights->bytes());
-    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), reported_bytes_);
+    report_memory(info.Env(), *loaded_);
 }
 
-void ModelObject::Finalize(Napi::BasicEnv env) {
-    Napi::MemoryManagement::AdjustExternalMemory(env, -std::exchange(reported_bytes_, 0));
-}
+void ModelObject::Finalize(Napi::BasicEnv env) { withdraw_memory(env, *loaded_); }
 
 LoadedModel& ModelObject::alive() const {
     if (loaded_->is_disposed) fail(ErrorCode::disposed, "The model was disposed.");
@@ -253,7 +250,7 @@ Napi::Value ModelObject::input_embeddings(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::dispose(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
         loaded_->is_disposed = true;
-        Napi::MemoryManagement::AdjustExternalMemory(info.Env(), -std::exchange(reported_bytes_, 0));
+        withdraw_memory(info.Env(), *loaded_);
         return Environment::of(info.Env())
             .tasks.start(info.Env(), [loaded = loaded_](TaskControl&) -> TaskResult {
                 neox::dispose(*loaded);

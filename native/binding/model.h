@@ -30,8 +30,6 @@ private:
     LoadedModel& alive() const;  // ERR_NEOX_DISPOSED
 
     std::shared_ptr<LoadedModel> loaded_;
-    std::int64_t reported_bytes_ =
-        0;  // V8 counts them, so that models dropped without dispose() are collected in time
 };
 
 // loadModel(path, options, onProgress?): { promise, cancel() }

@@ -1,11 +1,22 @@
 #include "binding/native_task.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "binding/errors.h"
 
 namespace neox {
+
+void return_free_memory() noexcept {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
 
 void TaskControl::progress(std::uint64_t now, std::uint64_t of) {
     total.store(of, std::memory_order_relaxed);
@@ -29,6 +40,7 @@ std::shared_ptr<TaskList::Task> TaskList::launch(Napi::Env env, TaskWork work, b
             } catch (...) {
                 task->error = current_error();
             }
+            if (task->is_job) return_free_memory();
             task->is_finished.store(true, std::memory_order_release);
             task->control.channel->wake();
         });
@@ -60,20 +72,26 @@ Napi::Object TaskList::start_job(Napi::Env env, Napi::Value on_progress, TaskWor
 void TaskList::settle(Napi::Env env) {
     // Functions that run here may start tasks, so the list is not walked while they do.
     const std::vector<std::shared_ptr<Task>> tasks = tasks_;
+    std::optional<Napi::Error> thrown;  // by the first; it must not keep the others from being settled
     for (const auto& task : tasks) {
         const bool is_finished = task->is_finished.load(std::memory_order_acquire);
         const std::uint64_t done = task->control.done.load(std::memory_order_acquire);
         if (!task->on_progress.IsEmpty() && done != task->reported && !task->control.cancel.load()) {
             task->reported = done;
             const double total = static_cast<double>(task->control.total.load(std::memory_order_relaxed));
-            task->on_progress.Call(
-                {Napi::Number::New(env, static_cast<double>(done)), Napi::Number::New(env, total)});
+            try {
+                task->on_progress.Call(
+                    {Napi::Number::New(env, static_cast<double>(done)), Napi::Number::New(env, total)});
+            } catch (const Napi::Error& error) {
+                if (!thrown) thrown = error;
+            }
         }
         if (!is_finished) continue;
         std::erase(tasks_, task);
         channel_->release(env);
         settle_one(env, *task);
     }
+    if (thrown) throw *thrown;
 }
 
 void TaskList::settle_one(Napi::Env env, Task& task) {

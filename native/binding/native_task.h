@@ -16,6 +16,10 @@
 
 namespace neox {
 
+// Hands memory that was freed back to the system, where the allocator would keep it (glibc's does, up to a hundred megabytes
+// after a few models). Takes up to milliseconds: not on the JavaScript thread.
+void return_free_memory() noexcept;
+
 // What work sees of its task. Any thread.
 struct TaskControl {
     std::atomic<bool> cancel{false};

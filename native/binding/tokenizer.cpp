@@ -32,8 +32,7 @@ ModelText read_text(const std::string& path) {
 
 Napi::Function TokenizerObject::define(Napi::Env env) {
     return DefineClass(env, "NativeTokenizer",
-                       {InstanceAccessor("size", &TokenizerObject::size, nullptr),
-                        InstanceAccessor("flags", &TokenizerObject::flags, nullptr),
+                       {InstanceMethod("flags", &TokenizerObject::flags),
                         InstanceMethod("pieces", &TokenizerObject::pieces),
                         InstanceMethod("types", &TokenizerObject::types),
                         InstanceMethod("pieceToId", &TokenizerObject::piece_to_id),
@@ -46,11 +45,6 @@ TokenizerObject::TokenizerObject(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<TokenizerObject>(info),
       tokenizer_(take_payload<std::shared_ptr<const Tokenizer>>(info.Env())) {
     tag<TokenizerObject>(info.This().As<Napi::Object>());
-}
-
-Napi::Value TokenizerObject::size(const Napi::CallbackInfo& info) {
-    return guard(info.Env(),
-                 [&]() -> Napi::Value { return Napi::Number::New(info.Env(), tokenizer_->size()); });
 }
 
 Napi::Value TokenizerObject::flags(const Napi::CallbackInfo& info) {

@@ -16,7 +16,6 @@ public:
     explicit TokenizerObject(const Napi::CallbackInfo& info);
 
 private:
-    Napi::Value size(const Napi::CallbackInfo& info);
     Napi::Value flags(const Napi::CallbackInfo& info);
     Napi::Value pieces(const Napi::CallbackInfo& info);
     Napi::Value types(const Napi::CallbackInfo& info);

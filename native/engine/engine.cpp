@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/file_system.h"
 #include "engine/admission.h"
 #include "engine/draw.h"
 
@@ -17,13 +18,21 @@ void check_idle(const Sequence& sequence) {
 }  // namespace
 
 Engine::Engine(const Config& config, Backend backend, const EngineOptions& options)
-    : config_(config), backend_(backend), options_(options),
+    : process_(process_id()), config_(config), backend_(backend), options_(options),
       pool_(std::make_shared<KvPool>(options.n_kv_blocks)) {
     waking_.reserve(kMostWakers);
     thread_ = std::thread([this] { run(); });
 }
 
+bool Engine::is_of_another_process() const { return process_ != process_id(); }
+
+void Engine::check_process() const {
+    if (is_of_another_process())
+        fail(ErrorCode::unsupported, "The model was loaded before fork(): load it in the new process.");
+}
+
 void Engine::stop() {
+    if (is_of_another_process()) return;
     std::call_once(stop_once_, [this] {
         {
             const std::lock_guard lock(mutex_);
@@ -38,6 +47,7 @@ void Engine::stop() {
 }
 
 std::shared_ptr<Sequence> Engine::create_sequence(SequenceRows rows) {
+    check_process();
     const std::lock_guard lock(mutex_);
     auto sequence = std::make_shared<Sequence>(pool_, config_.n_embd, std::move(rows));
     track(sequence);
@@ -88,6 +98,7 @@ std::int64_t Engine::n_dropped(const Sequence& sequence) {
 }
 
 std::shared_ptr<Call> Engine::submit(CallRequest request) {
+    check_process();
     auto call = std::make_shared<Call>(std::move(request));
     prepare_call(*call, config_, options_.n_ctx);
     const std::lock_guard lock(mutex_);
@@ -183,5 +194,9 @@ Profile Engine::end_profile() {
 }
 
 std::int32_t Engine::free_blocks() { return pool_->n_free(); }
+
+std::size_t Engine::kv_bytes() const {
+    return static_cast<std::size_t>(pool_->n_touched()) * backend_.kv_block_bytes;
+}
 
 }  // namespace neox

@@ -52,8 +52,12 @@ public:
     const EngineOptions& options() const { return options_; }
 
     // Ends every call with ERR_NEOX_DISPOSED, within one layer's time, and destroys the backend. What was drained before
-    // stays valid, and calls can still be drained; submit() throws ERR_NEOX_DISPOSED from now on. Idempotent.
+    // stays valid, and calls can still be drained; submit() throws ERR_NEOX_DISPOSED from now on. Idempotent. Does
+    // nothing in another process.
     void stop();
+    // fork() copies the memory, not the thread: there the engine is good for nothing, and must not even be destroyed, since
+    // that would wait for the thread.
+    bool is_of_another_process() const;
 
     std::shared_ptr<Sequence> create_sequence(SequenceRows rows = {});
     // These three throw ERR_NEOX_BUSY while a call runs on the sequence, ERR_NEOX_INVALID_ARGUMENT for a position outside it.
@@ -65,7 +69,7 @@ public:
     std::int64_t n_dropped(const Sequence& sequence);  // rows that an overflow of the context took out
 
     // Checks and queues. Throws ERR_NEOX_INVALID_ARGUMENT, ERR_NEOX_CONTEXT_FULL, ERR_NEOX_KV_FULL (it can never fit),
-    // ERR_NEOX_BUSY (another call runs on the sequence), ERR_NEOX_DISPOSED.
+    // ERR_NEOX_BUSY (another call runs on the sequence), ERR_NEOX_DISPOSED; ERR_NEOX_UNSUPPORTED after a fork().
     std::shared_ptr<Call> submit(CallRequest request);
     // Asks a call to end within one layer's time. The sequence keeps the prompt and the first `keep_tokens` generated
     // tokens; a prompt that was not finished is taken back whole, and so is that of a cancelled call that keeps no token.
@@ -82,6 +86,8 @@ public:
     void wait(Call& call);
 
     std::int32_t free_blocks();
+    // Memory of the KV cache that was ever used; what was not is no more than addresses.
+    std::size_t kv_bytes() const;
 
     // Between the two the passes are measured; end_profile() gives what came together and zeros where nothing was started.
     void start_profile();
@@ -101,6 +107,7 @@ public:
 
 private:
     using Lock = std::unique_lock<std::mutex>;
+    void check_process() const;
     // Work for the engine's thread that somebody waits for; run() may let go of the mutex.
     struct Errand {
         std::function<void(Lock& lock)> run;
@@ -132,6 +139,7 @@ private:
     void settle(Call& call, std::int64_t n_positions);
     void track(const std::shared_ptr<Sequence>& sequence);
 
+    const std::uint64_t process_;  // whose thread runs; fork() copies memory, not threads
     const Config config_;
     Backend backend_;
     const EngineOptions options_;

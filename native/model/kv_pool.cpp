@@ -24,6 +24,11 @@ std::int32_t KvPool::n_free() const {
     return static_cast<std::int32_t>(free_.size());
 }
 
+std::int32_t KvPool::n_touched() const {
+    const std::lock_guard lock(mutex_);
+    return n_touched_;
+}
+
 std::int32_t KvPool::references(std::int32_t block) const {
     const std::lock_guard lock(mutex_);
     return references_[static_cast<std::size_t>(block)];
@@ -37,6 +42,7 @@ std::int32_t KvPool::allocate() {
     const std::int32_t block = free_.back();
     free_.pop_back();
     references_[static_cast<std::size_t>(block)] = 1;
+    n_touched_ = std::max(n_touched_, block + 1);
     return block;
 }
 

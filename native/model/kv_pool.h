@@ -18,6 +18,8 @@ public:
 
     std::int32_t capacity() const { return static_cast<std::int32_t>(references_.size()); }
     std::int32_t n_free() const;
+    // Blocks [0, n_touched) hold every block that was ever allocated.
+    std::int32_t n_touched() const;
     std::int32_t references(std::int32_t block) const;
 
     // A block with one reference, or ERR_NEOX_KV_FULL.
@@ -29,6 +31,7 @@ private:
     mutable std::mutex mutex_;
     std::vector<std::int32_t> references_;
     std::vector<std::int32_t> free_;
+    std::int32_t n_touched_ = 0;
 };
 
 // The block ids of one sequence, in order of position. Tables share blocks; a shared block is copied before it is written.

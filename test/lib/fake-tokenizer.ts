@@ -48,7 +48,7 @@ export const RINNA_CONFIG = {
 
 export class FakeTokenizer implements NativeTokenizer {
   calls: string[] = [];
-  readonly flags: NativeTokenizerFlags;
+  readonly #flags: NativeTokenizerFlags;
   readonly #pieces = [
     ...['[PAD]', '[UNK]', '<s>', '</s>', '[CLS]', '[SEP]', '[MASK]'],
     ...Array.from({ length: 256 }, (_, byte) => hex(byte)),
@@ -56,7 +56,7 @@ export class FakeTokenizer implements NativeTokenizer {
   ];
 
   constructor(flags: Partial<NativeTokenizerFlags> = {}) {
-    this.flags = {
+    this.#flags = {
       addDummyPrefix: false,
       removeExtraWhitespaces: false,
       byteFallback: true,
@@ -66,8 +66,8 @@ export class FakeTokenizer implements NativeTokenizer {
     };
   }
 
-  get size(): number {
-    return this.#pieces.length;
+  flags(): NativeTokenizerFlags {
+    return this.#flags;
   }
 
   pieces(): string[] {
@@ -97,19 +97,19 @@ export class FakeTokenizer implements NativeTokenizer {
   }
 
   withoutDummyPrefix(): NativeTokenizer {
-    return new FakeTokenizer({ ...this.flags, addDummyPrefix: false });
+    return new FakeTokenizer({ ...this.#flags, addDummyPrefix: false });
   }
 
   #split(text: string): string[] {
     const pieces: string[] = [];
-    let rest = (this.flags.addDummyPrefix && text !== '' ? ' ' : '') + text;
+    let rest = (this.#flags.addDummyPrefix && text !== '' ? ' ' : '') + text;
     rest = rest.replaceAll(' ', '▁');
     while (rest !== '') {
       const word = WORDS.filter((piece) => rest.startsWith(piece)).sort((a, b) => b.length - a.length)[0];
       const taken = word ?? String.fromCodePoint(rest.codePointAt(0) ?? 0);
       rest = rest.slice(taken.length);
       if (word !== undefined) pieces.push(word);
-      else if (this.flags.byteFallback) pieces.push(...Array.from(Buffer.from(taken), hex));
+      else if (this.#flags.byteFallback) pieces.push(...Array.from(Buffer.from(taken), hex));
       else pieces.push(taken);
     }
     return pieces;
