@@ -40,6 +40,10 @@ export interface GenerationPlan {
 type Leaving = { error: unknown } | 'cancelled';
 type End = Leaving | 'over';
 
+const abandoned = new FinalizationRegistry<{ signal: AbortSignal; listener: () => void }>(
+  ({ signal, listener }) => signal.removeEventListener('abort', listener),
+);
+
 /**
  * The output of one call. Work starts at the first `next()` or `result()`; leaving a `for await` loop stops it.
  *
@@ -55,10 +59,18 @@ export class Generation implements AsyncIterable<Chunk> {
   #isIterated = false;
   // Steps run one after the other, whoever asks for them.
   #turn: Promise<unknown> = Promise.resolve();
+  readonly #onAbort: () => void;
 
   /** @internal Use `Model.generate`, `Model.chat` or their like of Session. */
   constructor(plan: GenerationPlan) {
     this.#plan = plan;
+    // A signal may outlive many generations: it must not keep those whose reader has gone, nor their listeners.
+    const self = new WeakRef(this);
+    const { signal } = plan;
+    this.#onAbort = () => {
+      const generation = self.deref();
+      if (generation) generation.#requestLeave({ error: signal?.reason });
+    };
   }
 
   /**
@@ -169,8 +181,6 @@ export class Generation implements AsyncIterable<Chunk> {
     this.#run?.cancel();
   }
 
-  readonly #onAbort = (): void => this.#requestLeave({ error: this.#plan.signal?.reason });
-
   // The next chunk; undefined at the end.
   async #step(): Promise<Chunk | undefined> {
     if (this.#end) {
@@ -202,12 +212,16 @@ export class Generation implements AsyncIterable<Chunk> {
 
   #start(): void {
     this.#run = this.#plan.start();
-    this.#plan.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    const { signal } = this.#plan;
+    if (!signal) return;
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+    abandoned.register(this, { signal, listener: this.#onAbort }, this);
   }
 
   #finish(end: End): void {
     this.#end = end;
     this.#plan.signal?.removeEventListener('abort', this.#onAbort);
+    abandoned.unregister(this);
     this.#run?.release();
     if (end === 'over') this.#plan.ended?.(this.#run?.sequences[0]?.finishReason ?? 'cancelled');
   }
