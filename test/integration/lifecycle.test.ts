@@ -1,180 +1,141 @@
-// Every method in every state of a model and a session: fresh, generating, aborted, disposed.
+// Every method in every state of a model: fresh, while another load runs, generating, aborted, disposed. What workers end in
+// the middle of is lifecycle-workers.test.ts's.
 
-import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { convert, type Generation, Model, NeoxError, type Progress, type Session } from '../../lib/index.js';
+import { DecodeStream } from '../../lib/decode-stream.js';
+import * as neox from '../../lib/index.js';
 import { checkpointPath } from './fixtures.js';
+import { methods, type State, type Subject, states } from './lifecycle-methods.js';
 
-const path = checkpointPath('sequential-erf');
+const { Generation, Model, NeoxError, Sampler, Session, Tokenizer } = neox;
 const greedy = { eosTokenId: null, temperature: 0 };
-const states = ['fresh', 'generating', 'aborted', 'disposed'] as const;
-type State = (typeof states)[number];
+const folder = mkdtempSync(join(tmpdir(), 'neox-test-'));
+const gguf = join(folder, 'tiny.gguf');
+const saved = join(folder, 'saved.session');
+let outputs = 0;
 
-interface Subject {
-  model: Model;
-  session: Session;
-  /** The session's call, in the states that have one. */
-  generation: Generation | undefined;
-}
-
-async function make(state: State): Promise<Subject> {
-  const model = await Model.load(path, { contextLength: 600 });
+beforeAll(async () => {
+  await neox.synth(gguf, { shape: 'tiny', type: 'Q8_0' });
+  const model = await load();
   const session = model.createSession();
-  const subject: Subject = { model, session, generation: undefined };
-  if (state === 'disposed') await model.dispose();
-  if (state !== 'generating' && state !== 'aborted') return subject;
+  await session.generate([1, 2, 3], { ...greedy, maxNewTokens: 3 }).result();
+  await session.save(saved);
+  await model.dispose();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const load = () => Model.load(gguf, { chatFormat: 'rinna-bilingual', threads: 1 });
+
+/** A subject in a state, and what ends what was begun for it. */
+async function make(state: State): Promise<[Subject, () => Promise<void>]> {
+  const model = await load();
+  const session = model.createSession();
   const controller = new AbortController();
   // More than a ring of 128 holds after it was emptied once, so that it is still running whenever it is looked at.
-  subject.generation = session.generate([1, 2], { ...greedy, maxNewTokens: 500, signal: controller.signal });
-  const iterator = subject.generation[Symbol.asyncIterator]();
-  await iterator.next();
-  if (state === 'aborted') {
-    controller.abort();
-    await expect(iterator.next()).rejects.toBe(controller.signal.reason);
+  const options = { ...greedy, maxNewTokens: 400, signal: controller.signal };
+  const generation = session.generate([1, 2], options);
+  const tokenizer = model.tokenizer;
+  const subject: Subject = {
+    ...{ neox, model, session, generation, tokenizer, gguf, saved },
+    stream: tokenizer.createDecodeStream(),
+    sampler: new Sampler({ temperature: 1, seed: 1 }),
+    few: { ...greedy, maxNewTokens: 3 },
+    checkpoint: checkpointPath('sequential-erf'),
+    output: join(folder, `output-${outputs++}`),
+  };
+  const others = state === 'loading' ? [load(), Model.load(subject.checkpoint)] : [];
+  if (state === 'disposed') await model.dispose();
+  if (state === 'generating' || state === 'aborted') {
+    const iterator = generation[Symbol.asyncIterator]();
+    await iterator.next();
+    if (state === 'aborted') {
+      controller.abort();
+      await expect(iterator.next()).rejects.toBe(controller.signal.reason);
+    }
   }
-  return subject;
+  const end = async (): Promise<void> => {
+    for (const other of others) await (await other).dispose();
+    await model.dispose();
+  };
+  return [subject, end];
 }
 
-// 'ok' or the code of the error, thrown at once or when read.
+// 'ok', the code of the error, or the name of one that is not ours; thrown at once or when read.
 async function outcome(run: () => unknown): Promise<string> {
   try {
     const value = run();
-    await (typeof (value as Generation)?.result === 'function' ? (value as Generation).result() : value);
+    await (value instanceof Generation ? value.result() : value);
     return 'ok';
   } catch (error) {
-    return error instanceof NeoxError ? error.code : String(error);
+    return error instanceof NeoxError ? error.code : (error as Error).name;
   }
 }
 
-const methods: Record<string, (subject: Subject) => unknown> = {
-  'model.generate': ({ model }) => model.generate([1, 2], { ...greedy, maxNewTokens: 3 }),
-  'model.createSession': ({ model }) => model.createSession(),
-  'model.logits': ({ model }) => model.logits([1, 2]),
-  'model.score': ({ model }) => model.score([1], [2]),
-  'model.inputEmbeddings': ({ model }) => model.inputEmbeddings([1]),
-  'model.embed': ({ model }) => model.embed([1, 2]),
-  'session.generate': ({ session }) => session.generate([3], { ...greedy, maxNewTokens: 3 }),
-  'session.position': ({ session }) => session.position,
-  'session.tokenIds': ({ session }) => session.tokenIds,
-  'session.truncate': ({ session }) => session.truncate(0),
-  'session.fork': ({ session }) => session.fork(0),
-  'model.config': ({ model }) => model.config.hiddenSize,
-  'session.dispose': ({ session }) => session.dispose(),
-  'model.dispose': ({ model }) => model.dispose(),
-};
-const needIdle = ['session.generate', 'session.truncate', 'session.fork'];
-const alwaysWork = ['model.config', 'session.dispose', 'model.dispose'];
-
-function expected(state: State, method: string): string {
-  if (state === 'disposed' && !alwaysWork.includes(method)) return 'ERR_NEOX_DISPOSED';
-  if (state === 'generating' && needIdle.includes(method)) return 'ERR_NEOX_BUSY';
-  return 'ok';
+// Versions of Node describe these symbols in their own ways.
+function symbolName(symbol: symbol): string {
+  if (symbol === Symbol.dispose) return '[Symbol.dispose]';
+  return symbol === Symbol.asyncDispose ? '[Symbol.asyncDispose]' : `[${symbol.description}]`;
 }
 
+function namesOf(owner: string, object: object, without: string[]): string[] {
+  return Reflect.ownKeys(object)
+    .filter((key) => !without.includes(key as string))
+    .map((key) => `${owner}.${typeof key === 'symbol' ? symbolName(key) : key}`);
+}
+
+test('every method of the public API is in the table, and nothing else', () => {
+  const prototypes = {
+    ...{ model: Model, session: Session, generation: Generation },
+    ...{ tokenizer: Tokenizer, stream: DecodeStream, sampler: Sampler },
+  };
+  const names: string[] = ['new Sampler'];
+  for (const [owner, Class] of Object.entries(prototypes)) {
+    names.push(...namesOf(owner, Class.prototype, ['constructor']));
+    names.push(...namesOf(Class.name, Class, ['length', 'name', 'prototype']));
+  }
+  for (const [name, value] of Object.entries(neox)) {
+    const isClass = typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
+    if (typeof value === 'function' && !isClass) names.push(name);
+  }
+  expect(Object.keys(methods).sort()).toEqual(names.sort());
+});
+
 describe.each(states)('%s', (state) => {
-  test.each(Object.keys(methods))('%s', async (method) => {
-    const subject = await make(state);
+  test.each(Object.entries(methods))('%s', async (name, { run, ends }) => {
+    const [subject, end] = await make(state);
     try {
-      expect(await outcome(() => methods[method]?.(subject))).toBe(expected(state, method));
+      expect(await outcome(() => run(subject))).toBe(ends?.[state] ?? 'ok');
       if (state !== 'generating') return;
-      const ended = ['session.dispose', 'model.dispose'].includes(method);
-      expect(await outcome(() => subject.generation)).toBe(ended ? 'ERR_NEOX_DISPOSED' : 'ok');
+      // What was running goes on, unless the method has ended it.
+      const owner = name.split('.')[0] as string;
+      const disposes = /ispose\]?$/.test(name) && (owner === 'model' || owner === 'session');
+      const expected = disposes ? 'ERR_NEOX_DISPOSED' : name === 'generation.abandon' ? 'Error' : 'ok';
+      expect(await outcome(() => subject.generation)).toBe(expected);
     } finally {
-      await subject.model.dispose();
+      await end();
     }
   });
 });
 
 test('a disposed session refuses everything but dispose', async () => {
-  const { model, session } = await make('fresh');
-  session.dispose();
-  session.dispose();
-  for (const [name, run] of Object.entries(methods)) {
-    if (!name.startsWith('session.') || name === 'session.dispose') continue;
-    expect([name, await outcome(() => run({ model, session, generation: undefined }))]).toEqual([
-      name,
-      'ERR_NEOX_DISPOSED',
-    ]);
+  const [subject, end] = await make('fresh');
+  subject.session.dispose();
+  subject.session.dispose();
+  for (const [name, { run }] of Object.entries(methods)) {
+    if (!name.startsWith('session.') || /ispose\]?$/.test(name)) continue;
+    expect([name, await outcome(() => run(subject))]).toEqual([name, 'ERR_NEOX_DISPOSED']);
   }
-  await model.dispose();
+  await end();
 });
 
 test('a generation that was made before dispose and read after it rejects', async () => {
-  const { model, session } = await make('fresh');
+  const [{ model, session }, end] = await make('fresh');
   const late = [model.generate([1]), session.generate([1])];
   await Promise.all([model.dispose(), model.dispose()]);
   for (const generation of late) {
     await expect(generation.result()).rejects.toMatchObject({ code: 'ERR_NEOX_DISPOSED' });
   }
-});
-
-test('several loads share weights, and one outlives another', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'neox-test-'));
-  const file = join(folder, 'model.gguf');
-  const logits = async (model: Model) => Array.from((await model.logits([1, 2, 3])).data);
-  try {
-    await convert(path, file);
-    utimesSync(file, 1_000_000, 1_000_000);
-    const a = await Model.load(file);
-    const before = await logits(a);
-    // Other weights under the same name, size and time: only a load that reads the file again can know.
-    const bytes = readFileSync(file);
-    writeFileSync(file, bytes.fill(0, bytes.length / 2));
-    utimesSync(file, 1_000_000, 1_000_000);
-    const reports: Progress[] = [];
-    const b = await Model.load(file, { onProgress: (progress) => reports.push(progress) });
-    expect(reports).toEqual([{ done: b.info.weightsBytes, total: b.info.weightsBytes }]);
-    await a.dispose();
-    expect(await logits(b)).toEqual(before);
-    await b.dispose();
-    const c = await Model.load(file);
-    expect(await logits(c)).not.toEqual(before);
-    await c.dispose();
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
-
-describe('load', () => {
-  test('an aborted signal ends it before it begins', async () => {
-    const reason = new Error('no');
-    await expect(Model.load(path, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
-  });
-
-  test('an abort while it runs rejects with the reason', async () => {
-    const controller = new AbortController();
-    const loading = Model.load(path, { signal: controller.signal });
-    const reason = new Error('no');
-    controller.abort(reason);
-    await expect(loading).rejects.toBe(reason);
-  });
-
-  test('what onProgress throws, it rejects with', async () => {
-    const boom = new Error('boom');
-    const onProgress = (): void => {
-      throw boom;
-    };
-    await expect(Model.load(path, { onProgress })).rejects.toBe(boom);
-  });
-
-  test('progress ends at the total', async () => {
-    const reports: { done: number; total: number }[] = [];
-    const model = await Model.load(path, { onProgress: (progress) => reports.push(progress) });
-    expect(reports.at(-1)?.done).toBe(reports.at(-1)?.total);
-    await model.dispose();
-  });
-
-  test.each([
-    ['a path that is not there', () => Model.load('no/such/model.gguf'), 'ERR_NEOX_FILE_NOT_FOUND'],
-    ['a file that is no model', () => Model.load(__filename), 'ERR_NEOX_FORMAT_MAGIC'],
-    ['a path of another type', () => Model.load(1 as never), 'ERR_NEOX_INVALID_ARGUMENT'],
-    ['an unknown option', () => Model.load(path, { thread: 1 } as never), 'ERR_NEOX_INVALID_ARGUMENT'],
-    ['too many threads', () => Model.load(path, { threads: 257 }), 'ERR_NEOX_INVALID_ARGUMENT'],
-    ['an unknown type', () => Model.load(path, { type: 'Q9' as never }), 'ERR_NEOX_INVALID_ARGUMENT'],
-    ['no room for one block', () => Model.load(path, { kvCacheBytes: 100 }), 'ERR_NEOX_INVALID_ARGUMENT'],
-    ['a device that is not built in', () => Model.load(path, { device: 'cuda' }), 'ERR_NEOX_BACKEND'],
-  ])('%s is an error', async (_, run, code) => {
-    await expect(run()).rejects.toMatchObject({ code });
-  });
+  await end();
 });

@@ -172,3 +172,63 @@ test('models that are dropped without dispose are collected, engine and all', as
     console.log(threads < 30 ? 'collected' : threads);`);
   expect(output).toBe('collected\n');
 }, 60_000);
+
+test.each([
+  ['a second load in one process', 'require(packagePath)'],
+  [
+    'a load in a fresh context',
+    "require('node:vm').runInNewContext('load(path)', { load: require, path: packagePath })",
+  ],
+])(
+  '%s has an environment of its own',
+  async (_, load) => {
+    const { output, code } = await runProcess(`
+    const forget = () => { for (const key of Object.keys(require.cache)) delete require.cache[key]; };
+    const ids = async (package) => {
+      const model = await package.Model.load(tinyPath);
+      const { tokenIds } = await model.generate([5], { ...greedy, maxNewTokens: 5 }).result();
+      return [model, String(tokenIds)];
+    };
+    const [first, before] = await ids(neox);
+    for (let i = 0; i < 3; i++) {
+      forget();
+      const other = ${load};
+      const [second, after] = await ids(other);
+      const codes = await Promise.all([other.verify('none'), neox.verify('none')].map((job) => job.catch(({ code }) => code)));
+      console.log(other.Model !== neox.Model, before === after, String(codes));
+      await second.dispose();
+    }
+    const { tokenIds } = await first.generate([5], { ...greedy, maxNewTokens: 5 }).result();
+    console.log(String(tokenIds) === before);`);
+    const line = 'true true ERR_NEOX_FILE_NOT_FOUND,ERR_NEOX_FILE_NOT_FOUND\n';
+    expect({ output, code }).toEqual({ output: `${line.repeat(3)}true\n`, code: 0 });
+  },
+  60_000,
+);
+
+test('a load after a worker has ended, and in a worker after another', async () => {
+  const { output, code } = await runProcess(`
+    const { Worker } = require('node:worker_threads');
+    const program = ${JSON.stringify(`${prelude} (async () => { const model = await neox.Model.load(tinyPath); await model.generate([5], { ...greedy, maxNewTokens: 5 }).result(); })();`)};
+    const workerData = { packagePath, tinyPath, slowPath };
+    for (let i = 0; i < 3; i++) {
+      const worker = new Worker(program, { eval: true, workerData });
+      console.log(await new Promise((resolve) => worker.once('exit', resolve)));
+      const model = await neox.Model.load(tinyPath);
+      await model.dispose();
+    }`);
+  expect({ output, code }).toEqual({ output: '0\n0\n0\n', code: 0 });
+}, 60_000);
+
+// With a tenth of the weights, and so with a tenth of the pressure, there are 85 threads at a time.
+test('models that are dropped are collected in time, because V8 knows of their memory', async () => {
+  const { output, code } = await runProcess(`
+    const { readdirSync } = require('node:fs');
+    const most = { threads: 0 };
+    for (let i = 0; i < 150; i++) {
+      await neox.Model.load(slowPath, { threads: 1 });
+      if (process.platform === 'linux') most.threads = Math.max(most.threads, readdirSync('/proc/self/task').length);
+    }
+    console.log(most.threads < 50 ? 'in time' : most.threads);`);
+  expect({ output, code }).toEqual({ output: 'in time\n', code: 0 });
+}, 60_000);
