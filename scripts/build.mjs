@@ -46,21 +46,29 @@ const bundled = ['commander', 'cli-progress', 'picomatch', '@huggingface/tokeniz
 /** Modules of dist/ that pages load as they are: in place of an ESM face each has one file without imports. */
 const forPages = ['electron/client'];
 
-/** Builds the addon, and with `tests` also the C++ test and bench programs; copies the addon into `out`. */
-export function buildNative({ tests = false, out = dirname(addonPath) } = {}) {
-  const options = { NEOX_SP_SOURCE: obtainSentencepiece() };
+/**
+ * Builds the addon, and with `tests` also the C++ test and bench programs; copies the addon into `out`.
+ * @param definitions - further ones for CMake, which then needs a folder of its own
+ */
+export function buildNative({
+  tests = false,
+  out = dirname(addonPath),
+  folder = cmakeDir,
+  definitions: further = {},
+} = {}) {
+  const options = { NEOX_SP_SOURCE: obtainSentencepiece(), ...further };
   const definitions = Object.entries(options).map(([name, value]) => `--CD${name}=${value}`);
   const cmakeJs = (...args) =>
     runLogged('native', process.execPath, [require.resolve('cmake-js/bin/cmake-js'), ...args], {
       append: true,
     });
-  const common = ['--out', cmakeDir, '--parallel', String(availableParallelism()), ...definitions];
+  const common = ['--out', folder, '--parallel', String(availableParallelism()), ...definitions];
 
   // cmake-js does not hand changed definitions to an existing cache, and CMake refuses a folder that was moved.
-  const stamp = join(cmakeDir, 'neox-options.json');
+  const stamp = join(folder, 'neox-options.json');
   const wanted = JSON.stringify({ root, options });
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
-    rmSync(cmakeDir, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
     cmakeJs('configure', ...common);
     writeFileSync(stamp, wanted);
   }
@@ -70,7 +78,7 @@ export function buildNative({ tests = false, out = dirname(addonPath) } = {}) {
   // A running process may have the old file mapped: it is replaced, never written into.
   mkdirSync(out, { recursive: true });
   const part = join(out, `neox.${process.pid}.part`);
-  copyFileSync(join(cmakeDir, 'Release', 'neox.node'), part);
+  copyFileSync(join(folder, 'Release', 'neox.node'), part);
   renameSync(part, join(out, 'neox.node'));
   if (existsSync(dist)) writeCommit();
 }
