@@ -25,6 +25,13 @@ target_compile_definitions(neox PRIVATE
   NEOX_VERSION="${PROJECT_VERSION}")
 target_link_libraries(neox PRIVATE neox_core neox_tokenizer ${CMAKE_JS_LIB})
 
+# Where there is no import library for Node's functions, the addon finds them itself: native/binding/node_windows.cpp.
+set(NEOX_NODE_API_FUNCTIONS "" CACHE FILEPATH "A file with a line NEOX_FUNCTION(name) for each function of Node-API")
+if(NEOX_NODE_API_FUNCTIONS)
+  set_source_files_properties(native/binding/node_windows.cpp PROPERTIES
+    COMPILE_DEFINITIONS NEOX_NODE_API_FUNCTIONS="${NEOX_NODE_API_FUNCTIONS}")
+endif()
+
 if(APPLE)
   target_link_options(neox PRIVATE -undefined dynamic_lookup)
 elseif(UNIX)

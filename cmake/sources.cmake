@@ -150,6 +150,7 @@ set(NEOX_BINDING_SOURCES
   native/binding/loaded_model.cpp
   native/binding/model.cpp
   native/binding/native_task.cpp
+  native/binding/node_windows.cpp
   native/binding/sampler.cpp
   native/binding/session.cpp
   native/binding/system.cpp

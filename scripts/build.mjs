@@ -47,7 +47,8 @@ const bundled = ['commander', 'cli-progress', 'picomatch', '@huggingface/tokeniz
 const forPages = ['electron/client'];
 
 /**
- * Builds the addon, and with `tests` also the C++ test and bench programs; copies the addon into `out`.
+ * Builds the addon, and with `tests` also the C++ test and bench programs; copies the addon into `out`. For another
+ * platform than this one, `arch` is its processor in Node's words.
  * @param definitions - further ones for CMake, which then needs a folder of its own
  */
 export function buildNative({
@@ -55,14 +56,15 @@ export function buildNative({
   out = dirname(addonPath),
   folder = cmakeDir,
   definitions: further = {},
+  arch = process.arch,
+  log = 'native',
 } = {}) {
   const options = { NEOX_SP_SOURCE: obtainSentencepiece(), ...further };
   const definitions = Object.entries(options).map(([name, value]) => `--CD${name}=${value}`);
   const cmakeJs = (...args) =>
-    runLogged('native', process.execPath, [require.resolve('cmake-js/bin/cmake-js'), ...args], {
-      append: true,
-    });
-  const common = ['--out', folder, '--parallel', String(availableParallelism()), ...definitions];
+    runLogged(log, process.execPath, [require.resolve('cmake-js/bin/cmake-js'), ...args], { append: true });
+  const jobs = String(availableParallelism());
+  const common = ['--out', folder, '--arch', arch, '--parallel', jobs, ...definitions];
 
   // cmake-js does not hand changed definitions to an existing cache, and CMake refuses a folder that was moved.
   const stamp = join(folder, 'neox-options.json');

@@ -1,7 +1,7 @@
 // Prints the table of sizes of docs/models.md: what each model weighs in each type and what its KV cache takes, as
 // Model.inspect says of an empty file of its real shape.
 //
-//     npm run build && node scripts/model_sizes.mjs
+//     npm run build:all && node scripts/model_sizes.mjs
 //
 // The files are sparse: they take a few kilobytes where the file system knows holes (ext4, xfs, btrfs, APFS).
 

@@ -1,7 +1,7 @@
 // What drafting by prompt lookup gains and costs, on the demo model: texts to be rewritten, and text that repeats nothing.
 // With a model: the processor time of a step of n rows on one thread, against that of one row.
 //
-//     npm run build && node scripts/speculation_speed.mjs [model.gguf]
+//     npm run build:all && node scripts/speculation_speed.mjs [model.gguf]
 //
 // Plain and drafted runs take turns, so that a busy machine is busy for both. NEOX_THREADS sets the threads for the demo model,
 // ROUNDS the number of runs of each.

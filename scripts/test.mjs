@@ -13,6 +13,9 @@ import { join } from 'node:path';
 import { checkProcessors } from './check_processors.mjs';
 import { checkWindows } from './check_windows.mjs';
 import { buildFuzzers, runDrivers } from './fuzz.mjs';
+import { usesZig } from './prebuild/compile.mjs';
+import { hasZig } from './prebuild/zig.mjs';
+import { ownTarget, prebuild } from './prebuild.mjs';
 import { setup } from './setup.mjs';
 import { cacheDir, root, runMain, StepError, step } from './steps.mjs';
 import { sanitizerProblem } from './tools.mjs';
@@ -49,6 +52,7 @@ async function main([only, ...rest]) {
   count(node([typedoc, '--options', join(root, 'scripts', 'typedoc.config.mjs'), '--emit', 'none']));
   await otherSystem('the compile for Windows', checkWindows);
   await otherSystem('the kernels on other processors', checkProcessors);
+  await otherSystem('the binary of the package', packagedBinary);
   await fuzz();
   say('tests');
   jest(require.resolve('jest/bin/jest'));
@@ -69,6 +73,17 @@ async function otherSystem(what, check) {
     say(error.message);
     return count(false);
   }
+}
+
+// test/prebuild and test/package look at it. Compiling all a second time takes minutes, so it is not asked of every run.
+async function packagedBinary() {
+  const target = ownTarget();
+  if (!target) return `none is built for ${process.platform} ${process.arch}`;
+  if (process.env.NEOX_PREBUILD !== '1' && !(usesZig(target) && hasZig())) {
+    return 'NEOX_PREBUILD=1 compiles it, as npm run prebuild does';
+  }
+  await prebuild(target);
+  return null;
 }
 
 // Two parsers at a time; each counts as one test.

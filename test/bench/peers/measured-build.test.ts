@@ -38,7 +38,7 @@ test('a build is labelled by what it was built from, and a stale one refused', (
   const clean = { commit, hasChanges: false };
   expect(label(clean, 'one', after)).toBe(commit);
   expect(label(clean, 'two', before)).toBe(
-    `dist/ was built from ${commit}, and the sources are others now: npm run build first.`,
+    `dist/ was built from ${commit}, and the sources are others now: npm run build:all first.`,
   );
   // Built with changes: two such builds are two, and what was changed since is stale.
   const changed = { commit, hasChanges: true };

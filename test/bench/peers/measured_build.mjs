@@ -17,7 +17,7 @@ export function measuredBuild(top = root) {
   const differs = commit === undefined ? false : hasChanges ? isNewer(top, stamp) : isOther(top, commit);
   if (differs) {
     throw new StepError(
-      `dist/ was built from ${commit}${hasChanges ? ' with changes' : ''}, and the sources are others now: npm run build first.`,
+      `dist/ was built from ${commit}${hasChanges ? ' with changes' : ''}, and the sources are others now: npm run build:all first.`,
     );
   }
   return commit !== undefined && !hasChanges ? commit : `${commit ?? 'no commit'}+${digest(top)}`;

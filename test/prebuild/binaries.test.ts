@@ -1,0 +1,75 @@
+// The binaries in prebuilds/, by their own tables. `npm run prebuild` builds the one of this machine, and so does
+// NEOX_PREBUILD=1 npm test; `npm run prebuild -- --all` builds all.
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const root = join(__dirname, '..', '..');
+
+/** The scripts are ES modules, which this Jest does not load: a child asks them. */
+function ask<T>(code: string): T {
+  const imports = `
+    import { existsSync, readFileSync } from 'node:fs';
+    import { problemsOf, readBinary } from './scripts/prebuild/problems.mjs';
+    import { targetByName, targets } from './scripts/prebuild/targets.mjs';`;
+  const args = ['--input-type=module', '--eval', `${imports}\nconsole.log(JSON.stringify(${code}))`];
+  const done = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 << 20 });
+  if (done.status !== 0) throw new Error(done.stderr);
+  return JSON.parse(done.stdout) as T;
+}
+
+const built = ask<{ name: string; file: string }[]>('targets.filter((each) => existsSync(each.file))');
+const linux = built.find((each) => each.name === 'linux-x64');
+const bytesOf = `readFileSync('${linux?.file}')`;
+const problemsWith = (change: string): string[] =>
+  ask(`(() => { const b = ${bytesOf}; ${change}; return problemsOf(targetByName('linux-x64'), b); })()`);
+
+test('the names are those that node-gyp-build and @electron/rebuild look for', () => {
+  expect(ask<{ file: string }[]>('targets').map((each) => each.file)).toEqual([
+    'prebuilds/linux-x64/node.napi.node',
+    'prebuilds/linux-arm64/node.napi.armv8.node',
+    'prebuilds/linux-x64/node.napi.musl.node',
+    'prebuilds/linux-arm64/node.napi.armv8.musl.node',
+    'prebuilds/win32-x64/node.napi.node',
+    'prebuilds/darwin-arm64/node.napi.armv8.node',
+    'prebuilds/darwin-x64/node.napi.node',
+  ]);
+});
+
+const each = built.length > 0 ? test.each(built) : test.skip.each([{ name: 'nothing is built', file: '' }]);
+each(
+  '$name exports two symbols, needs a plain system only, and holds no path of its builder',
+  ({ name, file }) => {
+    expect(ask(`problemsOf(targetByName('${name}'), readFileSync('${file}'))`)).toEqual([]);
+  },
+);
+
+const withLinux = linux ? test : test.skip;
+
+withLinux('a binary that is wrong is found out', () => {
+  expect(problemsWith('b.writeUInt16LE(183, 18)')).toEqual([expect.stringContaining('the machine is arm64')]);
+  expect(problemsWith("b.write('2.29', b.indexOf('GLIBC_2.') + 6)")).toEqual([
+    expect.stringContaining('needs glibc 2.29'),
+  ]);
+  expect(problemsWith("b.write('libx.so', b.indexOf('libc.so.6'))")).toEqual(
+    expect.arrayContaining([expect.stringContaining('needs libx.so')]),
+  );
+  expect(problemsWith("b.write('/ho' + 'me/someone/file', b.length - 100)")).toEqual(
+    expect.arrayContaining([expect.stringContaining('paths of the machine')]),
+  );
+  expect(problemsWith("b.write('napi_other_module', b.indexOf('napi_register_module'))").length).toBe(2);
+});
+
+withLinux('what readelf says is what is read here', () => {
+  if (spawnSync('readelf', ['--version']).status !== 0) return;
+  const file = join(root, linux?.file ?? '');
+  const dynamic = spawnSync('readelf', ['-dW', file], { encoding: 'utf8' }).stdout;
+  const versions = spawnSync('readelf', ['-VW', file], { encoding: 'utf8' }).stdout;
+  const binary = ask<{ needed: string[]; versions: string[]; staysLoaded: boolean }>(
+    `readBinary(${bytesOf})`,
+  );
+  expect(binary.needed).toEqual([...dynamic.matchAll(/NEEDED.*\[(.*)\]/g)].map((match) => match[1]));
+  expect(binary.staysLoaded).toBe(/FLAGS_1.*NODELETE/.test(dynamic));
+  const names = [...versions.matchAll(/Name: (GLIBC_[\d.]+)/g)].map((match) => match[1]);
+  expect([...binary.versions].sort()).toEqual([...new Set(names)].sort());
+});
