@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 
 export const root = join(__dirname, '..', '..');
 export const onPosix = process.platform === 'win32' ? test.skip : test;
@@ -90,8 +90,8 @@ export function barePath(folder: string): string {
 }
 
 /**
- * Packs the tree as it is. Without prebuilt binaries in the checkout, the addon that was built here stands for that of this
- * platform, in a copy of what is packed: its file is named as `npm run prebuild` names it.
+ * Packs the tree as it is. Without a prebuilt binary of this platform, or with one that is older than its sources, the addon
+ * that was built here stands for it, in a copy of what is packed.
  */
 export function pack(folder: string): Packed {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] };
@@ -100,14 +100,14 @@ export function pack(folder: string): Packed {
   for (const pattern of [...always, ...manifest.files]) {
     const top = pattern.replace(/^!/, '').split('/')[0] ?? '';
     if (existsSync(join(root, top)) && !existsSync(join(stage, top)))
-      cpSync(join(root, top), join(stage, top), { recursive: true });
+      cpSync(join(root, top), join(stage, top), { recursive: true, preserveTimestamps: true });
   }
-  const { platform, arch } = process;
-  const own = join(stage, 'prebuilds', `${platform}-${arch}`);
-  if (!existsSync(own)) {
-    mkdirSync(own, { recursive: true });
-    const addon = join(root, 'build', 'Release', 'neox.node');
-    cpSync(addon, join(own, arch === 'arm64' ? 'node.napi.armv8.node' : 'node.napi.node'));
+  const name = process.arch === 'arm64' ? 'node.napi.armv8.node' : 'node.napi.node';
+  const own = join(stage, 'prebuilds', `${process.platform}-${process.arch}`, name);
+  const sources = Math.max(newestIn(join(root, 'native')), newestIn(join(root, 'cmake')));
+  if ((statSync(own, { throwIfNoEntry: false })?.mtimeMs ?? 0) < sources) {
+    mkdirSync(dirname(own), { recursive: true });
+    cpSync(join(root, 'build', 'Release', 'neox.node'), own);
   }
   const options = ['--ignore-scripts', '--json', '--pack-destination', folder];
   const [report] = JSON.parse(node([npmScript(), 'pack', ...options], { cwd: stage })) as [
@@ -116,6 +116,15 @@ export function pack(folder: string): Packed {
   rmSync(stage, { recursive: true });
   const { filename, size, unpackedSize, files } = report;
   return { path: join(folder, filename), files, packedBytes: size, unpackedBytes: unpackedSize };
+}
+
+function newestIn(folder: string): number {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  return Math.max(
+    ...files.map((entry) => statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs),
+  );
 }
 
 /** Everything below a folder, in bytes. */
