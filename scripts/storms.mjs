@@ -5,7 +5,7 @@
 //   node scripts/storms.mjs --asan ...     with AddressSanitizer and UndefinedBehaviorSanitizer in the addon
 //   node scripts/storms.mjs --tsan [--count <n>] [--seed <n>]    the engine and the channel alone, with ThreadSanitizer
 //
-// Without --seed each run draws one; what fails prints it. --long takes the counts of docs/reliability.md.
+// --built takes what is built already, as a test must. Without --seed each run draws one; what fails prints it. --long takes the counts of docs/reliability.md.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -51,8 +51,10 @@ export async function makeModels() {
 /** Runs one storm. `problems` is empty when all is well. */
 export async function runStorm(name, { models, count, seed, addon = addonPath, env = {}, isSlow = false }) {
   const { remove: _, ...files } = models;
+  const isShort = count <= STORMS[name].short;
   const settings = {
     ...files,
+    isShort,
     count,
     seed,
     addon,
@@ -84,7 +86,7 @@ export async function runStorm(name, { models, count, seed, addon = addonPath, e
   const report = stdout === '' ? undefined : JSON.parse(stdout);
   if (report === undefined) return { name, count, seed, problems };
   const growth = report.after.rss / report.before.rss - 1;
-  const allowed = count <= STORMS[name].short ? SHORT_GROWTH_BYTES : MOST_GROWTH * report.before.rss;
+  const allowed = isShort ? SHORT_GROWTH_BYTES : MOST_GROWTH * report.before.rss;
   if (report.after.rss - report.before.rss > allowed && !isSlow)
     problems.push(`resident memory grew by ${(100 * growth).toFixed(1)} %, more than is allowed`);
   if (report.after.threads > report.before.threads + 1)
@@ -152,7 +154,14 @@ async function runThreads({ count = 400, seed }) {
 async function main(argv) {
   const flag = { type: 'boolean', default: false };
   const options = {
-    ...{ long: flag, asan: flag, tsan: flag, count: { type: 'string' }, seed: { type: 'string' } },
+    ...{
+      long: flag,
+      asan: flag,
+      tsan: flag,
+      built: flag,
+      count: { type: 'string' },
+      seed: { type: 'string' },
+    },
     storm: { type: 'string', multiple: true, default: Object.keys(STORMS) },
   };
   let values;
@@ -173,7 +182,7 @@ async function main(argv) {
   const drawn = seed ?? 1 + Math.floor(Math.random() * 1e6);
   if (values.tsan) return runThreads({ count, seed: drawn });
 
-  await setup();
+  if (!values.built) await setup();
   const how = values.asan ? await sanitized() : {};
   const kind = values.asan ? 'asan' : values.long ? 'long' : 'short';
   const models = await makeModels();

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
-/** `{ package, cli, gguf, checkpoint, folder, count, seed, addon, isSlow }` */
+/** `{ package, cli, gguf, checkpoint, folder, count, seed, addon, isSlow, isShort }` */
 export const settings = JSON.parse(process.argv[2]);
 export const neox = createRequire(import.meta.url)(settings.package);
 export const greedy = { temperature: 0, eosTokenId: null };

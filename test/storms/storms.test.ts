@@ -11,7 +11,8 @@ const lines = new Map<string, string>();
 let ending = '';
 
 beforeAll(async () => {
-  const child = spawn(process.execPath, [join(__dirname, '..', '..', 'scripts', 'storms.mjs')], {
+  const script = join(__dirname, '..', '..', 'scripts', 'storms.mjs');
+  const child = spawn(process.execPath, [script, '--built'], {
     timeout: 150_000,
     killSignal: 'SIGKILL',
   });
