@@ -5,7 +5,13 @@ import { type Client, connect } from '../../lib/electron/client.js';
 import { type HostedModel, ModelHost } from '../../lib/electron/host.js';
 import { demoModelPath } from '../../lib/index.js';
 
-export const DEMO: HostedModel = { id: 'demo', path: demoModelPath(), name: 'デモモデル' };
+/** On one thread: several wait for each other at every step, which beside other work takes long. */
+export const DEMO: HostedModel = {
+  id: 'demo',
+  path: demoModelPath(),
+  name: 'デモモデル',
+  options: { threads: 1 },
+};
 
 /** Ends with `close`. */
 export interface Stage {
