@@ -54,6 +54,7 @@ export async function readScore(
   const after = prepareTokens(model, continuation, 'continuation');
   if (before.length === 0) throw unexpected('at least one token', 'context', context);
   const prompt = [...before.parts, ...after.parts];
+  options.signal?.throwIfAborted();
   if (after.length === 0) return { sum: 0, tokens: [] };
   const { targetLogprobs } = await query(model, { prompt, scoreFrom: before.length }, options.signal);
   const tokens = after.ids.map((id, index) => ({ id, logprob: targetLogprobs[index] ?? Number.NaN }));

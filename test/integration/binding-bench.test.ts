@@ -1,14 +1,14 @@
-// The bench of the binding in short: it runs, prints both figures, and they are of the right size. This machine may be busy
-// with other tests, so what is asked here is far from what the bench finds on an idle one.
+// The bench of the binding in short: it runs, prints both figures, and they are of the right size. The goals are 50 us a
+// token and a delay of 5 ms; this machine may be busy with other tests, so what is asked here is less, of one run in two.
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 const root = join(__dirname, '..', '..');
-const OVERHEAD_US = 2000;
-const DELAY_MS = 200;
+const OVERHEAD_US = 300;
+const DELAY_MS = 50;
 
-test('a token costs little more than the engine takes for it, and the event loop goes on', () => {
+function measure() {
   const bench = join(root, 'test', 'bench', 'binding.mjs');
   const done = spawnSync(process.execPath, [bench, '--short'], {
     cwd: root,
@@ -19,9 +19,18 @@ test('a token costs little more than the engine takes for it, and the event loop
   const rows = done.stdout.split('\n').map((line) => line.split(/ {2,}/));
   const overheads = rows.filter(([name]) => name === 'demo');
   expect(overheads.map(([, , sequences]) => sequences)).toEqual(['1', '8']);
-  for (const [, , , , , above] of overheads) expect(Number(above)).toBeLessThan(OVERHEAD_US);
   const delays = rows.filter(([name]) => name?.includes('generate'));
   expect(delays).toHaveLength(2);
-  for (const [, , p99] of delays) expect(Number(p99)).toBeLessThan(DELAY_MS);
   console.log(done.stdout);
-}, 60_000);
+  return {
+    overheadUs: Math.max(...overheads.map(([, , , , , above]) => Number(above))),
+    delayMs: Math.max(...delays.map(([, , p99]) => Number(p99))),
+  };
+}
+
+test('a token costs little more than the engine takes for it, and the event loop goes on', () => {
+  let { overheadUs, delayMs } = measure();
+  if (!(overheadUs < OVERHEAD_US && delayMs < DELAY_MS)) ({ overheadUs, delayMs } = measure());
+  expect(overheadUs).toBeLessThan(OVERHEAD_US);
+  expect(delayMs).toBeLessThan(DELAY_MS);
+}, 120_000);

@@ -45,18 +45,19 @@ const code = `
     }
   })();`;
 
-/** Rejects when the worker ends by itself, with an error or without. */
+/** Rejects when the worker ends by itself, with an error or without, at any time. */
 async function terminate(name: string, run: string, afterMs: number): Promise<void> {
   const files = { gguf, saved, checkpoint: checkpointPath('sequential-erf'), output: join(folder, 'output') };
   const packagePath = join(__dirname, '..', '..', 'dist', 'index.js');
   const worker = new Worker(code, { eval: true, workerData: { packagePath, run, files, few } });
+  const errors: string[] = [];
+  worker.on('error', (error) => errors.push(String(error)));
   await new Promise((resolve, reject) => {
-    worker.on('error', (error) => reject(new Error(`${name}: ${error}`)));
-    worker.once('exit', (exitCode) => reject(new Error(`${name}: exit code ${exitCode}`)));
+    worker.once('exit', (exitCode) => reject(new Error(`${name}: exit code ${exitCode} ${errors}`)));
     worker.once('message', resolve);
   });
   await new Promise((resolve) => setTimeout(resolve, afterMs));
-  expect([name, await worker.terminate()]).toEqual([name, 1]);
+  expect([name, await worker.terminate(), errors]).toEqual([name, 1, []]);
 }
 
 test('termination amid any method harms nobody', async () => {

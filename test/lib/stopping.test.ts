@@ -30,6 +30,7 @@ const calls: Record<string, (options: { signal: AbortSignal }) => Promise<unknow
   'Model.logits': (options) => model.logits(ids, options),
   'Model.hiddenStates': (options) => model.hiddenStates(ids, options),
   'Model.score': (options) => model.score(ids.slice(0, 450), ids.slice(450), options),
+  'Model.score of nothing': (options) => model.score(ids, [], options),
   'Model.embed': (options) => model.embed(ids, options),
   'Model.restoreSession': (options) => model.restoreSession(output, options),
   'Session.save': (options) => model.createSession().save(output, options),

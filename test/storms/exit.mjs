@@ -71,6 +71,7 @@ async function endOne(name) {
     }),
   );
   const ended = new Promise((resolve) => child.once('exit', (...by) => resolve([...by, performance.now()])));
+  const closed = new Promise((resolve) => child.once('close', resolve)); // all of stderr has come
   await Promise.race([begun, ended]);
   expect(ready !== undefined, `${name}: a process that began: ${errors}`);
   let from = ready;
@@ -81,11 +82,13 @@ async function endOne(name) {
     child.kill(each);
   }
   const [exitCode, exitSignal, at] = await ended;
+  await closed;
   expect(
     exitCode === code && exitSignal === signal,
     `${name}: ${code ?? signal}, not ${exitCode ?? exitSignal}: ${errors}`,
   );
   expect(stderr.test(errors), `${name}: ${stderr} on stderr, not ${errors}`);
+  expect(!/Sanitizer|runtime error:/.test(errors), `${name}: no report, not ${errors}`);
   expect(at - from <= LIMIT_MS, `${name}: an end within ${LIMIT_MS} ms, not ${at - from}`);
   slowestMs = Math.max(slowestMs, at - from);
 }
