@@ -42,7 +42,8 @@ export function readPe(bytes) {
   return {
     format: 'PE',
     machine: MACHINES[u16(header + 4)] ?? `machine ${u16(header + 4)}`,
-    needed: [...libraries(DIRECTORIES.imports, 20, 12), ...libraries(DIRECTORIES.delayedImports, 32, 4)],
+    needed: libraries(DIRECTORIES.imports, 20, 12),
+    delayed: libraries(DIRECTORIES.delayedImports, 32, 4),
     exported,
   };
 }

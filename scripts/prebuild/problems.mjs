@@ -11,6 +11,7 @@ import { oldestGlibc, oldestMacos } from './targets.mjs';
 const entryPoints = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 
 const glibc = ['libc.so.6', 'libm.so.6', 'libpthread.so.0', 'libdl.so.2', 'librt.so.1'];
+const numericGlibc = /^GLIBC_[\d.]+$/;
 const windows = /^(kernel32|advapi32|bcryptprimitives|ntdll|api-ms-win-[\w-]+)\.dll$/;
 const libraries = {
   linux: ({ arch, isMusl }) =>
@@ -49,6 +50,9 @@ export function problemsOf(target, bytes) {
   const allowed = libraries[target.platform]?.(target);
   const foreign = binary.needed.filter((name) => (allowed ? !allowed.includes(name) : !windows.test(name)));
   expect(foreign.length === 0, `needs ${foreign}`);
+  // cmake-js links node.exe so with Microsoft's linker, and its hook finds the program whatever that is called.
+  const foreignLater = (binary.delayed ?? []).filter((name) => name !== 'node.exe' && !windows.test(name));
+  expect(foreignLater.length === 0, `needs, later on, ${foreignLater}`);
   expect(binary.needed.length > 0, 'needs no C library');
   expect((binary.runPaths ?? []).length === 0, `searches ${binary.runPaths}`);
 
@@ -56,6 +60,9 @@ export function problemsOf(target, bytes) {
     expect(binary.staysLoaded, 'may be unloaded (no NODELETE)');
     const late = newestGlibc(binary);
     expect(!isLater(late, oldestGlibc), `needs glibc ${late}, at most ${oldestGlibc}`);
+    // GLIBC_PRIVATE is of one release alone; GLIBC_ABI_DT_RELR came with 2.36.
+    const odd = binary.versions.filter((name) => name.startsWith('GLIBC_') && !numericGlibc.test(name));
+    expect(odd.length === 0, `needs ${odd}, which have no number`);
     expect(
       !target.isMusl || binary.versions.length === 0,
       `has versions of another C library: ${binary.versions}`,
@@ -77,7 +84,7 @@ export function problemsOf(target, bytes) {
 
 /** The newest version of glibc that an ELF binary asks for, "0" without any. */
 export function newestGlibc(binary) {
-  const versions = binary.versions.filter((name) => /^GLIBC_[\d.]+$/.test(name)).map((name) => name.slice(6));
+  const versions = binary.versions.filter((name) => numericGlibc.test(name)).map((name) => name.slice(6));
   return versions.reduce((newest, each) => (isLater(each, newest) ? each : newest), '0');
 }
 

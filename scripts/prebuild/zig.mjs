@@ -8,18 +8,16 @@ import { cacheDir, findPython, runLogged, StepError, step } from '../steps.mjs';
 
 export const zigVersion = '0.17.1';
 
-// The wheels of that version for Linux, macOS and Windows; pip takes the one of this machine.
+// The wheels of that version for Linux and macOS; pip takes the one of this machine.
 const sums = [
   'ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54', // manylinux x86_64
   'b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e', // manylinux aarch64
   '09953b6af7f64168b915180a42774f520f92d86ef6331b28e33915c7e1f0bb23', // macosx arm64
   '4e0b4b9c02b8d0d220e9948010f860b62ff11d96abb39762eca5fa2ef3f7bc97', // macosx x86_64
-  '69c3dfc3aff6a297ec4017aa904782c0e450eb988982d7f675d83edce27526fb', // win_amd64
-  '27a8da5f8eaa0e76ebbc7c2594130ed4646c1101ada2ce0aa86fe580c74154b9', // win_arm64
 ];
 
 const folder = join(cacheDir, `zig-${zigVersion}`);
-const executable = join(folder, 'ziglang', process.platform === 'win32' ? 'zig.exe' : 'zig');
+const executable = join(folder, 'ziglang', 'zig');
 
 export function hasZig() {
   return existsSync(executable);
@@ -30,6 +28,12 @@ export function hasZig() {
  * @throws StepError when it cannot be had
  */
 export async function obtainZig() {
+  if (process.platform === 'win32') {
+    // Its tools below are shell scripts, and cmake-js asks for Microsoft's generator.
+    throw new StepError(
+      'Binaries for other platforms are built on Linux or macOS; Windows builds win32-x64 alone.',
+    );
+  }
   if (!hasZig()) {
     await step(`downloading zig ${zigVersion} (about 100 MB, for the package's binaries only)`, download);
   }

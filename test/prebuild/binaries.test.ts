@@ -3,6 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { peWith } from './pe.js';
 
 const root = join(__dirname, '..', '..');
 
@@ -10,9 +11,10 @@ const root = join(__dirname, '..', '..');
 function ask<T>(code: string): T {
   const imports = `
     import { existsSync, readFileSync } from 'node:fs';
+    import { wrongAnswer } from './scripts/prebuild/answers.mjs';
     import { problemsOf, readBinary } from './scripts/prebuild/problems.mjs';
     import { targetByName, targets } from './scripts/prebuild/targets.mjs';`;
-  const args = ['--input-type=module', '--eval', `${imports}\nconsole.log(JSON.stringify(${code}))`];
+  const args = ['--input-type=module', '--eval', `${imports}\nconsole.log(JSON.stringify((${code})))`];
   const done = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 << 20 });
   if (done.status !== 0) throw new Error(done.stderr);
   return JSON.parse(done.stdout) as T;
@@ -51,6 +53,9 @@ withLinux('a binary that is wrong is found out', () => {
   expect(problemsWith("b.write('2.29', b.indexOf('GLIBC_2.') + 6)")).toEqual([
     expect.stringContaining('needs glibc 2.29'),
   ]);
+  expect(problemsWith("b.write('ABI', b.indexOf('GLIBC_2.') + 6)")).toEqual([
+    expect.stringMatching(/needs GLIBC_ABI\S*, which have no number/),
+  ]);
   expect(problemsWith("b.write('libx.so', b.indexOf('libc.so.6'))")).toEqual(
     expect.arrayContaining([expect.stringContaining('needs libx.so')]),
   );
@@ -58,6 +63,31 @@ withLinux('a binary that is wrong is found out', () => {
     expect.arrayContaining([expect.stringContaining('paths of the machine')]),
   );
   expect(problemsWith("b.write('napi_other_module', b.indexOf('napi_register_module'))").length).toBe(2);
+});
+
+// As Microsoft's linker makes them under cmake-js.
+test('node.exe may be loaded late, and only late', () => {
+  const problems = (imports: string[], delayed: string[]) => {
+    const bytes = peWith({ imports, delayed }).toString('base64');
+    return ask(`problemsOf(targetByName('win32-x64'), Buffer.from('${bytes}', 'base64'))`);
+  };
+  expect(problems(['KERNEL32.dll'], ['node.exe'])).toEqual([]);
+  expect(problems(['KERNEL32.dll'], [])).toEqual([]);
+  expect(problems(['KERNEL32.dll', 'node.exe'], [])).toEqual(['needs node.exe']);
+  expect(problems(['KERNEL32.dll'], ['node.exe', 'MSVCP140.dll'])).toEqual(['needs, later on, msvcp140.dll']);
+});
+
+test("the answers that binaries are held to are those of this checkout's own build, and others are found out", () => {
+  const script = join('scripts', 'prebuild', 'answer.cjs');
+  const done = spawnSync(process.execPath, [script, '--built'], { cwd: root, encoding: 'utf8' });
+  const { answers } = JSON.parse(done.stdout) as { answers: { tokenIds: number[] }[] };
+  const wrong = (given: object[]) => ask(`{ wrong: wrongAnswer(${JSON.stringify(given)}) }`);
+  expect(wrong(answers)).toEqual({ wrong: null });
+  const last = answers.at(-1);
+  const others = [...answers.slice(0, -1), { ...last, tokenIds: last?.tokenIds.map((id) => id + 1) }];
+  expect(wrong(others)).toEqual({ wrong: expect.stringContaining('gave') });
+  expect(wrong(answers.slice(1))).toEqual({ wrong: expect.stringContaining('gave') });
+  expect(wrong([...answers, ...answers])).toEqual({ wrong: expect.stringContaining('answers, not') });
 });
 
 withLinux('what readelf says is what is read here', () => {
