@@ -49,7 +49,7 @@ it is found before any prebuilt binary; installing gpt-neox anew removes it.`,
     await say(`  1. npm fetches ${tools.join(', ')} into ${sourceFolder}`);
     await say('  2. the source of sentencepiece 0.2.1 is fetched (3 MB) and checked against its SHA-256');
     await say('  3. CMake compiles both: some minutes, 4 on two cores');
-    await say(`  4. a fresh process tries the result, which goes to ${addonFile}`);
+    await say(`  4. a fresh process tries the result, which then goes to ${addonFile}`);
     const missing = await missingTools();
     if (missing.length > 0)
       throw new CliError(EXIT.machine, `This machine cannot build it: ${missing.join(' ')}`);

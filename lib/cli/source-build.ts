@@ -116,25 +116,28 @@ async function readProgress(log: string, begin: number, report: (progress: Progr
 }
 
 /**
- * Puts a binary where the package loads it first, if it answers a prompt there; one that does not is taken away again.
+ * Puts a binary where the package loads it first, once it has answered a prompt where it was built; until then, and where
+ * it does not answer, what was in use before stays.
+ * @param built - build/Release/neox.node of some folder
  * @returns what it answered
  * @throws CliError
  */
 export async function place(built: string, signal: AbortSignal): Promise<string> {
-  await mkdir(dirname(addonFile), { recursive: true });
-  // A running process may have the old file mapped: it is replaced, never written into.
-  const part = `${addonFile}.${process.pid}.part`;
-  await copyFile(built, part);
-  await rename(part, addonFile);
-  const env = { ...process.env };
+  // node-gyp-build looks there in place of the package's folder.
+  const env: NodeJS.ProcessEnv = { ...process.env, GPT_NEOX_PREBUILD: join(dirname(built), '..', '..') };
   delete env.PREBUILDS_ONLY;
   const cli = join(packageFolder, 'dist', 'cli', 'main.js');
   const { code, output } = await run(process.execPath, [cli, 'run', '-q', '-n', '32', TRIAL_PROMPT], signal, {
     env,
   });
-  if (code === 0) return `it answers ${TRIAL_PROMPT} with ${output.trim()}`;
-  await rm(addonFile, { force: true });
-  throw new CliError(EXIT.machine, `What was built does not run here, and was removed: ${output.trim()}`);
+  if (code !== 0)
+    throw new CliError(EXIT.machine, `What was built does not run here, and is not used: ${output.trim()}`);
+  await mkdir(dirname(addonFile), { recursive: true });
+  // A running process may have the old file mapped: it is replaced, never written into.
+  const part = `${addonFile}.${process.pid}.part`;
+  await copyFile(built, part);
+  await rename(part, addonFile);
+  return `it answers ${TRIAL_PROMPT} with ${output.trim()}`;
 }
 
 interface Ended {

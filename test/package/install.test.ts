@@ -11,19 +11,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
-import {
-  barePath,
-  installPackage,
-  median,
-  node,
-  npmScript,
-  onPosix,
-  root,
-  run,
-  say,
-  sizeOf,
-} from './project.js';
+import { dirname, join } from 'node:path';
+import { installPackage, median, node, npmScript, onPosix, root, run, say, sizeOf } from './project.js';
 
 const LONGEST_BUILD_MS = 1_800_000;
 
@@ -84,8 +73,10 @@ when('nothing was compiled, neither by npm install nor by npm ci', () => {
 });
 
 onPosix('no compiler is on that PATH', () => {
-  expect(barePath(join(cwd, 'elsewhere'))).toBe(join(cwd, 'elsewhere', 'bin'));
-  expect(readdirSync(bare).sort()).toEqual(['node', 'npm', 'npx', 'sh']);
+  const tools = 'cc c++ gcc g++ clang clang++ zig make gmake cmake ninja python python3';
+  const look = `for tool in node ${tools}; do command -v $tool; done; exit 0`;
+  const { status, stdout, stderr } = run(join(bare, 'sh'), ['-c', look], { cwd, env: { PATH: bare } });
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: `${join(bare, 'node')}\n`, stderr: '' });
 });
 
 when('npx runs both names of the program', () => {
@@ -224,6 +215,49 @@ describe('npx gpt-neox build', () => {
     expect(readFileSync(join(cwd, 'package.json'), 'utf8')).toBe(manifest);
     expect(packages()).toHaveLength(2);
     expect(neox(greet).stdout).toBe(answer);
+  });
+
+  describe('what it built', () => {
+    const inUse = join(installed, 'build', 'Release', 'neox.node');
+    const built = join(cwd, 'source', 'build', 'Release', 'neox.node');
+    const addon = () =>
+      node(['-p', `require('node-gyp-build').path('node_modules/gpt-neox')`], { cwd }).trim();
+    const place = (abort = ''): string => {
+      const code = `const { place } = require(${JSON.stringify(join(installed, 'dist', 'cli', 'source-build.js'))});
+        const controller = new AbortController();
+        place(${JSON.stringify(built)}, controller.signal).then(console.log, ({ message }) => console.log('Error:', message));
+        ${abort}`;
+      return node(['-e', code], { cwd }).trim();
+    };
+    beforeEach(() => {
+      mkdirSync(dirname(built), { recursive: true });
+      cpSync(addon(), built);
+    });
+    afterEach(() => rmSync(join(installed, 'build'), { recursive: true, force: true }));
+
+    when('is used once it has answered', () => {
+      expect(place()).toBe(`it answers 富士山の高さは? with ${answer.trim()}`);
+      expect(addon()).toBe(inUse);
+      expect(readdirSync(dirname(inUse))).toEqual(['neox.node']);
+    });
+
+    when.each([
+      ['nothing', false],
+      ['an earlier build', true],
+    ])('leaves %s in place where it does not run, or is interrupted', (_, isThere) => {
+      if (isThere) {
+        mkdirSync(dirname(inUse), { recursive: true });
+        cpSync(addon(), inUse);
+      }
+      const before = addon();
+      expect(place("controller.abort(new Error('interrupted'))")).toBe('Error: interrupted');
+      expect(addon()).toBe(before);
+      writeFileSync(built, 'no addon');
+      expect(place()).toMatch(/^Error: What was built does not run here, and is not used: .*ERR_NEOX_ADDON/s);
+      expect(addon()).toBe(before);
+      expect(existsSync(inUse)).toBe(isThere);
+      expect(neox(greet).stdout).toBe(answer);
+    });
   });
 
   const whenLong = process.env.NEOX_LONG ? when : test.skip;
