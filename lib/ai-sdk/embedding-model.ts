@@ -40,7 +40,7 @@ export interface NeoxEmbeddingModel {
 }
 
 export function createEmbeddingModel(
-  model: () => Promise<Model>,
+  model: (signal?: AbortSignal) => Promise<Model>,
   modelId: string,
   options: Omit<EmbedOptions, 'signal'>,
 ): NeoxEmbeddingModel {
@@ -51,7 +51,7 @@ export function createEmbeddingModel(
     maxEmbeddingsPerCall: 64,
     supportsParallelCalls: true,
     async doEmbed({ values, abortSignal }) {
-      const loaded = await model();
+      const loaded = await model(abortSignal);
       const prompts = values.map((text) => loaded.tokenizer.encode(text, { addSpecialTokens: false }));
       const own = { ...options, ...(abortSignal ? { signal: abortSignal } : {}) };
       const vectors = await Promise.all(prompts.map((ids) => loaded.embed(ids, own)));

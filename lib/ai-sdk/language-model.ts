@@ -41,7 +41,7 @@ interface Started {
 }
 
 export function createLanguageModel(
-  model: () => Promise<Model>,
+  model: (signal?: AbortSignal) => Promise<Model>,
   modelId: string,
   { session, ...settings }: LanguageModelSettings,
 ): NeoxLanguageModel {
@@ -49,7 +49,7 @@ export function createLanguageModel(
     const { messages, warnings } = toMessages(call.prompt);
     const { options, warnings: others } = toGenerateOptions(call, settings);
     const origin = { id: randomUUID(), timestamp: new Date(), modelId };
-    const loaded = await model();
+    const loaded = await model(call.abortSignal);
     call.abortSignal?.throwIfAborted();
     const isChat = loaded.chatFormat !== undefined;
     const own = isChat ? options : { text: 'continuation' as const, ...options };

@@ -1,7 +1,12 @@
 // The AI SDK's calls as calls of a model: what is handed on, what is warned of, and the order of a stream's parts.
 
 import type { EmbeddingModel, LanguageModel } from 'ai';
-import { createNeox, type LanguageModelCall, type StreamPart } from '../../lib/ai-sdk/index.js';
+import {
+  createNeox,
+  type LanguageModelCall,
+  type NeoxProvider,
+  type StreamPart,
+} from '../../lib/ai-sdk/index.js';
 import { ArgumentError, DisposedError, demoModelPath, Model, NeoxError } from '../../lib/index.js';
 
 // Of a package of ES modules alone.
@@ -202,6 +207,50 @@ describe('the provider', () => {
     expect(await codeOf(own('no-such-file.gguf').doGenerate({ prompt }))).toBe('ERR_NEOX_FILE_NOT_FOUND');
     await own.dispose();
     await expect(own(demoModelPath()).doGenerate({ prompt })).rejects.toThrow(DisposedError);
+  });
+
+  describe('while a path loads', () => {
+    afterEach(() => jest.restoreAllMocks());
+
+    const calls: [string, (own: NeoxProvider, abortSignal: AbortSignal) => Promise<unknown>][] = [
+      ['text', (own, abortSignal) => own('path').doGenerate({ prompt, abortSignal })],
+      ['a stream', (own, abortSignal) => own('path').doStream({ prompt, abortSignal })],
+      [
+        'a vector',
+        (own, abortSignal) => own.embeddingModel('path').doEmbed({ values: ['富士'], abortSignal }),
+      ],
+    ];
+    test.each(calls)('an abort ends the call for %s, and leaves the load to the next', async (_, call) => {
+      let finish = (_: Model): void => {};
+      const loading = new Promise<Model>((resolve) => {
+        finish = resolve;
+      });
+      const load = jest.spyOn(Model, 'load').mockReturnValue(loading);
+      const own = createNeox();
+      const controller = new AbortController();
+      const calling = call(own, controller.signal);
+      controller.abort(new Error('the user went away'));
+      await expect(calling).rejects.toThrow('the user went away');
+      expect(load.mock.calls[0]?.[1]?.signal?.aborted).toBe(false);
+      await expect(call(own, AbortSignal.abort(new Error('gone before')))).rejects.toThrow('gone before');
+      const next = own('path').doGenerate({ prompt, temperature: 0, maxOutputTokens: 4 });
+      finish(model);
+      expect((await next).usage.outputTokens.total).toBe(4);
+      expect(load).toHaveBeenCalledTimes(1);
+    });
+
+    test('dispose ends the load, and what waits for it', async () => {
+      const load = jest.spyOn(Model, 'load');
+      const own = createNeox();
+      const waiting = [
+        own(demoModelPath()).doGenerate({ prompt }),
+        own.embeddingModel(demoModelPath()).doEmbed({ values: ['富士山'] }),
+      ].map((call) => codeOf(call));
+      await own.dispose();
+      await expect(load.mock.results[0]?.value).rejects.toThrow(DisposedError);
+      expect(await Promise.all(waiting)).toEqual(['ERR_NEOX_DISPOSED', 'ERR_NEOX_DISPOSED']);
+      expect(load).toHaveBeenCalledTimes(1);
+    });
   });
 
   test('leaves a model that was handed to it alone', async () => {
