@@ -56,16 +56,32 @@ export class Channel {
     if (this.#isOpen) this.#port.postMessage(request);
   }
 
-  /** A request with one answer, and the id that its outcome has at the host. After an abort it rejects with `signal.reason`. */
+  /**
+   * A request with one answer, and the id that its outcome has at the host. After an abort it rejects with `signal.reason`, and with what
+   * `onProgress` throws; what the host made nevertheless is then disposed.
+   */
   ask<T>(body: RequestBody, { onProgress, signal }: AskOptions = {}): Promise<{ id: number; value: T }> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const cancel = (): void => this.post({ id, type: 'cancel' });
+      let isFailed = false;
+      const tell = (done: number, total: number): void => {
+        if (isFailed) return;
+        try {
+          onProgress?.({ done, total });
+        } catch (error) {
+          isFailed = true;
+          cancel();
+          reject(error);
+        }
+      };
       const listener: Listener = {
         take: (reply) => {
-          if (reply.type === 'progress') return onProgress?.({ done: reply.done, total: reply.total });
+          if (reply.type === 'progress') return tell(reply.done, reply.total);
           signal?.removeEventListener('abort', cancel);
-          if (reply.type === 'result') resolve({ id, value: reply.value as T });
+          if (reply.type !== 'result') return;
+          if (isFailed) this.ask({ type: 'dispose', target: id }).catch(() => undefined);
+          else resolve({ id, value: reply.value as T });
         },
         fail: (error) => {
           signal?.removeEventListener('abort', cancel);

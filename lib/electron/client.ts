@@ -4,6 +4,7 @@ import type { GenerateOptions, Message, OverflowOptions, Progress, Prompt } from
 import { Channel } from './channel.js';
 import type { PortLike } from './port.js';
 import type { LoadedSummary, ModelName, ModelSummary, WireOptions } from './protocol.js';
+import { RemoteError } from './remote-error.js';
 import { RemoteGeneration } from './remote-generation.js';
 
 export type { AnyPort, EmitterPort, EventPort, PortLike } from './port.js';
@@ -22,7 +23,7 @@ export interface RemoteSessionOptions extends RemoteGenerateOptions {
 
 /** Of {@link Client.load}. */
 export interface RemoteLoadOptions {
-  /** Called from time to time with the bytes read, and once at the end. @defaultValue none */
+  /** Called from time to time with the bytes read, and once at the end; the load ends with what it throws. @defaultValue none */
   onProgress?: (progress: Progress) => void;
   /** Ends the load, which then rejects with `signal.reason`. @defaultValue none */
   signal?: AbortSignal;
@@ -97,9 +98,13 @@ class Remote {
     return this.start({ type: 'chat', messages }, options, signal);
   }
 
-  /** Gives the memory back; calls that run end as cancelled. A second call does nothing. */
+  /** Gives the memory back; calls that run end as cancelled. A second call does nothing, nor one when the host is gone. */
   async dispose(): Promise<void> {
-    await this.channel.ask({ type: 'dispose', target: this.target });
+    try {
+      await this.channel.ask({ type: 'dispose', target: this.target });
+    } catch (error) {
+      if (!(error instanceof RemoteError) || error.code !== 'ERR_NEOX_DISPOSED') throw error;
+    }
   }
 
   /** `dispose`, for `await using`. */

@@ -20,6 +20,14 @@ export const FIRST_CREDIT = 16;
 export const MAX_CREDIT = 256;
 /** The most requests of one page that may be unanswered, and the most models and sessions that it may hold. */
 export const MAX_OPEN = 64;
+/** The most that one request may hold: UTF-16 units of all its strings, */
+export const MAX_TEXT = 1_000_000;
+/** list entries and fields of objects, */
+export const MAX_VALUES = 10_000;
+/** bytes of typed arrays (ids, embeddings), */
+export const MAX_BYTES = 64 * 2 ** 20;
+/** and `drySequenceBreakers`, each of which is looked for in every token. */
+export const MAX_BREAKERS = 100;
 
 /** A model that a page may ask for. */
 export interface ModelName {

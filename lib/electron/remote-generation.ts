@@ -31,6 +31,8 @@ export class RemoteGeneration implements AsyncIterable<Chunk> {
   #isIterated = false;
   #isDrained = false;
   #wake: (() => void) | undefined;
+  // Steps run one after the other, whoever asks for them.
+  #turn: Promise<unknown> = Promise.resolve();
 
   /** @internal Use `chat` or `generate` of a model or session. */
   constructor(channel: Channel, body: Omit<GenerationBody, 'credit'>, signal: AbortSignal | undefined) {
@@ -60,14 +62,18 @@ export class RemoteGeneration implements AsyncIterable<Chunk> {
       await this.#outcome.catch(() => undefined);
     };
     return {
-      next: async () => {
-        if (isOver) return DONE;
-        this.#start();
-        const value = await this.#next();
-        if (value) return { done: false, value };
-        isOver = true;
-        await this.#outcome;
-        return DONE;
+      next: () => {
+        if (!isOver) this.#start();
+        const step = this.#turn.then(async () => {
+          if (isOver) return DONE;
+          const value = await this.#next();
+          if (value) return { done: false, value } as const;
+          isOver = true;
+          await (this.#isCut() ? this.#cut() : this.#outcome);
+          return DONE;
+        });
+        this.#turn = step.catch(() => undefined);
+        return step;
       },
       return: async () => {
         await leave();
@@ -86,6 +92,7 @@ export class RemoteGeneration implements AsyncIterable<Chunk> {
   /** The whole output, once it is complete; what was iterated before is part of it. Rejects like the iteration. */
   result(): Promise<Result> {
     this.#start();
+    if (this.#isCut()) return this.#cut();
     this.#isDrained = true;
     this.#grant(this.#chunks.splice(0).length);
     return this.#outcome;
@@ -97,10 +104,20 @@ export class RemoteGeneration implements AsyncIterable<Chunk> {
         this.#wake = resolve;
       });
     }
-    if (this.#signal?.aborted) return undefined;
+    if (this.#isCut()) return undefined;
     const chunk = this.#chunks.shift();
     if (chunk) this.#grant(1);
     return chunk;
+  }
+
+  /** Aborted before everything was read: an error, also where the host had finished before. */
+  #isCut(): boolean {
+    return this.#chunks.length > 0 && this.#signal?.aborted === true;
+  }
+
+  async #cut(): Promise<never> {
+    await this.#outcome.catch(() => undefined);
+    throw this.#signal?.reason;
   }
 
   #start(): void {

@@ -1,9 +1,10 @@
 // Requests as they arrive: a page is not trusted, so its messages are anything until they were looked at. What the engine takes
-// (messages, prompts and options) is checked by the engine's own API.
+// (messages, prompts and options) is checked by the engine's own API, but for how much of it there may be.
 
 import { ArgumentError } from '../index.js';
 import type { Request } from './protocol.js';
 import { MAX_CREDIT } from './protocol.js';
+import { checkSize } from './request-size.js';
 
 type Fields = Record<string, unknown>;
 type Check = (fields: Fields) => void;
@@ -52,6 +53,7 @@ export function requestId(data: unknown): number | undefined {
 export function checkRequest(data: unknown): Request {
   const fields = data as Fields;
   checks[fields.type as Request['type']](fields);
+  checkSize(fields);
   return fields as unknown as Request;
 }
 

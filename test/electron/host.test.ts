@@ -126,6 +126,20 @@ test('an abort rejects with its reason: of a call, before one, of a load', async
   await model.dispose();
 });
 
+test('a load whose onProgress throws rejects with that, and its model goes', async () => {
+  const { client } = stage.page();
+  const load = jest.spyOn(Model, 'load');
+  const dispose = jest.spyOn(Model.prototype, 'dispose');
+  const failure = new Error('no bar to move');
+  const onProgress = (): never => {
+    throw failure;
+  };
+  await expect(client.load('demo', { onProgress })).rejects.toBe(failure);
+  const made = await load.mock.results[0]?.value.catch(() => undefined);
+  while (made && dispose.mock.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(await client.models()).toHaveLength(1);
+});
+
 test('a load that nobody waits for any more is given up', async () => {
   let signal: AbortSignal | undefined;
   jest.spyOn(Model, 'load').mockImplementation((_path, options) => {
@@ -213,6 +227,7 @@ test('a port that closes in the middle takes its page, and nobody else', async (
     await expect(generation.result()).rejects.toMatchObject({ code: 'ERR_NEOX_DISPOSED' });
   }
   await client.closed;
+  await model.dispose();
   await expect(client.models()).rejects.toMatchObject({ code: 'ERR_NEOX_DISPOSED' });
   expect((await other.chat(user('3+4は？')).result()).text).toContain('7');
   const dispose = jest.spyOn(local, 'dispose');

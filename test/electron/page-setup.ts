@@ -13,7 +13,8 @@ import { DEMO, makeStage, type Stage } from './pages.js';
 const found = findBrowser();
 jest.setTimeout(60_000); // a browser beside other work
 export const testPage = found.path ? test : test.skip;
-if (found.reason) console.warn(`The page was not tested: ${found.reason}.`);
+// Not by console.warn: what a file says in which every test is skipped, Jest keeps to itself.
+if (found.reason) process.stderr.write(`The page was not tested: ${found.reason}.\n`);
 
 /** Whether pictures are kept. */
 export const pictures = found.path ? process.env.NEOX_SCREENSHOTS : undefined;
