@@ -153,6 +153,7 @@ set(NEOX_BINDING_SOURCES
   native/binding/node_windows.cpp
   native/binding/sampler.cpp
   native/binding/session.cpp
+  native/binding/stay_loaded.cpp
   native/binding/system.cpp
   native/binding/tokenizer.cpp
   native/binding/values.cpp)

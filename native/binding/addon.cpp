@@ -7,6 +7,7 @@
 #include "binding/model.h"
 #include "binding/sampler.h"
 #include "binding/session.h"
+#include "binding/stay_loaded.h"
 #include "binding/system.h"
 #include "binding/tokenizer.h"
 #include "binding/values.h"
@@ -47,6 +48,7 @@ Napi::Array error_codes(Napi::Env env) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+    if (!stay_loaded()) throw Napi::Error::New(env, "The system's loader does not keep the addon in memory.");
     auto* environment = new Environment(env);
     env.SetInstanceData(environment);
     // After the thread-safe function was made, so that this hook runs before Node deletes it; see channel.h.

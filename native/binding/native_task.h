@@ -16,8 +16,8 @@
 
 namespace neox {
 
-// Hands memory that was freed back to the system, where the allocator would keep it (glibc's does, up to a hundred megabytes
-// after a few models). Takes up to milliseconds: not on the JavaScript thread.
+// Hands freed memory back that glibc would keep, but for the ends of arenas, which malloc_trim() leaves as they are: see
+// docs/reliability.md, promise 5. Takes up to milliseconds: not on the JavaScript thread.
 void return_free_memory() noexcept;
 
 // What work sees of its task. Any thread.
