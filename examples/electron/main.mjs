@@ -89,6 +89,7 @@ app.whenReady().then(() => {
     return new Response(file.body, { headers });
   });
   session.defaultSession.setPermissionRequestHandler((_contents, _permission, decide) => decide(false));
+  session.defaultSession.setPermissionCheckHandler(() => false);
   // Nothing comes from anywhere else, whatever a page says.
   session.defaultSession.webRequest.onBeforeRequest(({ url }, decide) =>
     decide({ cancel: !/^(app|devtools):/.test(url) }),

@@ -180,6 +180,42 @@ testPage('an error is shown with its cure, and the message can be sent again', a
   expect(await page.locator('.error').count()).toBe(0);
 });
 
+testPage('what was never answered is not part of the conversation', async () => {
+  const page = await open();
+  await ready(page);
+  const chat = jest.spyOn(Session.prototype, 'chat').mockImplementationOnce(() => {
+    throw new ContextFullError('ERR_NEOX_CONTEXT_FULL', 'The prompt has 9,000 tokens and 1,024 fit.');
+  });
+  await page.locator('#input').fill('日本の首都はどこですか？');
+  await page.keyboard.press('Enter');
+  await page.locator('.error').waitFor();
+  expect(await ask(page, '3+4は？')).toContain('7');
+  expect(chat.mock.calls.at(-1)?.[0]).toEqual([{ role: 'user', content: '3+4は？' }]);
+  expect(await page.locator('.error').count()).toBe(0);
+});
+
+testPage('a model that is chosen while another one loads takes its place', async () => {
+  let first: AbortSignal | undefined;
+  jest.spyOn(Model, 'load').mockImplementationOnce((_path, { onProgress, signal } = {}) => {
+    first = signal;
+    setImmediate(() => onProgress?.({ done: 1, total: 4 }));
+    return new Promise((_resolve, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason));
+    });
+  });
+  const page = await open();
+  await page.locator('#model-note', { hasText: '読み込み中 25 %' }).waitFor();
+  await page.locator('#model-button').click();
+  await page.locator('.card').nth(1).click();
+  await page.keyboard.press('Enter');
+  await page.locator('#models').waitFor({ state: 'hidden' });
+  await ready(page);
+  expect(first?.aborted).toBe(true);
+  expect(await page.locator('#model-name').textContent()).toBe('終わらないモデル');
+  expect(await page.locator('#notice').isVisible()).toBe(false);
+  expect(stand.problems).toEqual([]);
+});
+
 testPage('when the host dies it says so, and goes on after a restart', async () => {
   const page = await open();
   await ready(page);
@@ -188,6 +224,7 @@ testPage('when the host dies it says so, and goes on after a restart', async () 
   await page.locator('#notice').waitFor();
   expect(await page.locator('#notice').textContent()).toContain('エンジンが止まりました');
   expect(await page.locator('#send').isDisabled()).toBe(true);
+  expect(await page.locator('#model-button').isDisabled()).toBe(true);
   await shoot(page, 'lost');
   await page.locator('#notice-action').click();
   await ready(page);

@@ -42,6 +42,7 @@ function update() {
   byId('lamp').dataset.state = state;
   byId('model-name').textContent = summary?.name ?? (state === 'lost' ? 'エンジン停止' : 'モデルを選ぶ');
   byId('model-note').textContent = noteOf(state, progress);
+  byId('model-button').disabled = state === 'lost';
   dialog.setProgress(progress);
   composer.set({ isReady: state === 'ready', isBusy: isAnswering });
   byId('welcome').hidden = !conversation.isEmpty;
@@ -51,6 +52,7 @@ function update() {
     byId('status').textContent = isAnswering ? '答えを書いています' : '書き終わりました';
   wasAnswering = isAnswering;
   if (state === 'lost') {
+    dialog.close();
     notify('エンジンが止まりました。', '会話は残っています。再起動すると続けられます。', '再起動', restart);
   }
   follower.grown();
@@ -79,11 +81,13 @@ async function start() {
   try {
     await engine.start();
     const offers = await engine.offers();
+    if (dialog.isLoading || engine.state !== 'idle') return; // somebody was faster
     const talks = offers.filter(({ summary }) => summary && summary.chatFormat !== null);
     const model = talks.find(({ id }) => id === before) ?? talks[0];
     if (model) await engine.load(model.id);
     else await dialog.open();
   } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') return; // another model was chosen meanwhile
     const { title, cure: text } = explain(error);
     if (engine.state !== 'lost') notify(title, text, 'モデルを選ぶ', () => dialog.open());
   }

@@ -35,6 +35,9 @@ export class Conversation {
 
   /** @param {string} text */
   async say(text) {
+    // What was never answered is not part of the conversation: formats want turns.
+    if (this.#messages.at(-1)?.role === 'user') this.#messages.pop();
+    for (const error of this.#log.querySelectorAll('.error')) error.remove();
     this.#messages.push({ role: 'user', content: text });
     this.#log.append(userMessage(text));
     await this.#answer();

@@ -27,6 +27,8 @@ export class Engine {
   #model;
   /** @type {import('gpt-neox/electron-client').RemoteSession | undefined} */
   #session;
+  /** @type {{ controller: AbortController, ended: Promise<void> } | undefined} the last load */
+  #loading;
 
   /** @param {() => void} onChange - called whenever `state`, `progress` or `summary` has changed */
   constructor(onChange) {
@@ -59,22 +61,39 @@ export class Engine {
     );
   }
 
-  /** Takes a model in place of the one before. @param {string} id @param {AbortSignal} [signal] */
-  async load(id, signal) {
+  /**
+   * Takes a model in place of the one before. One at a time: a load that runs is given up, and rejects with an AbortError.
+   * @param {string} id @param {AbortSignal} [signal]
+   */
+  load(id, signal) {
+    const before = this.#loading;
+    before?.controller.abort();
+    const controller = new AbortController();
+    const either = signal ? AbortSignal.any([signal, controller.signal]) : controller.signal;
+    const loaded = (async () => {
+      await before?.ended;
+      await this.#load(id, either);
+    })();
+    this.#loading = { controller, ended: loaded.catch(() => undefined) };
+    return loaded;
+  }
+
+  /** @param {string} id @param {AbortSignal} signal */
+  async #load(id, signal) {
     const client = this.#connected();
     const summary = await client.inspect(id);
-    await this.#model?.dispose();
-    this.#model = undefined;
+    signal.throwIfAborted();
+    await this.#release();
     this.summary = summary;
     this.#set('loading', 0);
     try {
       /** @param {{ done: number, total: number }} progress */
       const onProgress = ({ done, total }) => this.#set('loading', total > 0 ? done / total : 1);
-      const model = await client.load(id, signal ? { onProgress, signal } : { onProgress });
-      this.#session = await model.createSession({ contextOverflow: 'shift' });
-      this.#model = model;
+      this.#model = await client.load(id, { onProgress, signal });
+      this.#session = await this.#model.createSession({ contextOverflow: 'shift' });
       this.#set('ready');
     } catch (error) {
+      await this.#release();
       this.summary = undefined;
       if (this.state === 'loading') this.#set('idle');
       throw error;
@@ -95,6 +114,13 @@ export class Engine {
     signal.addEventListener('abort', () => void chunks.return?.(), { once: true });
     for await (const chunk of chunks) onChunk(chunk);
     return generation.result();
+  }
+
+  async #release() {
+    const model = this.#model;
+    this.#model = undefined;
+    this.#session = undefined;
+    await model?.dispose();
   }
 
   #connected() {

@@ -1,6 +1,7 @@
 // Choosing a model: a list of headers, then one load.
 
 import { byId, make } from './dom.mjs';
+import { explain } from './errors.mjs';
 import { ModelCard } from './model-card.mjs';
 
 /** @typedef {import('./engine.mjs').Engine} Engine */
@@ -24,8 +25,12 @@ export class ModelDialog {
       void this.#take();
     });
     byId('add-model').addEventListener('click', async () => {
-      const id = await window.app.addModel();
-      if (id !== null) await this.#fill(id);
+      try {
+        const id = await window.app.addModel();
+        if (id !== null) await this.#fill(id);
+      } catch (error) {
+        this.#tell(error);
+      }
     });
     this.#close.addEventListener('click', () => this.#leave());
     this.#dialog.addEventListener('cancel', () => this.#loading?.abort());
@@ -35,7 +40,19 @@ export class ModelDialog {
   async open() {
     this.#cards.replaceChildren();
     this.#dialog.showModal();
-    await this.#fill();
+    try {
+      await this.#fill();
+    } catch (error) {
+      this.#tell(error);
+    }
+  }
+
+  close() {
+    this.#dialog.close();
+  }
+
+  get isLoading() {
+    return this.#loading !== undefined;
   }
 
   /** The engine's progress. @param {number} part - from 0 to 1 */
@@ -54,6 +71,16 @@ export class ModelDialog {
     const card = [added, current].map((id) => able.find(({ input }) => input.value === id)).find(Boolean);
     if (card) card.input.checked = true;
     (card ?? able[0])?.input.focus();
+    this.#update();
+  }
+
+  /** There is no list. @param {unknown} error */
+  #tell(error) {
+    const { title, cure, detail } = explain(error);
+    this.#list = [];
+    this.#cards.replaceChildren(
+      make('p', { className: 'card-note', role: 'alert', title: detail }, title, cure),
+    );
     this.#update();
   }
 
