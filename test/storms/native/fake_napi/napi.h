@@ -43,7 +43,6 @@ struct Environment {
     bool is_due = false;
     std::unique_ptr<Function> function;
     std::vector<std::function<void()>> hooks;
-    int n_refs = 1;
 
     void notify() {
         const std::lock_guard lock(mutex);
@@ -122,15 +121,9 @@ inline napi_status napi_create_threadsafe_function(napi_env env, napi_value, nap
     return napi_ok;
 }
 
-inline napi_status napi_ref_threadsafe_function(napi_env env, napi_threadsafe_function) {
-    ++env->n_refs;
-    return napi_ok;
-}
+inline napi_status napi_ref_threadsafe_function(napi_env, napi_threadsafe_function) { return napi_ok; }
 
-inline napi_status napi_unref_threadsafe_function(napi_env env, napi_threadsafe_function) {
-    --env->n_refs;
-    return napi_ok;
-}
+inline napi_status napi_unref_threadsafe_function(napi_env, napi_threadsafe_function) { return napi_ok; }
 
 inline napi_status napi_call_threadsafe_function(napi_threadsafe_function function, void*,
                                                  napi_threadsafe_function_call_mode) {
