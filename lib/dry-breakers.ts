@@ -11,6 +11,9 @@ type BreakerIds = Required<Pick<NativeSamplerOptions, 'dryBreakerIds' | 'dryBrea
 // As published with DRY.
 const DEFAULT: DryBreakers = ['\n', ':', '"', '*'];
 
+// Texts may come from strangers, so what was found is not kept without end.
+const MAX_KNOWN_TEXTS = 64;
+
 /** The ids of all tokens that hold a text, found once for each tokenizer. */
 const holders = new WeakMap<Tokenizer, Map<string, readonly number[]>>();
 
@@ -56,6 +59,7 @@ function tokensThatHold(tokenizer: Tokenizer, text: string): readonly number[] {
     Array.from({ length: tokenizer.vocabSize }, (_, id) => id).filter((id) =>
       tokenizer.surfaceOf(id).includes(text),
     );
+  if (known.size >= MAX_KNOWN_TEXTS) known.clear();
   known.set(text, found);
   return found;
 }
