@@ -8,6 +8,7 @@ import { join } from 'node:path';
 const folder = join(__dirname, '..', 'build-cmake');
 const hasNm = process.platform === 'linux' && spawnSync('nm', ['--version']).status === 0;
 const onLinux = hasNm ? test : test.skip;
+if (!hasNm) process.stderr.write('Skipped the look for destructors: it takes Linux and nm (binutils).\n');
 
 function objects(): string[] {
   const binding = join(folder, 'CMakeFiles', 'neox.dir', 'native', 'binding');

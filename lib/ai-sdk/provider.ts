@@ -58,6 +58,7 @@ export function createNeox(options: Omit<LoadOptions, 'signal'> = {}): NeoxProvi
     const models = await Promise.allSettled(loads.values());
     await Promise.all(models.map((each) => (each.status === 'fulfilled' ? each.value.dispose() : undefined)));
   };
+  // Omitting nothing drops the call signature alone.
   const rest: Omit<NeoxProvider, never> = {
     specificationVersion: 'v3',
     languageModel,

@@ -261,6 +261,8 @@ describe('npx gpt-neox build', () => {
   });
 
   const whenLong = process.env.NEOX_LONG ? when : test.skip;
+  if (!process.env.NEOX_LONG)
+    process.stderr.write('Skipped the compile of `neox build`: NEOX_LONG=1 runs it.\n');
   whenLong(
     'builds an addon that is used from then on',
     () => {

@@ -38,6 +38,8 @@ test('the names are those that node-gyp-build and @electron/rebuild look for', (
   ]);
 });
 
+if (built.length === 0)
+  process.stderr.write('Skipped the checks of binaries: `npm run prebuild` has built none.\n');
 const each = built.length > 0 ? test.each(built) : test.skip.each([{ name: 'nothing is built', file: '' }]);
 each(
   '$name exports two symbols, needs a plain system only, and holds no path of its builder',
@@ -47,6 +49,7 @@ each(
 );
 
 const withLinux = linux ? test : test.skip;
+if (!linux) process.stderr.write('Skipped their negative controls: none is for Linux on x86-64.\n');
 
 withLinux('a binary that is wrong is found out', () => {
   expect(problemsWith('b.writeUInt16LE(183, 18)')).toEqual([expect.stringContaining('the machine is arm64')]);
