@@ -204,5 +204,12 @@ NEOX_INLINE X4 broadcast_x4(const std::int8_t* x) {
 
 NEOX_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
+// See generic/matmul_step.h. With 32 registers a compiler reads far ahead, clang in any order.
+#if defined(__GNUC__)
+NEOX_INLINE void in_source_order(const std::byte*& p) { __asm__ volatile("" : "+r"(p)); }
+NEOX_INLINE void in_source_order(F32x16& value) { __asm__ volatile("" : "+v"(value.v)); }
+NEOX_INLINE void in_source_order(I32x16& value) { __asm__ volatile("" : "+v"(value.v)); }
+#endif
+
 }  // namespace neox::NEOX_ISA
 NEOX_TARGET_END

@@ -18,6 +18,11 @@ namespace neox::NEOX_ISA {
 inline constexpr int kStepBatch = 16;
 inline constexpr int kTileBlocks = static_cast<int>(kTileCols / kQuantBlock);
 
+// Memory delivers fastest in the order of its addresses, but compilers move loads to wherever they like. A set whose
+// compilers do harm with it overloads this: what is written before the call is then done before it, and what is made of
+// `value` after it.
+template <class T> NEOX_INLINE void in_source_order(T& /*value*/) {}
+
 // What the columns of a tile need of one token.
 struct StepStart {
     std::int32_t start[2 * kTileBlocks];  // where each scale's sum of the low plane starts
@@ -65,8 +70,14 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
     for (int p = 0; p < kPanels; ++p) {
         // Read first, since it stands first.
         [[maybe_unused]] const std::byte* head = Format::at(tile.data, tile.width, side + p, 0).head;
-        if constexpr (kIsSuper) d[p] = load_f16(head);
-        if constexpr (kIsSuper && Format::kHasMin) dmin[p] = load_f16(head + 32);
+        if constexpr (kIsSuper) {
+            d[p] = load_f16(head);
+            in_source_order(d[p]);
+        }
+        if constexpr (kIsSuper && Format::kHasMin) {
+            dmin[p] = load_f16(head + 32);
+            in_source_order(dmin[p]);
+        }
         NEOX_UNROLL
         for (int t = 0; t < kTokens; ++t) {
             const bool is_fresh = kIsSuper || tile.column == 0;
@@ -79,6 +90,7 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
         if (ahead) {
             for (int i = 0; i < kLines; ++i, ahead += 64) prefetch(ahead);
         }
+        const std::byte* codes = parts.codes;
         NEOX_UNROLL
         for (int s = 0; s < kSubs; ++s) {
             typename Dot::Sum sum[kPanels][kTokens], sum_high[kPanels][kTokens];
@@ -94,10 +106,13 @@ void step_tile(const Tile& tile, int side, const Activations& x, std::int64_t to
             for (int i = 0; i < 8; ++i) {
                 const int g = i % (8 / kVectors) * kVectors + i / (8 / kVectors);
                 if (g / (8 / kSubs) != s) continue;
+                in_source_order(codes);
+                in_source_order(sum[0][0]);
+                in_source_order(sum_high[kPanels - 1][0]);
                 typename Dot::Weights w[kPanels];
                 NEOX_UNROLL
                 for (int p = 0; p < kPanels; ++p)
-                    w[p] = Dot::prepare(Format::Codes::codes(parts.codes + 64 * p, parts.step, g));
+                    w[p] = Dot::prepare(Format::Codes::codes(codes + 64 * p, parts.step, g));
                 NEOX_UNROLL
                 for (int t = 0; t < kTokens; ++t) {
                     const std::int64_t at = t * x.n_cols + 32 * b + 4 * g;
