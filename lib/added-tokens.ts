@@ -1,6 +1,7 @@
 // tokenizer_config.json as transformers 4.57.6 reads it for a slow T5Tokenizer: which strings are tokens of their own, which of
 // them are special, and under which ids. Sources: tokenization_t5.py (__init__), tokenization_utils.py (__init__, _add_tokens).
 
+import type { PieceList } from './pieces.js';
 import {
   type AddedToken,
   addedTokensDecoder,
@@ -42,10 +43,10 @@ const MAX_EXTRA_IDS = 65_536;
 
 /**
  * @param config - of `readConfigFiles`
- * @param pieces - the sentencepiece vocabulary, by id
+ * @param pieces - the sentencepiece vocabulary
  * @throws FormatError naming the key that is wrong
  */
-export function readTokenizerConfig(config: JsonObject, pieces: readonly string[]): TokenizerConfig {
+export function readTokenizerConfig(config: JsonObject, pieces: PieceList): TokenizerConfig {
   const byId = new Map<number, AddedToken>();
   const extra = extraIdTokens(config);
   for (let i = 0; i < extra.declared; i++) {
@@ -81,20 +82,24 @@ export function readTokenizerConfig(config: JsonObject, pieces: readonly string[
   };
 }
 
-// Special tokens that are pieces keep their ids; the others follow the vocabulary.
+// Special tokens that are pieces keep their ids; the others follow the vocabulary, whose size is the number of different contents.
 function addSpecialTokens(
   specials: ReadonlyMap<string, Given>,
-  pieces: readonly string[],
+  pieces: PieceList,
   byId: Map<number, AddedToken>,
   idOf: Map<string, number>,
 ): void {
-  const vocabulary = new Map(pieces.map((piece, id) => [byId.get(id)?.content ?? piece, id]));
-  for (const [content, id] of idOf) vocabulary.set(content, id);
+  const pieceOf = (content: string): number | undefined => {
+    const id = pieces.idOf(content);
+    return id === undefined || byId.has(id) ? undefined : id;
+  };
+  const replaced = [...byId.keys()].filter((id) => id < pieces.length).length;
+  const added = [...idOf.keys()].filter((content) => pieceOf(content) === undefined).length;
+  let size = pieces.length - replaced + added;
   for (const [content, token] of specials) {
     // A token without flags of its own keeps those it already has.
     if (content === '' || (typeof token === 'string' && idOf.has(content))) continue;
-    const id = vocabulary.get(content) ?? vocabulary.size;
-    vocabulary.set(content, id);
+    const id = idOf.get(content) ?? pieceOf(content) ?? size++;
     byId.set(id, { ...(typeof token === 'string' ? plain(content) : token), special: true });
     idOf.set(content, id);
   }

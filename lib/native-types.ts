@@ -17,8 +17,10 @@ export interface NativeTokenizerFlags {
 
 export interface NativeTokenizer {
   flags(): NativeTokenizerFlags;
-  /** All pieces, by id. */
-  pieces(): string[];
+  /** Number of pieces. */
+  size(): number;
+  /** @throws ERR_NEOX_INVALID_ARGUMENT when the id is none of a piece */
+  piece(id: number): string;
   /** {@link PIECE_TYPE} of all pieces, by id. */
   types(): Uint8Array;
   /** The id of a piece, or that of the unknown piece. */

@@ -3,6 +3,7 @@
 import { readTokenizerConfig, type TokenizerConfig } from './added-tokens.js';
 import { ArgumentError, NeoxError } from './errors.js';
 import type { NativeTokenizer } from './native-types.js';
+import { type PieceList, Pieces } from './pieces.js';
 import { type DecodeRules, SpieceDecoder } from './spiece-decoder.js';
 import { TextChunker } from './text-chunks.js';
 import type { JsonObject } from './tokenizer-config.js';
@@ -14,8 +15,7 @@ const UNDERLINE = '\u2581';
 export class SpieceTokenizer implements TokenizerKind {
   readonly #native: NativeTokenizer;
   readonly #config: TokenizerConfig;
-  readonly #pieces: readonly string[];
-  readonly #ids: ReadonlyMap<string, number>;
+  readonly #pieces: PieceList;
   readonly #chunker: TextChunker;
   readonly #rules: DecodeRules;
   readonly #unkPiece: number;
@@ -30,19 +30,18 @@ export class SpieceTokenizer implements TokenizerKind {
    * @throws FormatError; `ERR_NEOX_UNSUPPORTED`
    */
   constructor(model: NativeTokenizer, config: JsonObject) {
-    this.#pieces = model.pieces();
+    this.#pieces = new Pieces(model);
     this.#config = readTokenizerConfig(config, this.#pieces);
     const dummyPrefix = this.#config.legacy || !model.flags().addDummyPrefix;
     this.#native = dummyPrefix ? model : model.withoutDummyPrefix();
     if (this.#native.flags().hasDenormalizer) {
       throw new NeoxError('ERR_NEOX_UNSUPPORTED', 'A tokenizer with a denormalizer is not supported.');
     }
-    this.#ids = new Map(this.#pieces.map((piece, id) => [piece, id]));
     this.#unkPiece = this.#native.pieceToId('');
     this.#encodes = this.#config.legacy && this.#native.flags().byteFallback;
     this.#renumbered = new Map(
       [...this.#config.idOf]
-        .map(([content, id]): [number, number] => [this.#ids.get(content) ?? id, id])
+        .map(([content, id]): [number, number] => [this.#pieces.idOf(content) ?? id, id])
         .filter(([piece, id]) => piece !== id),
     );
     this.#chunker = new TextChunker(this.#config);
@@ -84,11 +83,11 @@ export class SpieceTokenizer implements TokenizerKind {
   }
 
   idOf(token: string): number {
-    return this.#config.idOf.get(token) ?? this.#ids.get(token) ?? this.#unkPiece;
+    return this.#config.idOf.get(token) ?? this.#native.pieceToId(token);
   }
 
   tokenOf(id: number): string | undefined {
-    return this.#config.byId.get(id)?.content ?? this.#pieces[id];
+    return this.#config.byId.get(id)?.content ?? this.#pieces.at(id);
   }
 
   surfaceOf(id: number): string {
@@ -110,9 +109,9 @@ export class SpieceTokenizer implements TokenizerKind {
 
   #decodeRules(): DecodeRules {
     const types = this.#native.types();
-    const typeOf = (piece: string): number => types[this.#ids.get(piece) ?? this.#unkPiece] ?? 0;
+    const typeOf = (piece: string): number => types[this.#native.pieceToId(piece)] ?? 0;
     return {
-      table: { flags: this.#native.flags(), typeOf, unkPiece: this.#pieces[this.#unkPiece] ?? '' },
+      table: { flags: this.#native.flags(), typeOf, unkPiece: this.#pieces.at(this.#unkPiece) ?? '' },
       addPrefixSpace: this.#config.addPrefixSpace,
       special: this.#config.special,
       specialIds: new Set([...this.#config.special].map((token) => this.idOf(token))),

@@ -57,7 +57,7 @@ export const libLayers = [
   ['addon', 'native', 'demo', 'asar', 'hub-names', 'hub-cache', 'model-names', 'known-files', 'output-path'],
   ['tokenizer-config', 'tokenizer-kind', 'decode-stream', 'text-stream'],
   [
-    ...['added-tokens', 'text-chunks', 'piece-decoder', 'spiece-decoder', 'spiece-tokenizer'],
+    ...['pieces', 'added-tokens', 'text-chunks', 'piece-decoder', 'spiece-decoder', 'spiece-tokenizer'],
     ...['byte-level', 'tokenizer-json', 'added-vocabulary', 'fast-tokens', 'bpe-tokenizer'],
   ],
   ['tokenizer'],

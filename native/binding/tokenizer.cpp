@@ -31,14 +31,14 @@ ModelText read_text(const std::string& path) {
 }  // namespace
 
 Napi::Function TokenizerObject::define(Napi::Env env) {
-    return DefineClass(env, "NativeTokenizer",
-                       {InstanceMethod("flags", &TokenizerObject::flags),
-                        InstanceMethod("pieces", &TokenizerObject::pieces),
-                        InstanceMethod("types", &TokenizerObject::types),
-                        InstanceMethod("pieceToId", &TokenizerObject::piece_to_id),
-                        InstanceMethod("encode", &TokenizerObject::encode),
-                        InstanceMethod("tokenize", &TokenizerObject::tokenize),
-                        InstanceMethod("withoutDummyPrefix", &TokenizerObject::without_dummy_prefix)});
+    return DefineClass(
+        env, "NativeTokenizer",
+        {InstanceMethod("flags", &TokenizerObject::flags), InstanceMethod("size", &TokenizerObject::size),
+         InstanceMethod("piece", &TokenizerObject::piece), InstanceMethod("types", &TokenizerObject::types),
+         InstanceMethod("pieceToId", &TokenizerObject::piece_to_id),
+         InstanceMethod("encode", &TokenizerObject::encode),
+         InstanceMethod("tokenize", &TokenizerObject::tokenize),
+         InstanceMethod("withoutDummyPrefix", &TokenizerObject::without_dummy_prefix)});
 }
 
 TokenizerObject::TokenizerObject(const Napi::CallbackInfo& info)
@@ -60,12 +60,18 @@ Napi::Value TokenizerObject::flags(const Napi::CallbackInfo& info) {
     });
 }
 
-Napi::Value TokenizerObject::pieces(const Napi::CallbackInfo& info) {
+Napi::Value TokenizerObject::size(const Napi::CallbackInfo& info) {
+    return guard(info.Env(),
+                 [&]() -> Napi::Value { return Napi::Number::New(info.Env(), tokenizer_->size()); });
+}
+
+Napi::Value TokenizerObject::piece(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
-        const std::uint32_t n = static_cast<std::uint32_t>(tokenizer_->size());
-        Napi::Array list = Napi::Array::New(info.Env(), n);
-        for (std::uint32_t i = 0; i < n; ++i) list.Set(i, tokenizer_->piece(static_cast<std::int32_t>(i)));
-        return list;
+        const std::int64_t id = read_integer(info[0], "id");
+        if (id < 0 || id >= tokenizer_->size())
+            fail(ErrorCode::invalid_argument, "id must be that of one of the ", tokenizer_->size(),
+                 " pieces, not ", id, ".");
+        return Napi::String::New(info.Env(), tokenizer_->piece(static_cast<std::int32_t>(id)));
     });
 }
 

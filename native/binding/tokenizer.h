@@ -17,7 +17,8 @@ public:
 
 private:
     Napi::Value flags(const Napi::CallbackInfo& info);
-    Napi::Value pieces(const Napi::CallbackInfo& info);
+    Napi::Value size(const Napi::CallbackInfo& info);
+    Napi::Value piece(const Napi::CallbackInfo& info);
     Napi::Value types(const Napi::CallbackInfo& info);
     Napi::Value piece_to_id(const Napi::CallbackInfo& info);
     Napi::Value encode(const Napi::CallbackInfo& info);

@@ -70,8 +70,14 @@ export class FakeTokenizer implements NativeTokenizer {
     return this.#flags;
   }
 
-  pieces(): string[] {
-    return [...this.#pieces];
+  size(): number {
+    return this.#pieces.length;
+  }
+
+  piece(id: number): string {
+    const piece = this.#pieces[id];
+    if (piece === undefined) throw new RangeError(`no piece ${id}`);
+    return piece;
   }
 
   types(): Uint8Array {

@@ -8,7 +8,8 @@ export interface ReferenceOptions {
   spacesBetweenSpecialTokens?: boolean;
 }
 
-const PIECES = new FakeTokenizer().pieces();
+const FAKE = new FakeTokenizer();
+const PIECES = Array.from({ length: FAKE.size() }, (_, id) => FAKE.piece(id));
 // What Python's str.isspace() says.
 const SPACE = new Set([
   ...[

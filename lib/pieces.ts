@@ -1,0 +1,36 @@
+// The vocabulary of a sentencepiece model, asked for piece by piece: to hand over tens of thousands of strings at once, and to make
+// maps of them, would block the JavaScript thread at the end of every load.
+
+import type { NativeTokenizer } from './native-types.js';
+
+/** No two pieces are equal: sentencepiece refuses such a model. */
+export interface PieceList {
+  readonly length: number;
+  at(id: number): string | undefined;
+  idOf(piece: string): number | undefined;
+}
+
+/** Pieces in the addon; those that were asked for are kept. */
+export class Pieces implements PieceList {
+  readonly length: number;
+  readonly #native: NativeTokenizer;
+  readonly #known = new Map<number, string>();
+
+  constructor(native: NativeTokenizer) {
+    this.#native = native;
+    this.length = native.size();
+  }
+
+  at(id: number): string | undefined {
+    const known = this.#known.get(id);
+    if (known !== undefined || !(Number.isInteger(id) && id >= 0 && id < this.length)) return known;
+    const piece = this.#native.piece(id);
+    this.#known.set(id, piece);
+    return piece;
+  }
+
+  idOf(piece: string): number | undefined {
+    const id = this.#native.pieceToId(piece);
+    return this.at(id) === piece ? id : undefined;
+  }
+}
