@@ -19,9 +19,12 @@ export class HostProcess {
     this.#onExit = onExit;
   }
 
-  /** Hands a port to the host, which is started where it does not run. @param {Electron.MessagePortMain} port */
-  serve(port) {
-    this.#running().postMessage({ type: 'serve' }, [port]);
+  /**
+   * Hands a page's port to the host, which is started where it does not run, and ends the one that the page had.
+   * @param {number} page @param {Electron.MessagePortMain} port
+   */
+  serve(page, port) {
+    this.#running().postMessage({ type: 'serve', page }, [port]);
   }
 
   /** Resolves when pages can load it. @param {OfferedModel} model */

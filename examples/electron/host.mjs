@@ -1,25 +1,49 @@
-// Runs in a utility process: the models, for whoever main sends a port of.
+// Runs in a utility process: the models, for the pages that main sends ports of.
 
+import { setTimeout } from 'node:timers/promises';
 import { demoModelPath, listModels, Model } from 'gpt-neox';
 import { ModelHost } from 'gpt-neox/electron-host';
 
-const host = new ModelHost({ models: [{ id: 'demo', path: demoModelPath(), name: 'デモモデル' }] });
+const LONGEST_WAIT_MS = 1000;
 
-// The cache is shared with Python's tools: what is no model of this family is not offered.
+const host = new ModelHost({ models: [{ id: 'demo', path: demoModelPath(), name: 'デモモデル' }] });
+/** What ends a page's port. @type {Map<number, () => Promise<void>>} */
+const pages = new Map();
+
+/** What may be models in the cache: its repositories, and their .gguf files where one has several. */
+function pulledNames() {
+  return listModels().flatMap(({ repo, revisions }) => {
+    const files = revisions.find(({ refs }) => refs.includes('main'))?.files ?? [];
+    const ggufs = files.map(({ name }) => name).filter((name) => name.endsWith('.gguf'));
+    return ggufs.length > 1 ? [repo, ...ggufs.map((name) => `${repo}:${name}`)] : [repo];
+  });
+}
+
+// The cache is shared with Python's tools: what is no model of this family is not offered, nor a repository that leaves open which.
 async function addPulled() {
-  for (const { repo } of listModels()) {
-    const isOurs = await Model.inspect(repo).then(
+  for (const name of pulledNames()) {
+    const isOurs = await Model.inspect(name).then(
       () => true,
       () => false,
     );
-    if (isOurs) host.addModel({ id: repo, path: repo, name: repo });
+    if (isOurs) host.addModel({ id: name, path: name, name });
   }
 }
-const pulled = addPulled().catch((error) => console.error('The pulled models cannot be listed:', error));
+
+// A page that begins again looks for the model that it had. What a slow disk does not tell in this time is there when it looks next.
+const pulled = Promise.race([
+  addPulled().catch((error) => console.error('The pulled models cannot be listed:', error)),
+  setTimeout(LONGEST_WAIT_MS),
+]);
 
 process.parentPort.on('message', async ({ data, ports: [port] }) => {
   await pulled;
-  if (data.type === 'serve') return host.serve(port);
-  host.addModel(data.model);
-  process.parentPort.postMessage({ added: data.model.id });
+  if (data.type === 'serve') {
+    // What a page may have open is counted by port, so a page has one: the last that it asked for.
+    void pages.get(data.page)?.();
+    pages.set(data.page, host.serve(port));
+  } else {
+    host.addModel(data.model);
+    process.parentPort.postMessage({ added: data.model.id });
+  }
 });

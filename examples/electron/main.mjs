@@ -34,7 +34,7 @@ const isOurs = (event) => event.senderFrame?.url.startsWith(`${ORIGIN}/`) ?? fal
 ipcMain.on('neox:connect', (event) => {
   if (!isOurs(event)) return;
   const { port1, port2 } = new MessageChannelMain();
-  host.serve(port1);
+  host.serve(event.sender.id, port1);
   event.senderFrame.postMessage('neox:port', null, [port2]);
 });
 

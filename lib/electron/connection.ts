@@ -20,13 +20,14 @@ type Target = { lease: Lease; session?: undefined } | { session: Session; of: nu
 export class Connection {
   readonly #port: PortLike;
   readonly #models: HostedModels;
-  readonly #onEnd: (connection: Connection) => void;
+  readonly #onEnd: () => void;
   readonly #work = new Map<number, Work>();
   readonly #targets = new Map<number, Target>();
   #lastId = 0;
   #ending: Promise<void> | undefined;
 
-  constructor(port: PortLike, models: HostedModels, onEnd: (connection: Connection) => void) {
+  /** @param onEnd - everything of the page was freed */
+  constructor(port: PortLike, models: HostedModels, onEnd: () => void) {
     this.#port = port;
     this.#models = models;
     this.#onEnd = onEnd;
@@ -44,12 +45,12 @@ export class Connection {
   }
 
   async #end(): Promise<void> {
-    this.#onEnd(this);
     this.#port.close();
     const all = [...this.#work.values()];
     for (const work of all) work.cancel();
     await Promise.all(all.map((work) => work.ended));
     for (const id of this.#targets.keys()) await this.#dispose(id);
+    this.#onEnd();
   }
 
   #take(data: unknown): void {

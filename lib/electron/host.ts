@@ -40,12 +40,15 @@ export class ModelHost {
   /**
    * Answers the page at the other end of this port, which `connect` of `gpt-neox/electron-client` has taken. When the port closes, or
    * says something that is no request, everything that belongs to it is cancelled and freed.
+   * @returns ends it from this side: the port closes, and the promise resolves when everything of it is freed; again, it does nothing more
    */
-  serve(port: PortLike): void {
-    this.#connections.add(new Connection(port, this.#models, (ended) => this.#connections.delete(ended)));
+  serve(port: PortLike): () => Promise<void> {
+    const connection = new Connection(port, this.#models, () => this.#connections.delete(connection));
+    this.#connections.add(connection);
+    return () => connection.end();
   }
 
-  /** Closes every port and gives all memory back. Ports that come later are served as before. */
+  /** Closes every port and gives all memory back, also that of ports that closed just before. Ports that come later are served as before. */
   async dispose(): Promise<void> {
     await Promise.all([...this.#connections].map((connection) => connection.end()));
   }

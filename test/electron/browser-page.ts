@@ -1,7 +1,8 @@
-// The example's page in headless Chromium, in front of a real host. In place of the preload script a script of the test hands over
-// the port; its other end is bridged, message by message, to a port of the host.
+// The example's page in headless Chromium, with its own preload script, in front of a real host. Where that script asks Electron for
+// a port it gets one of the page's, whose other end is bridged, message by message, to a port of the host.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as threads from 'node:worker_threads';
@@ -19,18 +20,22 @@ declare global {
   }
 }
 
+const PRELOAD = join(__dirname, '..', '..', 'examples', 'electron', 'preload.cjs');
 /** Between two messages to the page: small models would be done before anybody can look. */
 const CHUNK_MS = 15;
 
 /** The path of a browser, or why there is none. */
 export function findBrowser(): { path?: string; reason?: string } {
-  const done = spawnSync(process.execPath, [join(__dirname, 'find-browser.mjs')], { encoding: 'utf8' });
+  const done = spawnSync(process.execPath, [join(__dirname, 'find-browser.mjs')], {
+    encoding: 'utf8',
+    timeout: 300_000,
+  });
   if (done.status !== 0) return { reason: done.stderr };
   return JSON.parse(done.stdout);
 }
 
 export function launch(executablePath: string): Promise<Browser> {
-  return chromium.launch({ executablePath, args: ['--font-render-hinting=none'] });
+  return chromium.launch({ executablePath, timeout: 50_000, args: ['--font-render-hinting=none'] });
 }
 
 /** Serves the page of an installed example. */
@@ -96,7 +101,11 @@ export async function openPage({ browser, url, host, chooseModel, look }: StandO
   });
   await page.exposeFunction('toHost', (message: unknown) => port?.postMessage(message));
   await page.exposeFunction('chooseModel', () => chooseModel?.() ?? null);
-  await page.addInitScript(preload);
+  await page.addInitScript(`{
+    const electron = (${electronOfPage})();
+    const require = () => electron;
+    ${readFileSync(PRELOAD, 'utf8')}
+  }`);
   await page.goto(url);
   return {
     page,
@@ -110,32 +119,38 @@ export async function openPage({ browser, url, host, chooseModel, look }: StandO
   };
 }
 
-// What preload.cjs does, with the bridge in place of Electron. Runs in the page.
-function preload(): void {
-  const exits: ((code: number) => void)[] = [];
+// What preload.cjs requires, with the bridge in place of Electron's own way to the main process. Runs in the page.
+function electronOfPage() {
+  type Listener = (event: { ports?: MessagePort[] }, value?: unknown) => void;
+  const listeners = new Map<string, Listener>();
   let taken: MessagePort | undefined;
   window.sent = [];
   addEventListener('message', ({ ports }) => {
     taken = ports[0];
   });
-  const app = {
-    async connect() {
-      const { port1, port2 } = new MessageChannel();
-      await window.connectHost();
-      port1.onmessage = ({ data }: MessageEvent) => {
-        window.sent.push(data.type);
-        void window.toHost(data);
-      };
-      window.fromHost = (message) => port1.postMessage(message);
-      // Electron's ports have this event in pages, too; the web's have not. Main tells of the exit besides.
-      window.loseHost = () => {
-        taken?.dispatchEvent(new Event('close'));
-        for (const listener of exits) listener(9);
-      };
-      window.postMessage('neox:port', '*', [port2]);
-    },
-    addModel: () => window.chooseModel(),
-    onHostExit: (listener: (code: number) => void) => exits.push(listener),
+  const connect = async (): Promise<void> => {
+    const { port1, port2 } = new MessageChannel();
+    await window.connectHost();
+    port1.onmessage = ({ data }: MessageEvent) => {
+      window.sent.push(data.type);
+      void window.toHost(data);
+    };
+    window.fromHost = (message) => port1.postMessage(message);
+    // Electron's ports have this event in pages, too; the web's have not. Main tells of the exit besides.
+    window.loseHost = () => {
+      taken?.dispatchEvent(new Event('close'));
+      listeners.get('neox:host-exit')?.({}, 9);
+    };
+    listeners.get('neox:port')?.({ ports: [port2] });
   };
-  Object.assign(window, { app });
+  return {
+    contextBridge: {
+      exposeInMainWorld: (name: string, value: object) => Object.assign(window, { [name]: value }),
+    },
+    ipcRenderer: {
+      on: (channel: string, listener: Listener) => listeners.set(channel, listener),
+      send: (channel: string) => (channel === 'neox:connect' ? void connect() : undefined),
+      invoke: async (channel: string) => (channel === 'neox:add-model' ? window.chooseModel() : undefined),
+    },
+  };
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RemoteError } from '../../lib/electron/client.js';
 import { type Chunk, demoModelPath, Model } from '../../lib/index.js';
-import { closing, DEMO, makeStage, type Stage, user } from './pages.js';
+import { closing, DEMO, makeStage, type Stage, until, user } from './pages.js';
 
 const ENDLESS = {
   eosTokenId: null,
@@ -136,7 +136,7 @@ test('a load whose onProgress throws rejects with that, and its model goes', asy
   };
   await expect(client.load('demo', { onProgress })).rejects.toBe(failure);
   const made = await load.mock.results[0]?.value.catch(() => undefined);
-  while (made && dispose.mock.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  if (made) await until(() => dispose.mock.calls.length > 0);
   expect(await client.models()).toHaveLength(1);
 });
 
@@ -233,7 +233,7 @@ test('a port that closes in the middle takes its page, and nobody else', async (
   const dispose = jest.spyOn(local, 'dispose');
   await other.dispose();
   // When the last user has let go.
-  while (dispose.mock.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => dispose.mock.calls.length > 0);
   expect(dispose).toHaveBeenCalledTimes(1);
 });
 
@@ -256,6 +256,23 @@ test('dispose() of the host closes its ports', async () => {
   await stage.host.dispose();
   await closed;
   await client.closed;
+});
+
+test('the host ends a page from its side, and its own disposal waits for pages that are ending', async () => {
+  const { client, end } = stage.page();
+  const generation = (await client.load('demo')).generate('むかし', ENDLESS);
+  await generation[Symbol.asyncIterator]().next();
+  const { dispose } = Model.prototype;
+  let isFreed = false;
+  jest.spyOn(Model.prototype, 'dispose').mockImplementation(async function (this: Model) {
+    await dispose.call(this);
+    isFreed = true;
+  });
+  const ended = end();
+  await stage.host.dispose();
+  expect(isFreed).toBe(true);
+  await Promise.all([ended, end(), client.closed]);
+  await expect(generation.result()).rejects.toMatchObject({ code: 'ERR_NEOX_DISPOSED' });
 });
 
 test.each([

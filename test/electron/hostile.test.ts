@@ -3,7 +3,7 @@
 import { FIRST_CREDIT, MAX_CREDIT, MAX_OPEN } from '../../lib/electron/protocol.js';
 import { Work } from '../../lib/electron/work.js';
 import { demoModelPath, Model } from '../../lib/index.js';
-import { closing, makeStage, type Reply, type Stage, user } from './pages.js';
+import { closing, makeStage, type Reply, type Stage, until, user } from './pages.js';
 
 const ENDLESS = { eosTokenId: null, maxNewTokens: 900, temperature: 0 };
 let stage: Stage;
@@ -140,7 +140,7 @@ test('however much is granted at once, so much is sent', async () => {
   let sent = 0;
   const options = { ...ENDLESS, maxNewTokens: 1e6, contextOverflow: 'shift' as const };
   const result = work.stream(model.generate('むかし', options), () => sent++);
-  while (sent < MAX_CREDIT) await pause(20);
+  await until(() => sent >= MAX_CREDIT);
   await pause(300);
   expect(sent).toBe(MAX_CREDIT);
   work.cancel();
@@ -159,7 +159,7 @@ test('the client grants as its reader reads', async () => {
   const generation = model.generate('むかし', endless);
   const reader = generation[Symbol.asyncIterator]();
   await reader.next();
-  while (arrived < FIRST_CREDIT) await pause(20);
+  await until(() => arrived >= FIRST_CREDIT);
   await pause(200);
   expect(arrived).toBe(FIRST_CREDIT);
   for (let read = 1; read < 2 * FIRST_CREDIT; read++) expect((await reader.next()).done).toBe(false);

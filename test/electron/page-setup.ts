@@ -40,7 +40,9 @@ beforeAll(async () => {
     name: '終わらないモデル',
     options: { chatFormat: 'rinna-bilingual', threads: 1 },
   };
-  [browser, server] = await Promise.all([launch(found.path), servePage(example.folder)]);
+  // One after the other: what is running when the next one fails, afterAll ends.
+  server = await servePage(example.folder);
+  browser = await launch(found.path);
 });
 afterAll(async () => {
   await browser?.close();

@@ -16,8 +16,8 @@ export const DEMO: HostedModel = {
 /** Ends with `close`. */
 export interface Stage {
   host: ModelHost;
-  /** A page with the client. */
-  page(): { client: Client; port: MessagePort };
+  /** A page with the client; `end` is what `serve` gave. */
+  page(): { client: Client; port: MessagePort; end(): Promise<void> };
   /** A page that says what it likes; `messages` are the host's. */
   rawPage(): {
     port: MessagePort;
@@ -38,24 +38,29 @@ export interface Reply {
 export function makeStage(models: HostedModel[] = [DEMO]): Stage {
   const host = new ModelHost({ models });
   const ports: MessagePort[] = [];
-  const open = (): MessagePort => {
+  const open = (): { port: MessagePort; end(): Promise<void> } => {
     const { port1, port2 } = new MessageChannel();
-    host.serve(port1);
+    const end = host.serve(port1);
     ports.push(port2);
-    return port2;
+    return { port: port2, end };
   };
   return {
     host,
     page: () => {
-      const port = open();
-      return { client: connect(port), port };
+      const opened = open();
+      return { ...opened, client: connect(opened.port) };
     },
     rawPage: () => {
-      const port = open();
+      const { port } = open();
       const messages: Reply[] = [];
       let wake = (): void => undefined;
+      let isOpen = true;
       port.on('message', (message) => {
         messages.push(message);
+        wake();
+      });
+      port.on('close', () => {
+        isOpen = false;
         wake();
       });
       let read = 0;
@@ -68,6 +73,7 @@ export function makeStage(models: HostedModel[] = [DEMO]): Stage {
               return reply;
             }
           }
+          if (!isOpen) throw new Error('The port has closed, and there was no such message.');
           await new Promise<void>((resolve) => {
             wake = resolve;
           });
@@ -76,8 +82,8 @@ export function makeStage(models: HostedModel[] = [DEMO]): Stage {
       return { port, messages, next };
     },
     close: async () => {
-      await host.dispose();
       for (const port of ports) port.close();
+      await host.dispose();
     },
   };
 }
@@ -85,6 +91,15 @@ export function makeStage(models: HostedModel[] = [DEMO]): Stage {
 /** Resolves when a port has closed. */
 export function closing(port: MessagePort): Promise<void> {
   return new Promise((resolve) => port.once('close', () => resolve()));
+}
+
+/** Resolves when it holds. A loop without an end would keep Jest alive after its test has failed. */
+export async function until(holds: () => boolean): Promise<void> {
+  const end = Date.now() + 20_000;
+  while (!holds()) {
+    if (Date.now() > end) throw new Error(`It did not come about in time: ${holds}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }
 
 export const user = (content: string) => [{ role: 'user' as const, content }];

@@ -1,0 +1,14 @@
+// A utility process as Electron starts it, in a worker thread. With STALLED in the environment no model can be inspected, as on a
+// disk that does not answer.
+
+import { EventEmitter } from 'node:events';
+import { pathToFileURL } from 'node:url';
+import { parentPort, workerData } from 'node:worker_threads';
+import { Model } from 'gpt-neox';
+
+if (process.env.STALLED) Model.inspect = () => new Promise(() => {});
+process.parentPort = Object.assign(new EventEmitter(), {
+  postMessage: (message) => parentPort.postMessage(message),
+});
+await import(pathToFileURL(workerData).href);
+parentPort.on('message', (event) => process.parentPort.emit('message', event));
