@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { cacheDir, isMain, root, runLogged, runMain, StepError, step } from './steps.mjs';
+import { cacheDir, isMain, npmCommand, root, runLogged, runMain, StepError, step } from './steps.mjs';
 import { ensureTools } from './tools.mjs';
 
 const stampPath = join(cacheDir, 'setup.json');
@@ -100,9 +100,7 @@ function files(...places) {
 // Scripts of packages are not run: what esbuild and swc would do in theirs is only needed on unusual platforms.
 function installPackages() {
   const args = ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'];
-  const npm = process.env.npm_execpath;
-  if (npm && /npm-cli\.c?js$/.test(npm)) runLogged('npm', process.execPath, [npm, ...args]);
-  else runLogged('npm', 'npm', args, { shell: process.platform === 'win32' });
+  runLogged('npm', ...npmCommand(args));
 }
 
 if (isMain(import.meta.url)) await runMain((argv) => setup({ tests: argv.includes('--tests') }));

@@ -69,6 +69,13 @@ export function runLogged(name, command, args, options = {}) {
   throw new StepError(`${ending}\n${command} failed (${cause}). Whole log: ${relative(root, path)}`);
 }
 
+/** What starts npm: the command, its arguments and options of spawnSync. It is the npm that runs this, where one does. */
+export function npmCommand(args) {
+  const script = process.env.npm_execpath ?? '';
+  if (/npm-cli\.c?js$/.test(script)) return [process.execPath, [script, ...args], {}];
+  return ['npm', args, { shell: process.platform === 'win32' }];
+}
+
 /** The first line that `command` prints, or null when it cannot be run. */
 export function firstLine(command, args = ['--version']) {
   const done = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });

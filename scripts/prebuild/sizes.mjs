@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, StepError } from '../steps.mjs';
+import { npmCommand, root, StepError } from '../steps.mjs';
 import { targets } from './targets.mjs';
 
 /** The most that the package may have, in bytes. */
@@ -26,11 +26,8 @@ export function printSizes() {
 }
 
 function packageSizes() {
-  const npm = process.env.npm_execpath;
-  const args = ['pack', '--dry-run', '--json', '--ignore-scripts'];
-  const [command, all] = npm ? [process.execPath, [npm, ...args]] : ['npm', args];
-  const shell = !npm && process.platform === 'win32';
-  const done = spawnSync(command, all, { cwd: root, encoding: 'utf8', shell, maxBuffer: 64 << 20 });
+  const [command, args, options] = npmCommand(['pack', '--dry-run', '--json', '--ignore-scripts']);
+  const done = spawnSync(command, args, { ...options, cwd: root, encoding: 'utf8', maxBuffer: 64 << 20 });
   if (done.status !== 0) throw new StepError(`npm pack failed: ${done.stderr}`);
   return JSON.parse(done.stdout)[0];
 }

@@ -1,10 +1,7 @@
-// Other versions of Node, from npm's packages of its binaries. Only bin/node of each is kept, in .cache/nodes.
+// Other versions of Node, which scripts/nodes.mjs obtains.
 
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { npmScript, root, run } from './project.js';
-
-const folder = join(root, '.cache', 'nodes');
+import { root, run } from './project.js';
 
 export interface NodeVersion {
   /** `22`, or `newest`. */
@@ -15,10 +12,10 @@ export interface NodeVersion {
 
 /** This process's own Node stands for its major version. */
 export function nodeVersions(): NodeVersion[] {
+  const own = process.versions.node.split('.')[0] ?? '';
   if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
-    return [{ name: process.versions.node.split('.')[0] ?? '', path: process.execPath }];
+    return [{ name: own, path: process.execPath }];
   }
-  const own = process.versions.node.split('.')[0];
   return ['20', '22', '24', 'newest'].map((name) => ({
     name,
     path: name === own ? process.execPath : obtainNode(name),
@@ -27,50 +24,7 @@ export function nodeVersions(): NodeVersion[] {
 
 /** Undefined where it is neither kept nor to be had. */
 export function obtainNode(name: string): string | undefined {
-  mkdirSync(folder, { recursive: true });
-  const known = readdirSync(folder).filter(
-    (each) => /^[\d.]+$/.test(each) && existsSync(join(folder, each, 'node')),
-  );
-  const kept = known.filter((each) => name === 'newest' || each.startsWith(`${name}.`)).sort(byVersion);
-  // A major version is taken as it was first found; what is newest changes.
-  if (name !== 'newest' && kept.length > 0) return join(folder, kept.at(-1) ?? '', 'node');
-  const spec = `node-linux-${process.arch}@${name === 'newest' ? 'latest' : name}`;
-  const npm = (...args: string[]) => run(process.execPath, [npmScript(), ...args], { cwd: folder });
-  const version = latestOf(npm('view', spec, 'version', '--json').stdout);
-  if (version === undefined) return kept.length > 0 ? join(folder, kept.at(-1) ?? '', 'node') : undefined;
-  const path = join(folder, version, 'node');
-  if (existsSync(path)) return path;
-  const part = join(folder, `${version}.${process.pid}.part`);
-  mkdirSync(part);
-  try {
-    npm('pack', `node-linux-${process.arch}@${version}`, '--pack-destination', part);
-    const [tarball] = readdirSync(part);
-    if (tarball === undefined) return undefined;
-    const done = run('tar', ['-xzf', tarball, '--strip-components', '2', 'package/bin/node'], { cwd: part });
-    if (done.status !== 0) return undefined;
-    rmSync(join(part, tarball));
-    renameSync(part, join(folder, version));
-    return path;
-  } finally {
-    rmSync(part, { recursive: true, force: true });
-  }
-}
-
-/** npm prints one version, or a list that rises. */
-function latestOf(json: string): string | undefined {
-  try {
-    const versions = [JSON.parse(json) as string | string[]].flat();
-    return versions.sort(byVersion).at(-1);
-  } catch {
-    return undefined;
-  }
-}
-
-function byVersion(a: string, b: string): number {
-  const [left, right] = [a, b].map((version) => version.split('.').map(Number));
-  for (const index of [0, 1, 2]) {
-    const difference = (left?.[index] ?? 0) - (right?.[index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
+  const script = join(root, 'scripts', 'nodes.mjs');
+  const { status, stdout } = run(process.execPath, [script, name], { cwd: root });
+  return status === 0 ? stdout.trim() : undefined;
 }
