@@ -10,6 +10,7 @@ set(NEOX_CORE_SOURCES
   native/base/huge_pages.cpp
   native/base/page_buffer.cpp
   native/base/physical_cores.cpp
+  native/base/thread.cpp
   native/base/thread_pool.cpp
   native/tensor/dtype.cpp
   native/gguf/reader.cpp
@@ -210,6 +211,7 @@ set(NEOX_TEST_SOURCES
   test/native/tensor_errors_test.cpp
   test/native/thread_pool_speed_test.cpp
   test/native/thread_pool_test.cpp
+  test/native/thread_test.cpp
   test/native/torch_test.cpp
   test/native/type_mix_test.cpp
   test/native/verify_test.cpp

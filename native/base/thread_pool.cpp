@@ -20,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/physical_cores.h"
+#include "base/thread.h"
 
 namespace neox {
 namespace {
@@ -103,7 +104,7 @@ struct ThreadPool::Impl {
     };
 
     const int size;
-    std::vector<std::thread> threads;
+    std::vector<Thread> threads;
     std::vector<Slot> ranges;  // of each thread
 
     alignas(64) std::atomic<std::uint64_t> round{0};
@@ -213,7 +214,7 @@ struct ThreadPool::Impl {
             stopping.store(true);
         }
         work.notify_all();
-        for (std::thread& thread : threads) thread.join();
+        for (Thread& thread : threads) thread.join();
         threads.clear();
     }
 };

@@ -4,9 +4,9 @@
 #include <future>
 #include <limits>
 #include <system_error>
-#include <thread>
 #include <utility>
 
+#include "base/thread.h"
 #include "base/thread_pool.h"
 #include "binding/tokenizer.h"
 #include "model/kv_memory.h"
@@ -21,7 +21,7 @@ constexpr std::int32_t kMaxRows = 512;
 void destroy_elsewhere(LoadedModel* model) {
     if (model->engine && model->engine->is_of_another_process()) return;
     try {
-        std::thread([model] {
+        Thread([model] {
             delete model;
             return_free_memory();
         }).detach();
@@ -29,6 +29,33 @@ void destroy_elsewhere(LoadedModel* model) {
         delete model;
     }
 }
+
+// A tokenizer that is made while the weights are read; at once where no thread can be had.
+class TokenizerBeside {
+public:
+    // A load that ends early waits for it.
+    ~TokenizerBeside() {
+        if (thread_.joinable()) thread_.join();
+    }
+    void make(const ModelText& text) {
+        const auto task =
+            std::make_shared<std::packaged_task<Made()>>([text] { return make_tokenizer(text); });
+        made_ = task->get_future();
+        try {
+            thread_ = Thread([task] { (*task)(); });
+        } catch (const std::system_error&) {
+            (*task)();
+        }
+    }
+    // Throws what making it has thrown.
+    std::shared_ptr<const Tokenizer> get() { return made_.get(); }
+
+private:
+    using Made = std::shared_ptr<const Tokenizer>;
+
+    std::future<Made> made_;
+    Thread thread_;
+};
 
 }  // namespace
 
@@ -64,11 +91,8 @@ std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const Hos
     load.cancel = &control.cancel;
     load.on_progress = [&control](std::uint64_t done, std::uint64_t total) { control.progress(done, total); };
 
-    // Made while the weights are read; where no thread can be had, by get(). A load that ends early waits for it.
-    std::future<std::shared_ptr<const Tokenizer>> tokenizer;
-    load.on_text = [&tokenizer](const ModelText& text) {
-        tokenizer = std::async([text] { return make_tokenizer(text); });
-    };
+    TokenizerBeside tokenizer;
+    load.on_text = [&tokenizer](const ModelText& text) { tokenizer.make(text); };
 
     std::shared_ptr<LoadedModel> loaded(new LoadedModel, destroy_elsewhere);
     loaded->model = load_model(path, device, load);

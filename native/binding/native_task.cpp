@@ -34,7 +34,7 @@ std::shared_ptr<TaskList::Task> TaskList::launch(Napi::Env env, TaskWork work, b
     tasks_.push_back(task);
     channel_->hold(env);
     try {
-        task->thread = std::thread([task = task.get(), keep = task, work = std::move(work)] {
+        task->thread = Thread([task = task.get(), keep = task, work = std::move(work)] {
             try {
                 task->result = work(task->control);
             } catch (...) {

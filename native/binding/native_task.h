@@ -7,10 +7,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "binding/channel.h"
 #include "binding/napi_setup.h"
 
@@ -55,7 +55,7 @@ public:
 private:
     struct Task {
         TaskControl control;
-        std::thread thread;
+        Thread thread;
         bool is_job = false;
         std::atomic<bool> is_finished{false};
         TaskResult result;           // set before is_finished

@@ -21,7 +21,7 @@ Engine::Engine(const Config& config, Backend backend, const EngineOptions& optio
     : process_(process_id()), config_(config), backend_(backend), options_(options),
       pool_(std::make_shared<KvPool>(options.n_kv_blocks)) {
     waking_.reserve(kMostWakers);
-    thread_ = std::thread([this] { run(); });
+    thread_ = Thread([this] { run(); });
 }
 
 bool Engine::is_of_another_process() const { return process_ != process_id(); }

@@ -12,9 +12,9 @@
 #include <mutex>
 #include <optional>
 #include <span>
-#include <thread>
 #include <vector>
 
+#include "base/thread.h"
 #include "engine/call.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
@@ -162,7 +162,7 @@ private:
     StepCosts costs_;
     bool is_profiling_ = false;
     Profile profile_;
-    std::thread thread_;
+    Thread thread_;
 };
 
 }  // namespace neox
