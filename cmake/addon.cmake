@@ -34,6 +34,13 @@ endif()
 
 if(APPLE)
   target_link_options(neox PRIVATE -undefined dynamic_lookup)
+  if(NEOX_ZIG)
+    # zig's linker makes an empty file of what it is to make a bundle of. Node loads either kind.
+    set(CMAKE_SHARED_MODULE_CREATE_CXX_FLAGS "-dynamiclib -install_name @rpath/neox.node")
+  else()
+    target_link_options(neox PRIVATE -Wl,-exported_symbol,_napi_register_module_v1
+      -Wl,-exported_symbol,_node_api_module_get_api_version_v1 -Wl,-dead_strip)
+  endif()
 elseif(UNIX)
   if(NOT NEOX_SANITIZE)
     target_link_options(neox PRIVATE -static-libstdc++ -static-libgcc)

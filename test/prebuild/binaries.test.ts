@@ -3,6 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { machoWith } from './macho.js';
 import { peWith } from './pe.js';
 
 const root = join(__dirname, '..', '..');
@@ -78,6 +79,24 @@ test('node.exe may be loaded late, and only late', () => {
   expect(problems(['KERNEL32.dll'], [])).toEqual([]);
   expect(problems(['KERNEL32.dll', 'node.exe'], [])).toEqual(['needs node.exe']);
   expect(problems(['KERNEL32.dll'], ['node.exe', 'MSVCP140.dll'])).toEqual(['needs, later on, msvcp140.dll']);
+});
+
+test('a library for macOS is known by what its loader is told', () => {
+  const problems = (library: Parameters<typeof machoWith>[0]) => {
+    const bytes = machoWith(library).toString('base64');
+    return ask(`problemsOf(targetByName('darwin-arm64'), Buffer.from('${bytes}', 'base64'))`);
+  };
+  const asBuilt = {
+    exported: ['__mh_dylib_header', '___dso_handle'],
+    fromProcess: ['_napi_create_object', '_node_api_post_finalizer'],
+    fromLibrary: ['_malloc'],
+  };
+  expect(problems(asBuilt)).toEqual([]);
+  expect(problems({ fromProcess: ['_malloc', '_napi_throw'] })).toEqual(['expects of the process malloc']);
+  expect(problems({ exported: ['__Znwm'] })).toEqual(['exports 1 symbols more than two: _Znwm']);
+  expect(problems({ library: '/opt/lib/libx.dylib' })[0]).toBe('needs /opt/lib/libx.dylib');
+  expect(problems({ oldest: [11, 1] })).toEqual(['needs macOS 11.1, at most 11.0']);
+  expect(problems({ isSigned: false })).toEqual(['is not signed, which this processor demands']);
 });
 
 test("the answers that binaries are held to are those of this checkout's own build, and others are found out", () => {
