@@ -5,6 +5,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { buildNative } from '../build.mjs';
 import { cacheDir, root, StepError } from '../steps.mjs';
+import { closeMacho } from './close_macho.mjs';
+import { entryPoints } from './problems.mjs';
 import { oldestMacos, targetByName, targets } from './targets.mjs';
 import { obtainZig } from './zig.mjs';
 
@@ -22,6 +24,7 @@ export async function compileTarget(name, out) {
   const definitions = usesZig(target) ? await zigOptions(target) : ownOptions(target);
   const folder = buildFolder(target);
   buildNative({ folder, out, definitions, arch: target.arch, log: `prebuild-${name}` });
+  if (target.platform === 'darwin' && usesZig(target)) closeMacho(join(out, 'neox.node'), entryPoints);
 }
 
 /** Binaries for Linux always come from zig, so that they run with an old C library; macOS and Windows build their own. */

@@ -1,5 +1,6 @@
 // Reads what the loader of macOS reads of a 64-bit library. Layouts: mach-o/loader.h and mach-o/nlist.h.
 
+import { bindings, uleb } from './dyld_info.mjs';
 import { cString } from './elf.mjs';
 
 const MACHINES = { 16777223: 'x64', 16777228: 'arm64' };
@@ -17,17 +18,19 @@ const COMMANDS = {
   exportsTrie: 0x80000033,
 };
 const ANY_LIBRARY = 0xfe; // of an undefined symbol: the process has it
-// Instructions for binding, in the upper half of a byte, and how many numbers follow each.
-const BIND = { library: 0x10, longLibrary: 0x20, special: 0x30, name: 0x40, bind: 0x90, bindTimes: 0xc0 };
-const NUMBERS_AFTER = { 32: 1, 96: 1, 112: 1, 128: 1, 160: 1, 192: 2 };
-const ANYWHERE = 0x0e; // -2 in four bits
+
+/** The commands to the loader: what each is, and where. */
+export function commandsOf(bytes) {
+  const commands = [];
+  for (let at = 32, left = bytes.readUInt32LE(16); left > 0; left -= 1, at += bytes.readUInt32LE(at + 4))
+    commands.push({ id: bytes.readUInt32LE(at), at });
+  return commands;
+}
 
 /** @throws RangeError for a file that is cut off */
 export function readMacho(bytes) {
   const u32 = (at) => bytes.readUInt32LE(at);
-  const commands = [];
-  for (let at = 32, left = u32(16); left > 0; left -= 1, at += u32(at + 4))
-    commands.push({ id: u32(at), at });
+  const commands = commandsOf(bytes);
   const every = (...ids) => commands.filter((each) => ids.includes(each.id)).map((each) => each.at);
 
   const [build] = every(COMMANDS.build);
@@ -46,8 +49,10 @@ export function readMacho(bytes) {
   // The loader goes by the instructions for binding, the names' table is for other programs: linkers differ in what they
   // write into it.
   const fromProcess = new Set();
-  if (info !== undefined) {
-    for (const at of [16, 24, 32]) boundToProcess(bytes, u32(info + at), u32(info + at + 4), fromProcess);
+  const bound = (at) => [...bindings(bytes, u32(info + at), u32(info + at + 4))];
+  const programs = info === undefined ? [] : [16, 32].flatMap(bound);
+  for (const { name, isAnywhere } of programs) {
+    if (isAnywhere) fromProcess.add(name.slice(1));
   }
   for (const at of every(COMMANDS.symbols)) {
     const [symbols, count, strings] = [u32(at + 8), u32(at + 12), u32(at + 16)];
@@ -63,7 +68,9 @@ export function readMacho(bytes) {
     format: 'Mach-O',
     machine: MACHINES[u32(4)] ?? `machine ${u32(4)}`,
     needed: every(COMMANDS.library, COMMANDS.weakLibrary, COMMANDS.reexport).map(name),
-    exported,
+    exported: exported.map((each) => each.name),
+    // The first library of the process that has such a symbol gives its own to all.
+    shared: info === undefined ? [] : bound(24).map((each) => each.name.slice(1)),
     fromProcess: [...fromProcess],
     runPaths: every(COMMANDS.runPath).map(name),
     oldestMacos: `${version >>> 16}.${(version >>> 8) & 0xff}`,
@@ -71,39 +78,15 @@ export function readMacho(bytes) {
   };
 }
 
-function uleb(bytes, at) {
-  let value = 0;
-  for (let shift = 0; ; shift += 7, at += 1) {
-    value += (bytes[at] & 0x7f) * 2 ** shift;
-    if (bytes[at] < 0x80) return [value, at + 1];
-  }
-}
-
-// Adds the names that instructions for binding look for in the whole process.
-function boundToProcess(bytes, offset, size, names) {
-  let name = '';
-  let isAnywhere = false;
-  for (let at = offset; at < offset + size; ) {
-    const [code, operand] = [bytes[at] & 0xf0, bytes[at] & 0x0f];
-    at += 1;
-    if (code === BIND.library || code === BIND.longLibrary) isAnywhere = false;
-    if (code === BIND.special) isAnywhere = operand === ANYWHERE;
-    if (code === BIND.name) {
-      name = cString(bytes, at);
-      at += name.length + 1;
-    }
-    if (code >= BIND.bind && code <= BIND.bindTimes && isAnywhere) names.add(name.slice(1));
-    for (let left = NUMBERS_AFTER[code] ?? 0; left > 0; left -= 1) [, at] = uleb(bytes, at);
-  }
-}
-
-// A trie of names: a node is its own entry's size, that entry, the count of children, and for each the next letters and
-// the place of its node.
-function exportsOf(bytes, offset, size) {
+/**
+ * The exported names, each with its entry: an address, as the loader reads it. They are in a trie, of which a node is the size
+ * of its own entry, that entry, the count of its children, and for each the next letters and the place of its node.
+ */
+export function exportsOf(bytes, offset, size) {
   const found = [];
   const visit = (node, prefix) => {
     let [own, at] = uleb(bytes, offset + node);
-    if (own > 0) found.push(prefix.slice(1));
+    if (own > 0) found.push({ name: prefix.slice(1), entry: bytes.subarray(at, at + own) });
     at += own;
     for (let left = bytes[at++]; left > 0; left -= 1) {
       const letters = cString(bytes, at);

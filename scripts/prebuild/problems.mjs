@@ -8,9 +8,7 @@ import { readPe } from './pe.mjs';
 import { oldestGlibc, oldestMacos } from './targets.mjs';
 
 /** Node-API's two entry points, and nothing else: not sentencepiece, not the C++ library. */
-const entryPoints = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
-/** What zig's linker adds to every library for macOS: the address of its first byte, twice. */
-const ownAddress = ['_mh_dylib_header', '__dso_handle'];
+export const entryPoints = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 
 const glibc = ['libc.so.6', 'libm.so.6', 'libpthread.so.0', 'libdl.so.2', 'librt.so.1'];
 const numericGlibc = /^GLIBC_[\d.]+$/;
@@ -44,8 +42,7 @@ export function problemsOf(target, bytes) {
   if (binary.format !== format) return [`the format is ${binary.format}, not ${format}`];
   expect(binary.machine === target.arch, `the machine is ${binary.machine}, not ${target.arch}`);
 
-  const harmless = format === 'Mach-O' ? [...entryPoints, ...ownAddress] : entryPoints;
-  const others = binary.exported.filter((name) => !harmless.includes(name));
+  const others = binary.exported.filter((name) => !entryPoints.includes(name));
   expect(others.length === 0, `exports ${others.length} symbols more than two: ${others.slice(0, 5)}`);
   const missing = entryPoints.filter((name) => !binary.exported.includes(name));
   expect(missing.length === 0, `does not export ${missing}`);
@@ -77,6 +74,7 @@ export function problemsOf(target, bytes) {
       `needs macOS ${binary.oldestMacos}, at most ${oldestMacos}`,
     );
     expect(target.arch !== 'arm64' || binary.isSigned, 'is not signed, which this processor demands');
+    expect(binary.shared.length === 0, `shares with other libraries ${binary.shared.slice(0, 5)}`);
     const unknown = binary.fromProcess.filter((name) => !/^(napi|node_api)_/.test(name));
     expect(unknown.length === 0, `expects of the process ${unknown}`);
   }

@@ -2,6 +2,8 @@
 // NEOX_PREBUILD=1 npm test; `npm run prebuild -- --all` builds all.
 
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { machoWith } from './macho.js';
 import { peWith } from './pe.js';
@@ -13,7 +15,8 @@ function ask<T>(code: string): T {
   const imports = `
     import { existsSync, readFileSync } from 'node:fs';
     import { wrongAnswer } from './scripts/prebuild/answers.mjs';
-    import { problemsOf, readBinary } from './scripts/prebuild/problems.mjs';
+    import { closeMacho } from './scripts/prebuild/close_macho.mjs';
+    import { entryPoints, problemsOf, readBinary } from './scripts/prebuild/problems.mjs';
     import { targetByName, targets } from './scripts/prebuild/targets.mjs';`;
   const args = ['--input-type=module', '--eval', `${imports}\nconsole.log(JSON.stringify((${code})))`];
   const done = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 << 20 });
@@ -86,17 +89,50 @@ test('a library for macOS is known by what its loader is told', () => {
     const bytes = machoWith(library).toString('base64');
     return ask(`problemsOf(targetByName('darwin-arm64'), Buffer.from('${bytes}', 'base64'))`);
   };
-  const asBuilt = {
-    exported: ['__mh_dylib_header', '___dso_handle'],
+  const plain = {
     fromProcess: ['_napi_create_object', '_node_api_post_finalizer'],
     fromLibrary: ['_malloc'],
   };
-  expect(problems(asBuilt)).toEqual([]);
+  expect(problems(plain)).toEqual([]);
   expect(problems({ fromProcess: ['_malloc', '_napi_throw'] })).toEqual(['expects of the process malloc']);
   expect(problems({ exported: ['__Znwm'] })).toEqual(['exports 1 symbols more than two: _Znwm']);
-  expect(problems({ library: '/opt/lib/libx.dylib' })[0]).toBe('needs /opt/lib/libx.dylib');
+  expect(problems({ shared: ['__Znwm'] })).toEqual(['shares with other libraries _Znwm,_Znwm']);
+  expect(problems({ library: '/opt/lib/libx.dylib' })).toEqual(
+    expect.arrayContaining(['needs /opt/lib/libx.dylib']),
+  );
   expect(problems({ oldest: [11, 1] })).toEqual(['needs macOS 11.1, at most 11.0']);
   expect(problems({ isSigned: false })).toEqual(['is not signed, which this processor demands']);
+});
+
+test('a library for macOS is closed, and its signature fits again', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'neox-macho-'));
+  const path = join(folder, 'neox.node');
+  const close = () =>
+    ask<string[] | { thrown: string }>(`(() => {
+      try {
+        closeMacho('${path}', entryPoints);
+        return problemsOf(targetByName('darwin-arm64'), readFileSync('${path}'));
+      } catch (error) {
+        return { thrown: error.message };
+      }
+    })()`);
+  try {
+    writeFileSync(
+      path,
+      machoWith({ exported: ['__Znwm'], shared: ['__Znwm'], fromProcess: ['_napi_throw'] }),
+    );
+    expect(close()).toEqual([]);
+    expect(close()).toEqual([]); // which begins with a look at the signature
+    const bytes = readFileSync(path);
+    expect(bytes.readUInt32LE(24)).toBe(0); // the loader need not look for what is shared
+    bytes.writeUInt8(1, bytes.length - 200);
+    writeFileSync(path, bytes);
+    expect(close()).toEqual({ thrown: expect.stringMatching(/^The signature does not fit page \d/) });
+    writeFileSync(path, machoWith({ shared: ['__Znwm'], hasOwn: false }));
+    expect(close()).toEqual({ thrown: '__Znwm is bound weakly, and has no address of its own.' });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test("the answers that binaries are held to are those of this checkout's own build, and others are found out", () => {
