@@ -25,6 +25,11 @@ target_compile_definitions(neox PRIVATE
   NEOX_VERSION="${PROJECT_VERSION}")
 target_link_libraries(neox PRIVATE neox_core neox_tokenizer ${CMAKE_JS_LIB})
 
+if(NEOX_ZIG)
+  target_precompile_headers(neox PRIVATE ${NEOX_COMMON_HEADERS} native/binding/napi_setup.h)
+  set_source_files_properties(native/binding/node_windows.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+endif()
+
 # Where there is no import library for Node's functions, the addon finds them itself: native/binding/node_windows.cpp.
 set(NEOX_NODE_API_FUNCTIONS "" CACHE FILEPATH "A file with a line NEOX_FUNCTION(name) for each function of Node-API")
 if(NEOX_NODE_API_FUNCTIONS)
