@@ -15,12 +15,12 @@ const SHA256 = { type: 2, size: 32 };
 /** Rewrites the file. @throws StepError for one that is made in another way than expected */
 export function closeMacho(path, wanted) {
   const bytes = readFileSync(path);
-  sign(bytes, true);
+  checkSignature(bytes); // so that a layout which is not understood is left alone
   const info = place(bytes, COMMANDS.dyldInfo);
   if (info === undefined) throw new StepError(`${path} has no table for its loader.`);
   bindToItself(bytes, info);
   exportOnly(bytes, info, wanted);
-  sign(bytes, false);
+  for (const { hash, at } of pagesOf(bytes)) hash.copy(bytes, at);
   writeFileSync(path, bytes);
 }
 
@@ -64,8 +64,19 @@ function exportOnly(bytes, info, wanted) {
   trie.copy(bytes, start);
 }
 
-// The signature holds the hash of every page; `isCheck`: only compares, so that a layout unknown here is not touched.
-function sign(bytes, isCheck) {
+/**
+ * Compares the signature, which holds the hash of every page, with the bytes.
+ * @throws StepError where they differ, and for a signature of a kind that is not known here
+ */
+export function checkSignature(bytes) {
+  for (const { index, hash, at } of pagesOf(bytes)) {
+    if (!hash.equals(bytes.subarray(at, at + SHA256.size))) {
+      throw new StepError(`The signature does not fit page ${index}.`);
+    }
+  }
+}
+
+function* pagesOf(bytes) {
   const command = place(bytes, COMMANDS.signature);
   if (command === undefined) return;
   const blob = bytes.readUInt32LE(command + 8);
@@ -76,13 +87,8 @@ function sign(bytes, isCheck) {
   if (!isKnown) throw new StepError('The signature is of another kind than expected.');
   const [hashes, count, end, page] = [u32(16), u32(28), u32(32), 2 ** bytes[directory + 39]];
   for (let index = 0; index < count; index += 1) {
-    const hash = createHash('sha256')
-      .update(bytes.subarray(index * page, Math.min((index + 1) * page, end)))
-      .digest();
-    const at = directory + hashes + index * SHA256.size;
-    if (!isCheck) hash.copy(bytes, at);
-    else if (!hash.equals(bytes.subarray(at, at + SHA256.size))) {
-      throw new StepError(`The signature does not fit page ${index}.`);
-    }
+    const part = bytes.subarray(index * page, Math.min((index + 1) * page, end));
+    const hash = createHash('sha256').update(part).digest();
+    yield { index, hash, at: directory + hashes + index * SHA256.size };
   }
 }

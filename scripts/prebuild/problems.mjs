@@ -2,6 +2,7 @@
 
 import { homedir } from 'node:os';
 import { root } from '../steps.mjs';
+import { checkSignature } from './close_macho.mjs';
 import { readElf } from './elf.mjs';
 import { readMacho } from './macho.mjs';
 import { readPe } from './pe.mjs';
@@ -74,6 +75,11 @@ export function problemsOf(target, bytes) {
       `needs macOS ${binary.oldestMacos}, at most ${oldestMacos}`,
     );
     expect(target.arch !== 'arm64' || binary.isSigned, 'is not signed, which this processor demands');
+    try {
+      checkSignature(bytes);
+    } catch (error) {
+      problems.push(error.message);
+    }
     expect(binary.shared.length === 0, `shares with other libraries ${binary.shared.slice(0, 5)}`);
     const unknown = binary.fromProcess.filter((name) => !/^(napi|node_api)_/.test(name));
     expect(unknown.length === 0, `expects of the process ${unknown}`);

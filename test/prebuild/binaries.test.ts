@@ -127,7 +127,9 @@ test('a library for macOS is closed, and its signature fits again', () => {
     expect(bytes.readUInt32LE(24)).toBe(0); // the loader need not look for what is shared
     bytes.writeUInt8(1, bytes.length - 200);
     writeFileSync(path, bytes);
-    expect(close()).toEqual({ thrown: expect.stringMatching(/^The signature does not fit page \d/) });
+    const misfit = expect.stringMatching(/^The signature does not fit page \d/);
+    expect(ask(`problemsOf(targetByName('darwin-arm64'), readFileSync('${path}'))`)).toContainEqual(misfit);
+    expect(close()).toEqual({ thrown: misfit });
     writeFileSync(path, machoWith({ shared: ['__Znwm'], hasOwn: false }));
     expect(close()).toEqual({ thrown: '__Znwm is bound weakly, and has no address of its own.' });
   } finally {
