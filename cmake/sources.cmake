@@ -160,6 +160,7 @@ set(NEOX_BINDING_SOURCES
   native/binding/values.cpp)
 
 set(NEOX_TEST_SOURCES
+  test/native/aligned_buffer_test.cpp
   test/native/beam_search_test.cpp
   test/native/bpe_test.cpp
   test/native/break_kernel.cpp

@@ -1,11 +1,11 @@
-// An owning, 64-byte aligned, uninitialised array of trivially copyable elements; a large one on huge pages where the system grants
-// them.
+// An owning, 64-byte aligned, uninitialised array of trivially copyable elements. A large one is a mapping of its own, on huge pages
+// where the system grants them: freed, its memory is the system's again, on whatever thread that was, and the allocator learns
+// nothing from it. (glibc's keeps more at the end of each of its arenas the larger the blocks were that it has freed.)
 #pragma once
 
 #include <cstddef>
 #include <cstdlib>
 #include <limits>
-#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -15,8 +15,16 @@
 
 #include "base/error.h"
 #include "base/huge_pages.h"
+#include "base/page_buffer.h"
 
 namespace neox {
+
+// From how many bytes on. AddressSanitizer sees what is read and written beyond a buffer only where it comes from malloc().
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr std::size_t kMappedBytes = std::numeric_limits<std::size_t>::max();
+#else
+inline constexpr std::size_t kMappedBytes = std::size_t{128} << 10;
+#endif
 
 template <class T> class AlignedBuffer {
     static_assert(std::is_trivially_copyable_v<T>);
@@ -26,8 +34,10 @@ public:
     // Throws ERR_NEOX_OUT_OF_MEMORY. The memory is not touched.
     explicit AlignedBuffer(std::size_t size) { reset(size); }
     AlignedBuffer(AlignedBuffer&& other) noexcept
-        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+        : pages_(std::move(other.pages_)), data_(std::exchange(other.data_, nullptr)),
+          size_(std::exchange(other.size_, 0)) {}
     AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+        std::swap(pages_, other.pages_);
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);
         return *this;
@@ -42,16 +52,19 @@ public:
         if (size == 0) return;
         if (size > (std::numeric_limits<std::size_t>::max() - kHugePage) / sizeof(T))
             fail(ErrorCode::out_of_memory, "Cannot allocate ", size, " elements of ", sizeof(T), " bytes.");
-        const std::size_t bytes = (size * sizeof(T) + 63) / 64 * 64;
+        const std::size_t unit = size * sizeof(T) < kHugePage ? 64 : kHugePage;
+        const std::size_t bytes = (size * sizeof(T) + unit - 1) / unit * unit;
+        if (bytes >= kMappedBytes) {
+            pages_ = PageBuffer(bytes, "a buffer");
+            data_ = reinterpret_cast<T*>(pages_.data());
+        } else {
 #if defined(_WIN32)
-        data_ = static_cast<T*>(_aligned_malloc(bytes, 64));
+            data_ = static_cast<T*>(_aligned_malloc(bytes, 64));
 #else
-        const std::size_t alignment = bytes < kHugePage ? 64 : kHugePage;
-        data_ =
-            static_cast<T*>(std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment));
-        if (data_ && bytes >= kHugePage) advise_huge_pages(data_, bytes);
+            data_ = static_cast<T*>(std::aligned_alloc(64, bytes));
 #endif
-        if (!data_) fail(ErrorCode::out_of_memory, "Cannot allocate ", bytes, " bytes.");
+            if (!data_) fail(ErrorCode::out_of_memory, "Cannot allocate ", bytes, " bytes.");
+        }
         size_ = size;
     }
     // Makes room for at least `size` elements; the contents are lost when it grows.
@@ -67,15 +80,19 @@ public:
 
 private:
     void release() {
+        if (pages_.data() == nullptr) {
 #if defined(_WIN32)
-        _aligned_free(data_);
+            _aligned_free(data_);
 #else
-        std::free(data_);
+            std::free(data_);
 #endif
+        }
+        pages_ = PageBuffer();
         data_ = nullptr;
         size_ = 0;
     }
 
+    PageBuffer pages_;  // of a large one
     T* data_ = nullptr;
     std::size_t size_ = 0;
 };

@@ -1,5 +1,5 @@
-// A large anonymous mapping, zero-filled; a page takes memory once it is touched. On huge pages where it is large enough and the
-// system grants them.
+// A large anonymous mapping, zero-filled; a page takes memory once it is touched, and all of it goes back to the system at the end,
+// which an allocator leaves open. On huge pages where it is large enough and the system grants them.
 #pragma once
 
 #include <cstddef>

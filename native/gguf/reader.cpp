@@ -2,6 +2,7 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "base/aligned_buffer.h"
 #include "base/checked.h"
 #include "base/printable.h"
 #include "base/utf8.h"
@@ -273,13 +274,13 @@ std::optional<GgufFile> parse_gguf(std::span<const std::byte> head, std::uint64_
 
 GgufFile read_gguf(const File& file) {
     const std::uint64_t largest = std::min(file.size(), kGgufLargestHeader);
-    std::vector<std::byte> head;
+    AlignedBuffer<std::byte> head;
     for (std::uint64_t size = std::min(largest, kFirstBytes);; size = std::min(largest, size * 2)) {
-        const std::size_t had = head.size();
-        head.resize(static_cast<std::size_t>(size));
-        file.read_at(had, std::span(head).subspan(had));
+        head.reset(static_cast<std::size_t>(size));
+        const std::span<std::byte> bytes(head.data(), head.size());
+        file.read_at(0, bytes);
         try {
-            if (auto result = parse_gguf(head, file.size())) return std::move(*result);
+            if (auto result = parse_gguf(bytes, file.size())) return std::move(*result);
         } catch (const Error& e) {
             throw Error(e.code(), text("'", file.path(), "': ", e.what()));
         }

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/aligned_buffer.h"
 #include "base/file.h"
 
 namespace neox {
@@ -32,7 +33,8 @@ void restore_blocks(const SequenceHold& held, const SessionFile& file, const Fil
                     const JobControl& control) {
     Engine& engine = held.engine();
     Hash64 hash;
-    std::vector<std::byte> block(engine.block_bytes());
+    AlignedBuffer<std::byte> memory(engine.block_bytes());
+    const std::span<std::byte> block(memory.data(), memory.size());
     std::uint64_t offset = file.blocks_offset;
     bool has_room = true;
     for (std::uint64_t i = 0; i < file.n_blocks; ++i, offset += block.size()) {
@@ -75,7 +77,8 @@ void save_session(const SequenceHold& held, const SessionBinding& binding, const
     Engine& engine = held.engine();
     const SequenceRows& rows = held.sequence().rows();
     OutputFile output(path);
-    std::vector<std::byte> block(engine.block_bytes());
+    AlignedBuffer<std::byte> memory(engine.block_bytes());
+    const std::span<std::byte> block(memory.data(), memory.size());
     // How many blocks there will be is known when the first one is missing; the head takes the same room in any case.
     const std::uint64_t head_bytes = write_session_head(binding, rows, 0, block.size()).size();
     std::uint64_t n_blocks = 0;

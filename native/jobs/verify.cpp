@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
 #include "jobs/row_slices.h"
 #include "model/source.h"
@@ -15,7 +16,7 @@ namespace neox {
 namespace {
 
 struct Buffers {
-    std::vector<std::byte> stored;
+    AlignedBuffer<std::byte> stored;
     std::vector<float> row;
 };
 
@@ -23,7 +24,7 @@ struct Buffers {
 BadTensor check_slice(const TensorSource& source, const RowSlice& slice, Buffers& buffers) {
     const Tensor& tensor = source.tensors()[slice.tensor];
     const std::uint64_t stride = row_bytes(tensor.dtype, tensor.n_cols());
-    buffers.stored.resize(static_cast<std::size_t>(slice.n_rows * stride));
+    buffers.stored.grow(static_cast<std::size_t>(slice.n_rows * stride));
     buffers.row.resize(static_cast<std::size_t>(tensor.n_cols()));
     source.read_rows(slice.tensor, slice.row_begin, slice.n_rows, buffers.stored.data());
     BadTensor bad;

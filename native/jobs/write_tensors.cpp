@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
 #include "jobs/row_slices.h"
 #include "kernels/quantize_rows.h"
@@ -53,18 +54,19 @@ void write_tensors(GgufWriter& writer, const MakeRows& make_rows, const JobContr
     const std::vector<RowSlice> slices = cut_rows(tensors);
     const std::uint64_t total = writer.data_bytes();
     ThreadPool pool(control.n_threads > 0 ? control.n_threads : default_thread_count());
-    std::vector<std::vector<std::byte>> buffers(static_cast<std::size_t>(pool.size()));
+    std::vector<AlignedBuffer<std::byte>> buffers(static_cast<std::size_t>(pool.size()));
     std::atomic<std::uint64_t> done{0};
     const auto run = [&](std::size_t task, int thread) {
         control.check();
         const RowSlice& slice = slices[task];
         const Tensor& tensor = tensors[slice.tensor];
         const std::uint64_t stride = row_bytes(tensor.dtype, tensor.n_cols());
-        std::vector<std::byte>& buffer = buffers[static_cast<std::size_t>(thread)];
-        buffer.resize(static_cast<std::size_t>(slice.n_rows * stride));
+        const auto n_bytes = static_cast<std::size_t>(slice.n_rows * stride);
+        AlignedBuffer<std::byte>& buffer = buffers[static_cast<std::size_t>(thread)];
+        buffer.grow(n_bytes);
         make_rows(slice.tensor, slice.row_begin, slice.n_rows, buffer.data());
-        writer.write(slice.tensor, slice.row_begin * stride, buffer);
-        const std::uint64_t now = done.fetch_add(buffer.size()) + buffer.size();
+        writer.write(slice.tensor, slice.row_begin * stride, {buffer.data(), n_bytes});
+        const std::uint64_t now = done.fetch_add(n_bytes) + n_bytes;
         if (thread == 0 && control.on_progress) control.on_progress(now, total);
     };
     pool.parallel_for(slices.size(), run);
