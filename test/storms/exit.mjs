@@ -99,5 +99,6 @@ await storm(
     await rounds(count, 2, (index) => endOne(names[index % names.length]));
     return { slowestMs };
   },
-  { warmUp: 10 },
+  // A process that starts others settles only after many of them.
+  { warmUp: Math.min(100, Math.max(10, Math.ceil(settings.count / 2))) },
 );
