@@ -89,13 +89,13 @@ function addSpecialTokens(
   byId: Map<number, AddedToken>,
   idOf: Map<string, number>,
 ): void {
+  const replaced = new Set([...byId.keys()].filter((id) => id < pieces.length));
   const pieceOf = (content: string): number | undefined => {
     const id = pieces.idOf(content);
-    return id === undefined || byId.has(id) ? undefined : id;
+    return id === undefined || replaced.has(id) ? undefined : id;
   };
-  const replaced = [...byId.keys()].filter((id) => id < pieces.length).length;
   const added = [...idOf.keys()].filter((content) => pieceOf(content) === undefined).length;
-  let size = pieces.length - replaced + added;
+  let size = pieces.length - replaced.size + added;
   for (const [content, token] of specials) {
     // A token without flags of its own keeps those it already has.
     if (content === '' || (typeof token === 'string' && idOf.has(content))) continue;

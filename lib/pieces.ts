@@ -3,7 +3,7 @@
 
 import type { NativeTokenizer } from './native-types.js';
 
-/** No two pieces are equal: sentencepiece refuses such a model. */
+/** No two pieces are equal: native/checkpoint/spiece_validate.cpp refuses such a model. */
 export interface PieceList {
   readonly length: number;
   at(id: number): string | undefined;

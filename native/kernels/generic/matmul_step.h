@@ -19,8 +19,8 @@ inline constexpr int kStepBatch = 16;
 inline constexpr int kTileBlocks = static_cast<int>(kTileCols / kQuantBlock);
 
 // Memory delivers fastest in the order of its addresses, but compilers move loads to wherever they like. A set whose
-// compilers do harm with it overloads this: what is written before the call is then done before it, and what is made of
-// `value` after it.
+// compilers do harm with it overloads this: calls then keep their order, what `value` is made of is done before its call,
+// and what is made of `value` after it.
 template <class T> NEOX_INLINE void in_source_order(T& /*value*/) {}
 
 // What the columns of a tile need of one token.
