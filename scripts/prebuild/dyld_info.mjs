@@ -6,22 +6,31 @@ import { cString } from './elf.mjs';
 const POINTER = 8;
 const ANYWHERE = 0x0e; // library -2 in four bits: whichever in the process has it
 
-/** A number in groups of seven bits, and what follows it. */
+/** A number in groups of seven bits, and what follows it. @throws RangeError where the bytes end before */
 export function uleb(bytes, at) {
   let value = 0n;
   for (let shift = 0n; ; shift += 7n, at += 1) {
+    if (at >= bytes.length) throw new RangeError('The file is cut off.');
     value |= BigInt(bytes[at] & 0x7f) << shift;
     // Steps backwards are written as very large numbers.
     if (bytes[at] < 0x80) return [Number(BigInt.asIntN(64, value)), at + 1];
   }
 }
 
-/** A symbol's `name`, whether any library of the process may have it, and the place: `segment` and `offset` in it. */
+function unknown(code) {
+  return new RangeError(`The loader's instruction 0x${code.toString(16)} is not known here.`);
+}
+
+/**
+ * A symbol's `name`, whether any library of the process may have it, and the place: `segment` and `offset` in it.
+ * @throws RangeError for what is cut off or not known
+ */
 export function* bindings(bytes, start, size) {
   let [name, isAnywhere, segment, offset] = ['', false, 0, 0];
   for (let at = start; at < start + size; ) {
     const [code, operand] = [bytes[at] & 0xf0, bytes[at] & 0x0f];
     at += 1;
+    if (code > 0xc0) throw unknown(code);
     const number = () => {
       const [value, next] = uleb(bytes, at);
       at = next;
@@ -49,7 +58,7 @@ export function* bindings(bytes, start, size) {
   }
 }
 
-/** The places of addresses that move with the library. */
+/** The places of addresses that move with the library. @throws RangeError as above */
 export function* rebases(bytes, start, size) {
   let [segment, offset] = [0, 0];
   for (let at = start; at < start + size; ) {
@@ -60,6 +69,7 @@ export function* rebases(bytes, start, size) {
       at = next;
       return value;
     };
+    if (code > 0x80) throw unknown(code);
     if (code === 0x00) return;
     if (code === 0x20) [segment, offset] = [operand, number()];
     if (code === 0x30) offset += number();

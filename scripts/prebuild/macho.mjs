@@ -51,6 +51,9 @@ export function readMacho(bytes) {
   const fromProcess = new Set();
   const bound = (at) => [...bindings(bytes, u32(info + at), u32(info + at + 4))];
   const programs = info === undefined ? [] : [16, 32].flatMap(bound);
+  const place = ({ segment, offset }) => `${segment}:${offset}`;
+  const imported = new Set(programs.map(place));
+  const isOwn = (binding) => !imported.has(place(binding));
   for (const { name, isAnywhere } of programs) {
     if (isAnywhere) fromProcess.add(name.slice(1));
   }
@@ -69,8 +72,14 @@ export function readMacho(bytes) {
     machine: MACHINES[u32(4)] ?? `machine ${u32(4)}`,
     needed: every(COMMANDS.library, COMMANDS.weakLibrary, COMMANDS.reexport).map(name),
     exported: exported.map((each) => each.name),
-    // The first library of the process that has such a symbol gives its own to all.
-    shared: info === undefined ? [] : bound(24).map((each) => each.name.slice(1)),
+    // The first library of the process that has such a symbol gives its own to all. What is another's anyway, such as the
+    // system's operator new, Apple's linker lists there, too.
+    shared:
+      info === undefined
+        ? []
+        : bound(24)
+            .filter(isOwn)
+            .map((each) => each.name.slice(1)),
     fromProcess: [...fromProcess],
     runPaths: every(COMMANDS.runPath).map(name),
     oldestMacos: `${version >>> 16}.${(version >>> 8) & 0xff}`,

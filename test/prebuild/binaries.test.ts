@@ -97,11 +97,28 @@ test('a library for macOS is known by what its loader is told', () => {
   expect(problems({ fromProcess: ['_malloc', '_napi_throw'] })).toEqual(['expects of the process malloc']);
   expect(problems({ exported: ['__Znwm'] })).toEqual(['exports 1 symbols more than two: _Znwm']);
   expect(problems({ shared: ['__Znwm'] })).toEqual(['shares with other libraries _Znwm,_Znwm']);
+  expect(problems({ importedWeakly: ['__Znwm'] })).toEqual([]);
   expect(problems({ library: '/opt/lib/libx.dylib' })).toEqual(
     expect.arrayContaining(['needs /opt/lib/libx.dylib']),
   );
   expect(problems({ oldest: [11, 1] })).toEqual(['needs macOS 11.1, at most 11.0']);
   expect(problems({ isSigned: false })).toEqual(['is not signed, which this processor demands']);
+});
+
+test('a library for macOS that is cut off is no end of waiting', () => {
+  const bytes = machoWith({ shared: ['__Znwm'], fromProcess: ['_napi_throw'] }).toString('base64');
+  const outcomes = ask<string[]>(`(() => {
+    const whole = Buffer.from('${bytes}', 'base64');
+    return Array.from({ length: whole.length }, (_, length) => {
+      try {
+        problemsOf(targetByName('darwin-arm64'), whole.subarray(0, length));
+        return 'read';
+      } catch (error) {
+        return error.constructor.name;
+      }
+    });
+  })()`);
+  expect(outcomes).toContain('RangeError');
 });
 
 test('a library for macOS is closed, and its signature fits again', () => {

@@ -10,6 +10,8 @@ interface Library {
   fromProcess?: string[];
   /** Names that are looked for in the first library. */
   fromLibrary?: string[];
+  /** Names that are looked for in the first library, unless one before has them. */
+  importedWeakly?: string[];
   /** Names of the library's own that another library's may stand for. */
   shared?: string[];
   /** Whether the place of a shared one holds the library's own until then. */
@@ -24,6 +26,7 @@ export function machoWith({
   exported = [],
   fromProcess = [],
   fromLibrary = [],
+  importedWeakly = [],
   shared = [],
   hasOwn = true,
   library = '/usr/lib/libSystem.B.dylib',
@@ -32,14 +35,17 @@ export function machoWith({
 }: Library): Buffer {
   // Eight places from 0x90 on of segment 2, after a step of 8 from 0x88 where there are more.
   const rebase = [0x11, 0x22, 0x88, 0x01, 0x41, hasOwn ? 0x58 : 0x51, 0x00];
+  const imports = importedWeakly.flatMap((name) => [...named(name), 0x72, 0x88, 0x03, 0x90]);
   const bind = [
     0x11, // of library 1
     ...fromLibrary.flatMap((name) => [...named(name), 0x72, 0xff, 0x01, 0x90]),
+    ...imports,
     0x3e, // of any
     ...fromProcess.flatMap((name) => [...named(name), 0x72, 0x80, 0x02, 0x90, 0xc0, 0x02, 0x08]),
     0x00,
   ];
-  const weak = shared.flatMap((name) => [...named(name), 0x72, 0x98, 0x01, 0xb1, 0x90]).concat(0);
+  const own = shared.flatMap((name) => [...named(name), 0x72, 0x98, 0x01, 0xb1, 0x90]);
+  const weak = [...own, ...imports, 0];
   const trie = [...trieOf([...ENTRY_POINTS, ...exported])];
   const path = Buffer.from(`${library}\0`.padEnd(Math.ceil((library.length + 1) / 8) * 8, '\0'));
   const info = Buffer.alloc(48);
