@@ -1,5 +1,5 @@
-// A thread whose stack is large on every system: by default musl gives one 128 KiB and macOS 512 KiB, which the tiles of a
-// kernel, or a regular expression of nested groups, come near to.
+// A thread whose stack is large on every POSIX system: by default musl gives one 128 KiB and macOS 512 KiB, which the tiles
+// of a kernel, or a regular expression of nested groups, come near to. Windows gives what the program asks for, mostly 1 MiB.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace neox {
 
-// What glibc gives; only what is touched takes memory. Windows takes the size from the program.
+// What glibc gives, on POSIX; only what is touched takes memory.
 inline constexpr std::size_t kThreadStack = std::size_t{8} << 20;
 
 // As std::thread, but that one which is still joinable at its end is detached.
