@@ -20,7 +20,14 @@
 namespace neox {
 
 // From how many bytes on. AddressSanitizer sees what is read and written beyond a buffer only where it comes from malloc().
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define NEOX_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define NEOX_ADDRESS_SANITIZER
+#endif
+#if defined(NEOX_ADDRESS_SANITIZER)
 inline constexpr std::size_t kMappedBytes = std::numeric_limits<std::size_t>::max();
 #else
 inline constexpr std::size_t kMappedBytes = std::size_t{128} << 10;
