@@ -22,6 +22,7 @@ export function obtainNode(wanted, { platform, arch } = process) {
   const program = platform === 'win32' ? 'node.exe' : 'node';
   const pathOf = (version) => join(folder, version, program);
   const kept = (existsSync(folder) ? readdirSync(folder) : [])
+    .filter((version) => /^\d+\.\d+\.\d+$/.test(version)) // and no folder that is being unpacked into
     .filter((version) => existsSync(pathOf(version)))
     .filter((version) => wanted === 'newest' || version.startsWith(`${wanted}.`))
     .sort(byVersion)
@@ -49,7 +50,11 @@ function fetchNode(spec, program, folder) {
     const unpacked = spawnSync('tar', args, { cwd: part, encoding: 'utf8' });
     if (unpacked.status !== 0) throw new StepError(`${spec} cannot be unpacked: ${reasonOf(unpacked)}`);
     rmSync(join(part, tarball));
-    if (!existsSync(folder)) renameSync(part, folder); // another process may have been faster
+    try {
+      renameSync(part, folder);
+    } catch (error) {
+      if (!existsSync(join(folder, program))) throw error; // else another process was faster
+    }
   } finally {
     rmSync(part, { recursive: true, force: true });
   }
