@@ -7,7 +7,9 @@ import { ModelHost } from 'gpt-neox/electron-host';
 const LONGEST_WAIT_MS = 1000;
 
 const host = new ModelHost({ models: [{ id: 'demo', path: demoModelPath(), name: 'デモモデル' }] });
-/** What ends a page's port. @type {Map<number, () => Promise<void>>} */
+/** @typedef {{ port: Electron.MessagePortMain, gone: Promise<void> }} PagePort */
+/** The port that waits, and what ends the one that is served. @typedef {{ next?: PagePort, leave: () => void }} Page */
+/** @type {Map<number, Page>} */
 const pages = new Map();
 
 /** What may be models in the cache: its repositories, and their .gguf files where one has several. */
@@ -30,19 +32,46 @@ async function addPulled() {
   }
 }
 
-// A page that begins again looks for the model that it had. What a slow disk does not tell in this time is there when it looks next.
+// A page that begins again looks for the model that it had. What is not inspected in this time, on a slow disk, is there when it
+// looks next. The names alone are read at once, and everything waits for them.
 const pulled = Promise.race([
   addPulled().catch((error) => console.error('The pulled models cannot be listed:', error)),
   setTimeout(LONGEST_WAIT_MS),
 ]);
 
+// What a page may have open is counted by port, so a page has one: the last that it asked for. It is served when all that was begun
+// on the one before has ended, or else a page could begin more and more, port by port.
+/** @param {number} id @param {Electron.MessagePortMain} port */
+async function serve(id, port) {
+  /** @type {Promise<void>} */
+  const gone = new Promise((resolve) => port.once('close', resolve));
+  const known = pages.get(id);
+  if (known) {
+    known.next?.port.close();
+    known.next = { port, gone };
+    return known.leave();
+  }
+  /** @type {Page} */
+  const page = { next: { port, gone }, leave: () => {} };
+  pages.set(id, page);
+  while (page.next) {
+    const served = page.next;
+    page.next = undefined;
+    /** @type {Promise<void>} */
+    const left = new Promise((resolve) => {
+      page.leave = resolve;
+    });
+    const end = host.serve(served.port);
+    await Promise.race([served.gone, left]);
+    await end().catch((error) => console.error('A page cannot be freed:', error));
+  }
+  pages.delete(id);
+}
+
 process.parentPort.on('message', async ({ data, ports: [port] }) => {
   await pulled;
-  if (data.type === 'serve') {
-    // What a page may have open is counted by port, so a page has one: the last that it asked for.
-    void pages.get(data.page)?.();
-    pages.set(data.page, host.serve(port));
-  } else {
+  if (data.type === 'serve') void serve(data.page, port);
+  else {
     host.addModel(data.model);
     process.parentPort.postMessage({ added: data.model.id });
   }

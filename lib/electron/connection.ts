@@ -26,7 +26,7 @@ export class Connection {
   #lastId = 0;
   #ending: Promise<void> | undefined;
 
-  /** @param onEnd - everything of the page was freed */
+  /** @param onEnd - everything of the page was freed, or the engine has refused to */
   constructor(port: PortLike, models: HostedModels, onEnd: () => void) {
     this.#port = port;
     this.#models = models;
@@ -45,12 +45,15 @@ export class Connection {
   }
 
   async #end(): Promise<void> {
-    this.#port.close();
-    const all = [...this.#work.values()];
-    for (const work of all) work.cancel();
-    await Promise.all(all.map((work) => work.ended));
-    for (const id of this.#targets.keys()) await this.#dispose(id);
-    this.#onEnd();
+    try {
+      this.#port.close();
+      const all = [...this.#work.values()];
+      for (const work of all) work.cancel();
+      await Promise.all(all.map((work) => work.ended));
+      for (const id of this.#targets.keys()) await this.#dispose(id);
+    } finally {
+      this.#onEnd();
+    }
   }
 
   #take(data: unknown): void {

@@ -82,6 +82,13 @@ test('when the host has died, the page is told, and the next one knows the model
   expect((offered as string[]).filter((each) => each === id)).toHaveLength(1);
 });
 
-test('a cache that does not answer keeps no page waiting', () => {
+test('pulled models that take long to inspect keep no page waiting', () => {
   expect(play('stalled', { env: { STALLED: '1' } })).toEqual({ offered: ['demo'], text: ANSWER });
+});
+
+test('the next port of a page waits until what ran on the last has ended, and only the newest waits', () => {
+  expect(play('hoarding', { env: { STALLED: '1' } })).toEqual({
+    ...{ cut: 'ERR_NEOX_DISPOSED', replaced: 'ERR_NEOX_DISPOSED' },
+    firstAnswer: ANSWER,
+  });
 });

@@ -71,6 +71,20 @@ const plays = {
     const client = page(1);
     return { offered: await ids(client), text: await ask(client, 'demo') };
   },
+
+  async hoarding() {
+    const first = page(1);
+    await first.models();
+    const inspected = first.inspect('demo').catch(codeOf); // does not end, and cannot be cancelled
+    await first.models();
+    const second = page(1);
+    const replaced = second.models().catch(codeOf);
+    const third = page(1);
+    const waiting = third.models().then(() => 'served while the first port had not ended');
+    await second.closed;
+    const firstAnswer = await Promise.race([waiting, ask(page(2), 'demo')]);
+    return { cut: await inspected, replaced: await replaced, firstAnswer };
+  },
 };
 
 await import('../../main.mjs');

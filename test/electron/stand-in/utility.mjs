@@ -1,5 +1,5 @@
-// A utility process as Electron starts it, in a worker thread. With STALLED in the environment no model can be inspected, as on a
-// disk that does not answer.
+// A utility process as Electron starts it, in a worker thread. With STALLED in the environment the inspection of a model does
+// not end.
 
 import { EventEmitter } from 'node:events';
 import { pathToFileURL } from 'node:url';
