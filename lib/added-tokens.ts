@@ -1,7 +1,7 @@
 // tokenizer_config.json as transformers 4.57.6 reads it for a slow T5Tokenizer: which strings are tokens of their own, which of
 // them are special, and under which ids. Sources: tokenization_t5.py (__init__), tokenization_utils.py (__init__, _add_tokens).
 
-import type { PieceList } from './pieces.js';
+import type { Pieces } from './pieces.js';
 import {
   type AddedToken,
   addedTokensDecoder,
@@ -46,7 +46,7 @@ const MAX_EXTRA_IDS = 65_536;
  * @param pieces - the sentencepiece vocabulary
  * @throws FormatError naming the key that is wrong
  */
-export function readTokenizerConfig(config: JsonObject, pieces: PieceList): TokenizerConfig {
+export function readTokenizerConfig(config: JsonObject, pieces: Pieces): TokenizerConfig {
   const byId = new Map<number, AddedToken>();
   const extra = extraIdTokens(config);
   for (let i = 0; i < extra.declared; i++) {
@@ -85,7 +85,7 @@ export function readTokenizerConfig(config: JsonObject, pieces: PieceList): Toke
 // Special tokens that are pieces keep their ids; the others follow the vocabulary, whose size is the number of different contents.
 function addSpecialTokens(
   specials: ReadonlyMap<string, Given>,
-  pieces: PieceList,
+  pieces: Pieces,
   byId: Map<number, AddedToken>,
   idOf: Map<string, number>,
 ): void {

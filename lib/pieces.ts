@@ -3,15 +3,11 @@
 
 import type { NativeTokenizer } from './native-types.js';
 
-/** No two pieces are equal: native/checkpoint/spiece_validate.cpp refuses such a model. */
-export interface PieceList {
-  readonly length: number;
-  at(id: number): string | undefined;
-  idOf(piece: string): number | undefined;
-}
-
-/** Pieces in the addon; those that were asked for are kept. */
-export class Pieces implements PieceList {
+/**
+ * Pieces in the addon; those that were asked for are kept. No two are equal: native/checkpoint/spiece_validate.cpp refuses such a
+ * model.
+ */
+export class Pieces {
   readonly length: number;
   readonly #native: NativeTokenizer;
   readonly #known = new Map<number, string>();

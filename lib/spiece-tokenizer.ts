@@ -3,7 +3,7 @@
 import { readTokenizerConfig, type TokenizerConfig } from './added-tokens.js';
 import { ArgumentError, NeoxError } from './errors.js';
 import type { NativeTokenizer } from './native-types.js';
-import { type PieceList, Pieces } from './pieces.js';
+import { Pieces } from './pieces.js';
 import { type DecodeRules, SpieceDecoder } from './spiece-decoder.js';
 import { TextChunker } from './text-chunks.js';
 import type { JsonObject } from './tokenizer-config.js';
@@ -15,7 +15,7 @@ const UNDERLINE = '\u2581';
 export class SpieceTokenizer implements TokenizerKind {
   readonly #native: NativeTokenizer;
   readonly #config: TokenizerConfig;
-  readonly #pieces: PieceList;
+  readonly #pieces: Pieces;
   readonly #chunker: TextChunker;
   readonly #rules: DecodeRules;
   readonly #unkPiece: number;
