@@ -38,8 +38,8 @@ function checkNative(file, lines) {
       );
     }
   });
-  const header = file.replace(/^native\/(.*)\.cpp$/, '$1.h');
-  if (file.endsWith('.cpp') && existsSync(join(root, 'native', header)) && includes[0] !== header) {
+  const header = file.replace(/^native\/(.*)\.(cpp|cu)$/, '$1.h');
+  if (/\.(cpp|cu)$/.test(file) && existsSync(join(root, 'native', header)) && includes[0] !== header) {
     report(file, 0, `its own header "${header}" comes first`);
   }
 }
@@ -80,6 +80,15 @@ function checkCycles(file, trail = [], done = new Set()) {
   done.add(file);
 }
 
+// The CMake file `list` names every source under `places`, and no other.
+function checkSources(files, list, places) {
+  if (!existsSync(join(root, list))) return;
+  const sources = files.filter((file) => places.test(file));
+  const named = readFileSync(join(root, list), 'utf8').match(/\b(native|test)\/[\w/]+\.(cpp|cu)\b/g) ?? [];
+  for (const file of sources) if (!named.includes(file)) report(file, 0, `not in ${list}`);
+  for (const file of named) if (!sources.includes(file)) report(list, 0, `${file} does not exist`);
+}
+
 function main() {
   const listed = spawnSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], {
     cwd: root,
@@ -99,11 +108,7 @@ function main() {
     if (file === 'package-lock.json' && /"resolved": "http/.test(text))
       report(file, 0, 'holds registry addresses');
   }
-  const sources = files.filter((file) => /^(native|test\/native|test\/bench)\/.*\.cpp$/.test(file));
-  const cmake = readFileSync(join(root, 'cmake', 'sources.cmake'), 'utf8').match(/\S+\.cpp/g) ?? [];
-  for (const file of sources) if (!cmake.includes(file)) report(file, 0, 'not in cmake/sources.cmake');
-  for (const file of cmake)
-    if (!sources.includes(file)) report('cmake/sources.cmake', 0, `${file} does not exist`);
+  for (const [list, places] of rules.sourceLists) checkSources(files, list, places);
   for (const file of imports.keys()) checkCycles(file);
 
   for (const problem of [...new Set(problems)]) console.log(problem);

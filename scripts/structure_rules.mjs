@@ -10,7 +10,11 @@ export const nativeLayers = {
   quant: ['base', 'tensor'],
   kernels: ['base', 'tensor', 'quant'],
   model: below,
-  cuda: ['base', 'tensor', 'quant/blocks.h', 'model/config.h', 'model/weights.h', 'model/backend.h'],
+  // What crosses to a device library is plain data; of the rest it needs the formats and what must come out the same.
+  cuda: [
+    ...['base', 'tensor', 'quant/blocks.h', 'quant/k_scales.h', 'kernels/kernels.h'],
+    ...['backend', 'batch', 'config', 'profile', 'rope_table'].map((name) => `model/${name}.h`),
+  ],
   engine: ['base', 'model'],
   tokenizer: ['base', 'checkpoint/spiece.h'],
   jobs: [...below, 'model', 'engine'],
@@ -119,6 +123,11 @@ export const reserved = [
     'napi.h comes through napi_setup.h',
   ],
   [/#include <sentencepiece/, ['native/tokenizer/tokenizer.cpp'], 'sentencepiece belongs to tokenizer.cpp'],
+];
+// Files of CMake that name every source of some places.
+export const sourceLists = [
+  ['cmake/sources.cmake', /^(native\/(?!cuda\/)|test\/native\/(?!devices\/)|test\/bench\/).*\.cpp$/],
+  ['cmake/cuda.cmake', /^(native|test)\/cuda\/.*\.(cpp|cu)$/],
 ];
 export const machinePath = new RegExp(
   `(^|[\\s"'\`(=:])/(${['work', 'tmp', 'root', 'home', 'Users'].join('|')})/\\w`,

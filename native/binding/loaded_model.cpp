@@ -70,11 +70,11 @@ BackendOptions backend_options(const Config& config, DType dtype, const HostOpti
     const std::int64_t blocks_of_one = (result.n_ctx + kKvBlock - 1) / kKvBlock;
     std::uint64_t n_blocks = static_cast<std::uint64_t>(options.max_sequences * blocks_of_one);
     if (options.kv_cache_bytes > 0) {
-        n_blocks = options.kv_cache_bytes / kv_block_bytes(config, result.kv_type);
+        n_blocks = options.kv_cache_bytes / kv_block_bytes(config, result.kv_type, config.n_layer);
         if (n_blocks == 0)
             fail(ErrorCode::invalid_argument, "kvCacheBytes of ", options.kv_cache_bytes,
                  " holds not even one block of ", kKvBlock, " positions, which takes ",
-                 kv_block_bytes(config, result.kv_type), " bytes.");
+                 kv_block_bytes(config, result.kv_type, config.n_layer), " bytes.");
     }
     constexpr std::uint64_t kMaxBlocks = std::numeric_limits<std::int32_t>::max();
     result.n_kv_blocks = static_cast<std::int32_t>(std::min(n_blocks, kMaxBlocks));

@@ -33,6 +33,16 @@ struct BackendOptions {
     std::int32_t n_kv_blocks;  // capacity of the KV pool; its memory is touched only when used
     std::int32_t n_ctx;        // longest position + 1 that will be asked for
     std::int32_t max_rows;     // most rows of one batch
+    // The layers whose keys and values the backend holds; it is asked for no others. layer_end -1: to the last.
+    std::int32_t layer_begin = 0;
+    std::int32_t layer_end = -1;
+    // 1: a row's bits follow from its own sequence alone, whatever else is in the batch. The CPU always promises that.
+    std::int32_t deterministic = 0;
+
+    // How many of a model's layers these are.
+    std::int32_t n_layers(std::int32_t n_layer) const {
+        return (layer_end < 0 ? n_layer : layer_end) - layer_begin;
+    }
 };
 
 struct MemoryEstimate {
@@ -50,7 +60,9 @@ struct Backend {
     // all layers at once. The only entry to the network.
     Status (*forward)(void* self, const Batch* batch, std::int32_t layer_begin, std::int32_t layer_end,
                       float* carry);
-    std::size_t kv_block_bytes;  // of one block over all layers
+    // Of one block over the layers that the backend holds; "all layers" below are these. A block outside is one layer after
+    // another, within a layer as the device likes: it is only ever given back to a device of the same name.
+    std::size_t kv_block_bytes;
     // Copies the first n_positions of block `from` to block `to`, all layers.
     Status (*kv_copy)(void* self, std::int32_t from, std::int32_t to, std::int32_t n_positions);
     Status (*kv_read)(void* self, std::int32_t block, void* dst);         // kv_block_bytes
@@ -104,12 +116,26 @@ struct TensorSpec {
     std::int64_t n_cols;
 };
 
-// A kind of device. Weights are made once and shared by every backend over them.
+// What a device says of itself before anything is put on it. Texts end with NUL.
+struct DeviceProbe {
+    std::int32_t is_usable;     // 0 or 1
+    std::uint64_t total_bytes;  // of its memory; 0: not known
+    std::uint64_t free_bytes;   // now; 0 with total_bytes 0: not known
+    char name[128];             // "NVIDIA H200"; empty where there is none
+    char driver[256];           // versions of driver and runtime, architecture, units: one line
+    char reason[512];           // why it cannot be used, and what to do; empty where it can
+};
+
+// A kind of device, or one of them. Weights are made once and shared by every backend over them. It lives as long as the
+// process, and all of its functions may be called by several threads at once.
 struct Device {
-    const char* name;  // "cpu", "cuda"
-    // Sets up the memory of a model's tensors, each of which is then uploaded slice by slice.
-    Status (*create_weights)(const Config* config, const TensorSpec* tensors, std::size_t n_tensors,
-                             void** weights);
+    const char* name;  // "cpu", "cuda"; different ones for devices whose weights differ
+    const void* self;  // the device's own, handed to the functions that know no weights; may be null
+    // Sets up the memory of a model's tensors, each of which is then uploaded slice by slice. Not all tensors need be there:
+    // a device that runs some of the layers is given theirs, the embedding with the first, the final norm and head with
+    // the last; then forward() and embed() are asked for nothing that needs the others.
+    Status (*create_weights)(const void* self, const Config* config, const TensorSpec* tensors,
+                             std::size_t n_tensors, void** weights);
     // Takes a slice into the resident layout. Different slices may come from different threads at once.
     Status (*upload)(void* weights, const Upload* slice);
     // The embedding of one token, f32 [n_embd]. Thread-safe.
@@ -119,8 +145,10 @@ struct Device {
     // `weights` must outlive the backend.
     Status (*create_backend)(const void* weights, const BackendOptions* options, Backend* backend);
     // The memory of a model of these tensors with a backend of these options.
-    Status (*estimate)(const Config* config, const BackendOptions* options, const TensorSpec* tensors,
-                       std::size_t n_tensors, MemoryEstimate* estimate);
+    Status (*estimate)(const void* self, const Config* config, const BackendOptions* options,
+                       const TensorSpec* tensors, std::size_t n_tensors, MemoryEstimate* estimate);
+    // What there is. That it cannot be used is no error but is_usable 0 with the reason.
+    Status (*probe)(const void* self, DeviceProbe* probe);
 };
 
 const Device& cpu_device();

@@ -1,5 +1,6 @@
 // The CPU as a Device: weights in resident layout, backends that run model/forward.cpp over them.
 #include <algorithm>
+#include <cstring>
 #include <memory>
 
 #include "base/checked.h"
@@ -15,13 +16,22 @@ namespace {
 CpuWeights& weights_of(void* weights) { return *static_cast<CpuWeights*>(weights); }
 CpuState& state_of(void* self) { return *static_cast<CpuState*>(self); }
 
+void check_layers(const Config& c, const BackendOptions& options) {
+    const std::int32_t n_layers = options.n_layers(c.n_layer);
+    if (options.layer_begin < 0 || n_layers < 0 || options.layer_begin + n_layers > c.n_layer)
+        fail(ErrorCode::internal, "Keys and values of ", n_layers, " layers from ", options.layer_begin,
+             " on, of ", c.n_layer, ".");
+}
+
 std::unique_ptr<CpuState> make_state(const CpuWeights& weights, const BackendOptions& options) {
     const Config& c = weights.config;
+    check_layers(c, options);
     std::unique_ptr<CpuState> s(
         new CpuState{weights,
                      active_kernels(),
                      ThreadPool(options.n_threads),
-                     KvMemory(c, options.kv_type, options.n_kv_blocks, options.n_threads),
+                     KvMemory(c, options.kv_type, options.n_kv_blocks, options.n_threads, options.layer_begin,
+                              options.n_layers(c.n_layer)),
                      RopeTable(c, options.n_ctx),
                      options,
                      {},
@@ -41,7 +51,7 @@ std::unique_ptr<CpuState> make_state(const CpuWeights& weights, const BackendOpt
     return s;
 }
 
-Status create_weights(const Config* config, const TensorSpec* tensors, std::size_t n_tensors,
+Status create_weights(const void*, const Config* config, const TensorSpec* tensors, std::size_t n_tensors,
                       void** weights) {
     return guarded([&] { *weights = new CpuWeights(*config, {tensors, n_tensors}); });
 }
@@ -90,16 +100,17 @@ Status create_backend(const void* weights, const BackendOptions* options, Backen
     });
 }
 
-Status estimate(const Config* config, const BackendOptions* options, const TensorSpec* tensors,
+Status estimate(const void*, const Config* config, const BackendOptions* options, const TensorSpec* tensors,
                 std::size_t n_tensors, MemoryEstimate* out) {
     return guarded([&] {
         const Config& c = *config;
+        check_layers(c, *options);
         out->weights_bytes = 0;
         for (std::size_t i = 0; i < n_tensors; ++i)
             out->weights_bytes =
                 checked_add(out->weights_bytes, CpuWeights::tensor_bytes(tensors[i]), "weights");
-        out->kv_bytes =
-            kv_block_bytes(c, options->kv_type) * static_cast<std::uint64_t>(options->n_kv_blocks);
+        out->kv_bytes = kv_block_bytes(c, options->kv_type, options->n_layers(c.n_layer)) *
+                        static_cast<std::uint64_t>(options->n_kv_blocks);
         const std::uint64_t per_row =
             8 * static_cast<std::uint64_t>(c.n_embd) + static_cast<std::uint64_t>(c.n_ff);
         out->scratch_bytes = 4 * (static_cast<std::uint64_t>(options->max_rows) * per_row +
@@ -107,11 +118,20 @@ Status estimate(const Config* config, const BackendOptions* options, const Tenso
     });
 }
 
+Status probe(const void*, DeviceProbe* out) {
+    return guarded([&] {
+        *out = DeviceProbe{};
+        out->is_usable = 1;
+        std::strncpy(out->name, "CPU", sizeof(out->name) - 1);
+        std::strncpy(out->driver, active_kernels().name, sizeof(out->driver) - 1);
+    });
+}
+
 }  // namespace
 
 const Device& cpu_device() {
-    static const Device device{"cpu",         create_weights,  upload,         embed,
-                               weights_bytes, destroy_weights, create_backend, estimate};
+    static const Device device{"cpu",         nullptr,         create_weights, upload,   embed,
+                               weights_bytes, destroy_weights, create_backend, estimate, probe};
     return device;
 }
 

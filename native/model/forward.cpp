@@ -148,6 +148,9 @@ void forward(CpuState& s, const Batch& batch, std::int32_t layer_begin, std::int
     const Config& c = s.weights.config;
     if (layer_begin < 0 || layer_end > c.n_layer || layer_begin > layer_end)
         fail(ErrorCode::internal, "Layers [", layer_begin, ", ", layer_end, ") of ", c.n_layer, ".");
+    if (layer_begin < layer_end && (layer_begin < s.kv.layer_begin() || layer_end > s.kv.layer_end()))
+        fail(ErrorCode::internal, "Layers [", layer_begin, ", ", layer_end, ") of a backend for [",
+             s.kv.layer_begin(), ", ", s.kv.layer_end(), ").");
     if (batch.n_rows > s.options.max_rows)
         fail(ErrorCode::internal, "A batch of ", batch.n_rows, " rows exceeds ", s.options.max_rows, ".");
     const Stopwatch::Run measured(s.watch, batch.profile, s.pool);

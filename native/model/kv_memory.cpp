@@ -6,8 +6,8 @@
 
 namespace neox {
 
-std::uint64_t kv_block_bytes(const Config& config, KvType type) {
-    return std::uint64_t{2} * static_cast<std::uint64_t>(config.n_layer) *
+std::uint64_t kv_block_bytes(const Config& config, KvType type, std::int32_t n_layers) {
+    return std::uint64_t{2} * static_cast<std::uint64_t>(n_layers) *
            static_cast<std::uint64_t>(config.n_head) *
            static_cast<std::uint64_t>(kv_tile_bytes(type, config.head_dim()));
 }
@@ -25,8 +25,9 @@ std::int32_t heads_of_group(std::int32_t n_head, std::int32_t thread_heads) {
 
 }  // namespace
 
-KvMemory::KvMemory(const Config& config, KvType type, std::int32_t n_blocks, std::int32_t n_threads)
-    : type_(type), n_layer_(config.n_layer), n_head_(config.n_head), n_blocks_(n_blocks),
+KvMemory::KvMemory(const Config& config, KvType type, std::int32_t n_blocks, std::int32_t n_threads,
+                   std::int32_t layer_begin, std::int32_t n_layers)
+    : type_(type), layer_begin_(layer_begin), n_layer_(n_layers), n_head_(config.n_head), n_blocks_(n_blocks),
       thread_heads_(ceil_div(config.n_head, n_threads)),
       group_heads_(heads_of_group(config.n_head, thread_heads_)),
       tile_bytes_(static_cast<std::size_t>(kv_tile_bytes(type, config.head_dim()))),
@@ -43,7 +44,7 @@ void KvMemory::check_block(std::int32_t block) const {
 void KvMemory::copy(std::int32_t from, std::int32_t to) {
     check_block(from);
     check_block(to);
-    for (std::int32_t layer = 0; layer < n_layer_; ++layer)
+    for (std::int32_t layer = layer_begin_; layer < layer_end(); ++layer)
         for (std::int32_t first = 0; first < n_head_; first += group_heads_)
             std::memcpy(tile(layer, to, 0, first), tile(layer, from, 0, first),
                         static_cast<std::size_t>(2 * heads_from(first)) * tile_bytes_);
@@ -52,7 +53,7 @@ void KvMemory::copy(std::int32_t from, std::int32_t to) {
 template <class Run> void KvMemory::each_run(std::int32_t block, Run&& run) {
     check_block(block);
     std::size_t at = 0;
-    for (std::int32_t layer = 0; layer < n_layer_; ++layer)
+    for (std::int32_t layer = layer_begin_; layer < layer_end(); ++layer)
         for (const int value : {0, 1})
             for (std::int32_t first = 0; first < n_head_; first += group_heads_) {
                 const std::size_t bytes = static_cast<std::size_t>(heads_from(first)) * tile_bytes_;

@@ -15,15 +15,18 @@
 
 namespace neox {
 
-// Bytes of one block over all layers.
-std::uint64_t kv_block_bytes(const Config& config, KvType type);
+// Bytes of one block over n_layers layers.
+std::uint64_t kv_block_bytes(const Config& config, KvType type, std::int32_t n_layers);
 
 class KvMemory {
 public:
-    // For attention on n_threads threads.
-    KvMemory(const Config& config, KvType type, std::int32_t n_blocks, std::int32_t n_threads);
+    // Of n_layers layers from layer_begin on, for attention on n_threads threads.
+    KvMemory(const Config& config, KvType type, std::int32_t n_blocks, std::int32_t n_threads,
+             std::int32_t layer_begin, std::int32_t n_layers);
 
     KvType type() const { return type_; }
+    std::int32_t layer_begin() const { return layer_begin_; }
+    std::int32_t layer_end() const { return layer_begin_ + n_layer_; }
     std::size_t block_bytes() const { return layer_bytes_ * static_cast<std::size_t>(n_layer_); }
     // Heads of one group, the last of which may have fewer: of one block and side their tiles follow one another.
     std::int32_t group_heads() const { return group_heads_; }
@@ -54,7 +57,8 @@ private:
                                    static_cast<std::size_t>(2 * in_group) * static_cast<std::size_t>(block) +
                                    static_cast<std::size_t>(value * in_group + head - first);
         return memory_.data() +
-               static_cast<std::size_t>(layer) * static_cast<std::size_t>(n_blocks_) * layer_bytes_ +
+               static_cast<std::size_t>(layer - layer_begin_) * static_cast<std::size_t>(n_blocks_) *
+                   layer_bytes_ +
                before * tile_bytes_;
     }
     // Heads of the group that begins there.
@@ -63,7 +67,7 @@ private:
     template <class Run> void each_run(std::int32_t block, Run&& run);
 
     KvType type_;
-    std::int32_t n_layer_, n_head_, n_blocks_;
+    std::int32_t layer_begin_, n_layer_, n_head_, n_blocks_;
     std::int32_t thread_heads_, group_heads_;
     std::size_t tile_bytes_;
     std::size_t layer_bytes_;  // of one block in one layer

@@ -120,7 +120,7 @@ MemoryEstimate estimate_memory(const Device& device, const Config& config, const
                                const LoadPlan& plan) {
     const std::vector<TensorSpec> specs = plan.specs();
     MemoryEstimate estimate{};
-    check(device.estimate(&config, &options, specs.data(), specs.size(), &estimate));
+    check(device.estimate(device.self, &config, &options, specs.data(), specs.size(), &estimate));
     return estimate;
 }
 

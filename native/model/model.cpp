@@ -90,7 +90,7 @@ std::shared_ptr<const Weights> read_weights(const TensorSource& source, const Lo
                                             const Device& device, const LoadOptions& options) {
     void* handle = nullptr;
     const std::vector<TensorSpec> specs = plan.specs();
-    check(device.create_weights(&source.config(), specs.data(), specs.size(), &handle));
+    check(device.create_weights(device.self, &source.config(), specs.data(), specs.size(), &handle));
     auto weights = std::make_shared<const Weights>(device, handle);
     ThreadPool pool(options.n_threads > 0 ? options.n_threads : default_thread_count());
     std::vector<Piece> pieces(static_cast<std::size_t>(pool.size()));
@@ -171,8 +171,8 @@ std::shared_ptr<const Model> load_model(const std::string& path, const Device& d
         model->file_bytes = plan.n_bytes;
 
         const std::string key =
-            text(device.name, " ", options.type ? file_type_info(*options.type).name : "as stored", " ",
-                 source->identity());
+            text(device.name, " ", static_cast<const void*>(&device), " ",
+                 options.type ? file_type_info(*options.type).name : "as stored", " ", source->identity());
         model->weights = share_weights(key, *source, plan, device, options);
         model->fingerprint = fingerprint(*source, plan);
         return model;

@@ -94,7 +94,7 @@ TEST(kv_types_blocks_are_read_as_written_on_any_number_of_threads) {
         c.n_head = n_head;
         c.n_embd = 8 * n_head;
         for (const std::int32_t n_threads : {1, 2, 3, 5, 16, 64}) {
-            KvMemory memory(c, KvType::f16, 3, n_threads);
+            KvMemory memory(c, KvType::f16, 3, n_threads, 0, c.n_layer);
             CHECK_EQ(memory.group_heads() % memory.thread_heads(), 0);
             CHECK(memory.thread_heads() * n_threads >= n_head);
             CHECK((n_head + memory.group_heads() - 1) / memory.group_heads() <= 4);

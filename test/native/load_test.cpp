@@ -33,10 +33,10 @@ std::atomic<bool> is_open{false};
 Device gated_cpu() {
     Device device = cpu_device();
     device.name = "gated";
-    device.create_weights = [](const Config* config, const TensorSpec* tensors, std::size_t n_tensors,
-                               void** weights) {
+    device.create_weights = [](const void* self, const Config* config, const TensorSpec* tensors,
+                               std::size_t n_tensors, void** weights) {
         ++n_created;
-        return cpu_device().create_weights(config, tensors, n_tensors, weights);
+        return cpu_device().create_weights(self, config, tensors, n_tensors, weights);
     };
     device.upload = [](void* weights, const Upload* slice) {
         while (!is_open) std::this_thread::sleep_for(std::chrono::milliseconds(1));
