@@ -8,31 +8,13 @@
 
 #include <cstdio>
 #include <cstring>
-#include <exception>
 #include <string>
 
 #include "break_kernel.h"
-#include "check.h"
 #include "kernels/dispatch.h"
+#include "run_tests.h"
 
 namespace {
-
-bool run(const neox_check::Test& test) {
-    try {
-        test.run();
-    } catch (const std::exception& error) {
-        std::printf("FAIL %s: %s\n", test.name, error.what());
-        return false;
-    }
-    std::printf("ok %s\n", test.name);
-    return true;
-}
-
-bool is_chosen(const char* name, char** words, int n_words) {
-    for (int i = 0; i < n_words; ++i)
-        if (std::strstr(name, words[i]) != nullptr) return true;
-    return n_words == 0;
-}
 
 int list(const char* what) {
     if (std::strcmp(what, "--list") == 0) {
@@ -67,13 +49,5 @@ int main(int argc, char** argv) {
         return 2;
     }
     const int first_word = is_broken ? 4 : 1;
-    int n_passed = 0;
-    int n_failed = 0;
-    for (const neox_check::Test& test : neox_check::tests()) {
-        if (!is_chosen(test.name, argv + first_word, argc - first_word)) continue;
-        (run(test) ? n_passed : n_failed) += 1;
-        if (is_broken && n_failed > 0) break;
-    }
-    std::printf("%d passed, %d failed\n", n_passed, n_failed);
-    return n_failed == 0 && n_passed > 0 ? 0 : 1;
+    return neox_check::run_tests(argv + first_word, argc - first_word, is_broken);
 }

@@ -1,0 +1,186 @@
+// cuda/runtime.h on CUDA's runtime, which is linked statically: all that a machine needs is the driver.
+#include "cuda/runtime.h"
+
+#include <cuda_runtime.h>
+
+#include "base/error.h"
+
+namespace neox::cuda {
+
+namespace {
+
+constexpr int kOldestMajor = 8;
+constexpr std::size_t kFreeSharedBytes = 48 << 10;  // more has to be asked for
+
+void check(cudaError_t error, const char* what) {
+    if (error == cudaSuccess) return;
+    cudaGetLastError();  // an error that is told does not come again with the next call
+    fail(error == cudaErrorMemoryAllocation ? ErrorCode::out_of_memory : ErrorCode::backend, what, ": ",
+         cudaGetErrorName(error), " (", cudaGetErrorString(error), ")");
+}
+
+std::string version_text(int version) { return text("CUDA ", version / 1000, ".", version % 1000 / 10); }
+
+}  // namespace
+
+DeviceFacts device_facts() {
+    int n_devices = 0, driver = 0, runtime = 0;
+    const cudaError_t counted = cudaGetDeviceCount(&n_devices);
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    if (driver == 0) fail(ErrorCode::backend, "This machine has no driver of NVIDIA.");
+    if (counted == cudaErrorInsufficientDriver)
+        fail(ErrorCode::backend, "The driver is too old: it offers ", version_text(driver), ", and ",
+             version_text(runtime), " was built against.");
+    if (counted == cudaErrorNoDevice || (counted == cudaSuccess && n_devices == 0))
+        fail(ErrorCode::backend, "The driver knows no GPU.");
+    check(counted, "cudaGetDeviceCount");
+    cudaDeviceProp properties{};
+    check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
+    if (properties.major < kOldestMajor)
+        fail(ErrorCode::backend, properties.name, " has compute capability ", properties.major, ".",
+             properties.minor, "; at least ", kOldestMajor, ".0 is needed.");
+    return {properties.name,
+            version_text(driver),
+            properties.major,
+            properties.minor,
+            properties.multiProcessorCount,
+            properties.sharedMemPerBlockOptin,
+            static_cast<std::size_t>(properties.l2CacheSize)};
+}
+
+DeviceMemory device_memory() {
+    std::size_t free_bytes = 0, total_bytes = 0;
+    check(cudaMemGetInfo(&free_bytes, &total_bytes), "cudaMemGetInfo");
+    return {free_bytes, total_bytes};
+}
+
+void* allocate_device(std::size_t n_bytes) {
+    void* memory = nullptr;
+    if (n_bytes == 0) return memory;
+    const cudaError_t error = cudaMalloc(&memory, n_bytes);
+    if (error == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+        const DeviceMemory have = device_memory();
+        fail(ErrorCode::out_of_memory, "The device cannot allocate ", n_bytes, " bytes: ", have.free_bytes,
+             " of ", have.total_bytes, " are free.");
+    }
+    check(error, "cudaMalloc");
+    return memory;
+}
+
+void free_device(void* memory) noexcept {
+    if (memory) cudaFree(memory);
+}
+
+void* allocate_pinned(std::size_t n_bytes) {
+    void* memory = nullptr;
+    if (n_bytes > 0) check(cudaHostAlloc(&memory, n_bytes, cudaHostAllocDefault), "cudaHostAlloc");
+    return memory;
+}
+
+void free_pinned(void* memory) noexcept {
+    if (memory) cudaFreeHost(memory);
+}
+
+struct Stream::State {
+    cudaStream_t stream = nullptr;
+};
+struct Event::State {
+    cudaEvent_t event = nullptr;
+};
+struct Graph::State {
+    cudaGraphExec_t graph = nullptr;
+    void release() {
+        if (graph) cudaGraphExecDestroy(graph);
+        graph = nullptr;
+    }
+};
+
+Stream::Stream() : state_(new State) {
+    check(cudaStreamCreateWithFlags(&state_->stream, cudaStreamNonBlocking), "cudaStreamCreate");
+}
+Stream::~Stream() {
+    if (state_->stream) cudaStreamDestroy(state_->stream);
+}
+
+void Stream::copy_to_device(void* to, const void* from, std::size_t n_bytes) {
+    check(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyHostToDevice, state_->stream), "A copy to the device");
+}
+void Stream::copy_to_host(void* to, const void* from, std::size_t n_bytes) {
+    check(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyDeviceToHost, state_->stream), "A copy to the host");
+}
+void Stream::copy_on_device(void* to, const void* from, std::size_t n_bytes) {
+    check(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyDeviceToDevice, state_->stream),
+          "A copy on the device");
+}
+void Stream::fill_zero(void* device, std::size_t n_bytes) {
+    if (n_bytes > 0) check(cudaMemsetAsync(device, 0, n_bytes, state_->stream), "cudaMemset");
+}
+
+void Stream::launch_kernel(const void* kernel, const LaunchShape& shape, void** args) {
+    if (shape.shared_bytes > kFreeSharedBytes)
+        check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                   static_cast<int>(shape.shared_bytes)),
+              "Shared memory of a kernel");
+    cudaLaunchAttribute overlap{};
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim =
+        dim3(static_cast<unsigned>(shape.x), static_cast<unsigned>(shape.y), static_cast<unsigned>(shape.z));
+    config.blockDim = dim3(static_cast<unsigned>(shape.n_threads));
+    config.dynamicSmemBytes = shape.shared_bytes;
+    config.stream = state_->stream;
+    config.attrs = &overlap;
+    config.numAttrs = shape.may_overlap ? 1 : 0;
+    check(cudaLaunchKernelExC(&config, kernel, args), "A launch");
+}
+
+void Stream::record(Event& event) {
+    check(cudaEventRecord(event.state_->event, state_->stream), "cudaEventRecord");
+}
+void Stream::wait_for(const Event& event) {
+    check(cudaStreamWaitEvent(state_->stream, event.state_->event, 0), "cudaStreamWaitEvent");
+}
+void Stream::synchronize() { check(cudaStreamSynchronize(state_->stream), "The work on the device"); }
+
+Event::Event() : state_(new State) { check(cudaEventCreate(&state_->event), "cudaEventCreate"); }
+Event::~Event() {
+    if (state_->event) cudaEventDestroy(state_->event);
+}
+void Event::synchronize() const { check(cudaEventSynchronize(state_->event), "The work on the device"); }
+float Event::elapsed_ms(const Event& from, const Event& to) {
+    float milliseconds = 0.0f;
+    check(cudaEventElapsedTime(&milliseconds, from.state_->event, to.state_->event), "cudaEventElapsedTime");
+    return milliseconds;
+}
+
+Graph::Graph() : state_(new State) {}
+Graph::~Graph() { state_->release(); }
+
+void Graph::capture(Stream& stream, const std::function<void()>& record) {
+    state_->release();
+    const cudaStream_t s = stream.state_->stream;
+    cudaGraph_t graph = nullptr;
+    // Other threads may allocate meanwhile.
+    check(cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    try {
+        record();
+    } catch (...) {
+        cudaStreamEndCapture(s, &graph);
+        if (graph) cudaGraphDestroy(graph);
+        cudaGetLastError();
+        throw;
+    }
+    check(cudaStreamEndCapture(s, &graph), "cudaStreamEndCapture");
+    const cudaError_t error = cudaGraphInstantiate(&state_->graph, graph, 0);
+    cudaGraphDestroy(graph);
+    check(error, "cudaGraphInstantiate");
+}
+
+void Graph::launch(Stream& stream) const {
+    check(cudaGraphLaunch(state_->graph, stream.state_->stream), "cudaGraphLaunch");
+}
+
+}  // namespace neox::cuda
