@@ -205,8 +205,10 @@ template <class Kind> void multiply_tile(const TileArgs& args) {
                         sum[t * kTilePanels + p] = Dot::add(sum[t * kTilePanels + p], codes[p], four);
                 }
                 if constexpr (kOverlap) {
+                    // Outside the loop: with checks of its arithmetic in the condition, GCC cannot unroll it, and says so.
+                    const int end = (g + 1) * kPairs / kGroups;
                     NEOX_UNROLL
-                    for (int i = g * kPairs / kGroups; i < (g + 1) * kPairs / kGroups; ++i)
+                    for (int i = g * kPairs / kGroups; i < end; ++i)
                         total[i] = add_sum<Kind>(total[i], last[i], *last_w, *last_x, last_s, i % kTilePanels,
                                                  i / kTilePanels);
                 }
