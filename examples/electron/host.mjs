@@ -7,10 +7,6 @@ import { ModelHost } from 'gpt-neox/electron-host';
 const LONGEST_WAIT_MS = 1000;
 
 const host = new ModelHost({ models: [{ id: 'demo', path: demoModelPath(), name: 'デモモデル' }] });
-/** @typedef {{ port: Electron.MessagePortMain, gone: Promise<void> }} PagePort */
-/** The port that waits, and what ends the one that is served. @typedef {{ next?: PagePort, leave: () => void }} Page */
-/** @type {Map<number, Page>} */
-const pages = new Map();
 
 /** What may be models in the cache: its repositories, and their .gguf files where one has several. */
 function pulledNames() {
@@ -39,38 +35,9 @@ const pulled = Promise.race([
   setTimeout(LONGEST_WAIT_MS),
 ]);
 
-// What a page may have open is counted by port, so a page has one: the last that it asked for. It is served when all that was begun
-// on the one before has ended, or else a page could begin more and more, port by port.
-/** @param {number} id @param {Electron.MessagePortMain} port */
-async function serve(id, port) {
-  /** @type {Promise<void>} */
-  const gone = new Promise((resolve) => port.once('close', resolve));
-  const known = pages.get(id);
-  if (known) {
-    known.next?.port.close();
-    known.next = { port, gone };
-    return known.leave();
-  }
-  /** @type {Page} */
-  const page = { next: { port, gone }, leave: () => {} };
-  pages.set(id, page);
-  while (page.next) {
-    const served = page.next;
-    page.next = undefined;
-    /** @type {Promise<void>} */
-    const left = new Promise((resolve) => {
-      page.leave = resolve;
-    });
-    const end = host.serve(served.port);
-    await Promise.race([served.gone, left]);
-    await end().catch((error) => console.error('A page cannot be freed:', error));
-  }
-  pages.delete(id);
-}
-
 process.parentPort.on('message', async ({ data, ports: [port] }) => {
   await pulled;
-  if (data.type === 'serve') void serve(data.page, port);
+  if (data.type === 'serve') host.serve(port, { page: data.page });
   else {
     host.addModel(data.model);
     process.parentPort.postMessage({ added: data.model.id });

@@ -1,6 +1,6 @@
 // The page's end of a port: gives requests their ids and each reply to who waits for it.
 
-import { listen, type PortLike } from './port.js';
+import { listen, type PortLike, whenClosed } from './port.js';
 import type { Reply, Request, RequestBody } from './protocol.js';
 import { cannotCross, connectionClosed, RemoteError } from './remote-error.js';
 
@@ -29,11 +29,8 @@ export class Channel {
     this.closed = new Promise((resolve) => {
       this.#onClosed = resolve;
     });
-    listen(
-      port,
-      (data) => this.#take(data as Reply),
-      () => this.close(),
-    );
+    whenClosed(port, () => this.close());
+    listen(port, (data) => this.#take(data as Reply));
   }
 
   /** Fails at once, by way of the listener, when the port is closed or something cannot cross it. */

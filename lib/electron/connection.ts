@@ -1,4 +1,4 @@
-// One page: its requests, and the models and sessions that it holds. When its port closes, all of that ends.
+// One port of a page: its requests, and the models and sessions that it holds. When the port closes, all of that ends.
 
 import {
   ArgumentError,
@@ -9,50 +9,67 @@ import {
   type Session,
 } from '../index.js';
 import type { HostedModels, Lease } from './hosted-models.js';
-import { listen, type PortLike } from './port.js';
+import { listen, type PortLike, whenClosed } from './port.js';
 import type { GenerationBody, LoadedSummary, Reply, Request, RequestBody, WireError } from './protocol.js';
 import { MAX_OPEN } from './protocol.js';
 import { checkRequest, requestId } from './requests.js';
+import { messageOf, tryAll } from './try-all.js';
 import { Work } from './work.js';
 
 type Target = { lease: Lease; session?: undefined } | { session: Session; of: number };
 
 export class Connection {
+  /** Resolves when everything of the page was freed, or could not be. */
+  readonly ended: Promise<void>;
   readonly #port: PortLike;
   readonly #models: HostedModels;
-  readonly #onEnd: () => void;
+  readonly #onError: (error: unknown) => void;
   readonly #work = new Map<number, Work>();
   readonly #targets = new Map<number, Target>();
   #lastId = 0;
   #ending: Promise<void> | undefined;
+  #onEnded: () => void = () => undefined;
 
-  /** @param onEnd - everything of the page was freed, or the engine has refused to */
-  constructor(port: PortLike, models: HostedModels, onEnd: () => void) {
+  /** @param onError - is told what could not be freed when the page ended without a caller of `end` */
+  constructor(port: PortLike, models: HostedModels, onError: (error: unknown) => void) {
     this.#port = port;
     this.#models = models;
-    this.#onEnd = onEnd;
-    listen(
-      port,
-      (data) => this.#take(data),
-      () => void this.end(),
-    );
+    this.#onError = onError;
+    this.ended = new Promise((resolve) => {
+      this.#onEnded = resolve;
+    });
+    whenClosed(port, () => this.leave());
   }
 
-  /** Cancels and frees everything of this page. Resolves when the engine has let go of it. */
+  /** From now on the page is answered; until then its messages wait. */
+  begin(): void {
+    if (!this.#ending) listen(this.#port, (data) => this.#take(data));
+  }
+
+  /**
+   * Cancels and frees everything of this page. Resolves when the engine has let go of it, and rejects when it has not let go of
+   * something, but then of all the rest.
+   */
   end(): Promise<void> {
-    this.#ending ??= this.#end();
+    // Not at once: a port may tell of its closing while it is closed.
+    this.#ending ??= Promise.resolve().then(() => this.#end());
     return this.#ending;
+  }
+
+  /** `end`, where nobody waits for it. */
+  leave(): void {
+    if (!this.#ending) this.end().catch(this.#onError);
   }
 
   async #end(): Promise<void> {
     try {
-      this.#port.close();
-      const all = [...this.#work.values()];
-      for (const work of all) work.cancel();
-      await Promise.all(all.map((work) => work.ended));
-      for (const id of this.#targets.keys()) await this.#dispose(id);
+      await tryAll([
+        () => this.#port.close(),
+        () => cancelAll(this.#work.values()),
+        () => tryAll(this.#disposals([...this.#targets.keys()])),
+      ]);
     } finally {
-      this.#onEnd();
+      this.#onEnded();
     }
   }
 
@@ -60,12 +77,12 @@ export class Connection {
     if (this.#ending) return;
     const id = requestId(data);
     // Nobody can be told what is wrong with a message that is no request.
-    if (id === undefined) return void this.end();
+    if (id === undefined) return void this.leave();
     try {
       const request = checkRequest(data);
       if (request.type === 'credit') this.#work.get(id)?.grant(request.chunks);
       else if (request.type === 'cancel') this.#work.get(id)?.cancel();
-      else if (id <= this.#lastId) void this.end();
+      else if (id <= this.#lastId) this.leave();
       else {
         this.#lastId = id;
         void this.#run(id, request);
@@ -125,10 +142,6 @@ export class Connection {
       ({ done, total }) => this.#send({ type: 'progress', id, done, total }),
       work.signal,
     );
-    if (this.#ending) {
-      await lease.release();
-      throw new DisposedError('The page is gone.');
-    }
     this.#targets.set(id, { lease });
     const { info, config, hasTokenizer, chatFormat, generationDefaults } = lease.model;
     return { info, config, hasTokenizer, chatFormat: chatFormat?.name ?? null, generationDefaults };
@@ -147,14 +160,16 @@ export class Connection {
     const target = this.#targets.get(id);
     if (!target) return;
     this.#targets.delete(id);
-    const calls = [...this.#work.values()].filter((work) => work.target === id);
-    for (const call of calls) call.cancel();
-    await Promise.all(calls.map((call) => call.ended));
+    await cancelAll([...this.#work.values()].filter((work) => work.target === id));
     if (target.session) return target.session.dispose();
-    for (const [other, each] of this.#targets) {
-      if (each.session && each.of === id) await this.#dispose(other);
-    }
-    await target.lease.release();
+    const sessions = [...this.#targets].flatMap(([other, each]) =>
+      each.session && each.of === id ? [other] : [],
+    );
+    await tryAll([...this.#disposals(sessions), () => target.lease.release()]);
+  }
+
+  #disposals(ids: number[]): (() => Promise<void>)[] {
+    return ids.map((id) => () => this.#dispose(id));
   }
 
   #model(id: number): Model {
@@ -186,11 +201,16 @@ function isGeneration(request: Request): request is Request & GenerationBody {
   return request.type === 'chat' || request.type === 'generate';
 }
 
+async function cancelAll(works: Iterable<Work>): Promise<void> {
+  const all = [...works];
+  for (const work of all) work.cancel();
+  await Promise.all(all.map((work) => work.ended));
+}
+
 function toWire(error: unknown): WireError {
   if (error instanceof NeoxError) {
     const { code, message, name } = error;
     return { code, message, name };
   }
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'ERR_NEOX_INTERNAL', message, name: 'NeoxError' };
+  return { code: 'ERR_NEOX_INTERNAL', message: messageOf(error), name: 'NeoxError' };
 }

@@ -48,6 +48,12 @@ const INSPECT_OPTIONS = [
 export class HostedModels {
   readonly #models = new Map<string, HostedModel>();
   readonly #loaded = new Map<string, Loading>();
+  readonly #onError: (error: unknown) => void;
+
+  /** @param onError - is told what could not be freed when nobody waited for it */
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError;
+  }
 
   /** @throws ArgumentError */
   add(model: HostedModel): void {
@@ -108,7 +114,7 @@ export class HostedModels {
     try {
       return { model: await unlessAborted(loading.model, signal), release };
     } catch (error) {
-      await release();
+      await release().catch(this.#onError);
       throw error;
     } finally {
       loading.listeners.delete(onProgress);

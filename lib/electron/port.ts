@@ -26,15 +26,18 @@ export interface EmitterPort extends AnyPort {
 /** One end of a message channel: a `MessagePort` of a page or of Node, or Electron's `MessagePortMain`. */
 export type PortLike = EventPort | EmitterPort;
 
-/** From now on messages and the end of the channel are told. */
-export function listen(port: PortLike, onMessage: (data: unknown) => void, onClose: () => void): void {
-  const take = (event: unknown): void => onMessage((event as { data?: unknown }).data);
-  if ('addEventListener' in port) {
-    port.addEventListener('message', take);
-    port.addEventListener('close', onClose);
-  } else {
-    port.on('message', take);
-    port.on('close', onClose);
-  }
+/** From now on messages are told; until then they wait in the port. */
+export function listen(port: PortLike, onMessage: (data: unknown) => void): void {
+  hear(port, 'message', (event) => onMessage((event as { data?: unknown }).data));
   port.start?.();
+}
+
+/** From now on the end of the channel is told, where messages wait before it only after them. */
+export function whenClosed(port: PortLike, onClose: () => void): void {
+  hear(port, 'close', onClose);
+}
+
+function hear(port: PortLike, type: 'message' | 'close', listener: (event: unknown) => void): void {
+  if ('addEventListener' in port) port.addEventListener(type, listener);
+  else port.on(type, listener);
 }

@@ -275,18 +275,6 @@ test('the host ends a page from its side, and its own disposal waits for pages t
   await expect(generation.result()).rejects.toMatchObject({ code: 'ERR_NEOX_DISPOSED' });
 });
 
-test('a model that cannot be freed fails the end of its page, and nothing after it', async () => {
-  const { client, end } = stage.page();
-  const load = jest.spyOn(Model, 'load');
-  await client.load('demo');
-  const local = (await load.mock.results[0]?.value) as Model;
-  jest.spyOn(local, 'dispose').mockRejectedValueOnce(new Error('it does not let go'));
-  await expect(end()).rejects.toThrow('it does not let go');
-  await stage.host.dispose();
-  expect(await stage.page().client.models()).toHaveLength(1);
-  await local.dispose();
-});
-
 test.each([
   ['an id that there is', DEMO, /already/],
   ['no id', { id: '', path: 'x' }, /`id`/],

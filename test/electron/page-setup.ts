@@ -72,7 +72,7 @@ export function openEndless(look: BrowserContextOptions = {}): Promise<Page> {
 /** The page, with a host of its own; both go with the next one, or with the test. */
 export async function open(look: BrowserContextOptions = {}, models?: HostedModel[]): Promise<Page> {
   await leave();
-  const made = makeStage(models ?? [DEMO, endless]);
+  const made = makeStage({ models: models ?? [DEMO, endless] });
   stage = made;
   const chooseModel = (): string => {
     const path = join(folder, 'broken.gguf');

@@ -2,7 +2,12 @@
 
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { type Client, connect } from '../../lib/electron/client.js';
-import { type HostedModel, ModelHost } from '../../lib/electron/host.js';
+import {
+  type HostedModel,
+  ModelHost,
+  type ModelHostOptions,
+  type ServeOptions,
+} from '../../lib/electron/host.js';
 import { demoModelPath } from '../../lib/index.js';
 
 /** On one thread: several wait for each other at every step, which beside other work takes long. */
@@ -17,7 +22,7 @@ export const DEMO: HostedModel = {
 export interface Stage {
   host: ModelHost;
   /** A page with the client; `end` is what `serve` gave. */
-  page(): { client: Client; port: MessagePort; end(): Promise<void> };
+  page(options?: ServeOptions): { client: Client; port: MessagePort; end(): Promise<void> };
   /** A page that says what it likes; `messages` are the host's. */
   rawPage(): {
     port: MessagePort;
@@ -35,19 +40,19 @@ export interface Reply {
   error?: { code: string; message: string; name: string };
 }
 
-export function makeStage(models: HostedModel[] = [DEMO]): Stage {
-  const host = new ModelHost({ models });
+export function makeStage(options: Partial<ModelHostOptions> = {}): Stage {
+  const host = new ModelHost({ models: [DEMO], ...options });
   const ports: MessagePort[] = [];
-  const open = (): { port: MessagePort; end(): Promise<void> } => {
+  const open = (to?: ServeOptions): { port: MessagePort; end(): Promise<void> } => {
     const { port1, port2 } = new MessageChannel();
-    const end = host.serve(port1);
+    const end = host.serve(port1, to);
     ports.push(port2);
     return { port: port2, end };
   };
   return {
     host,
-    page: () => {
-      const opened = open();
+    page: (to) => {
+      const opened = open(to);
       return { ...opened, client: connect(opened.port) };
     },
     rawPage: () => {
