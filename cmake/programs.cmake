@@ -22,7 +22,7 @@ set(NEOX_KERNEL_SOURCES ${NEOX_CORE_SOURCES} ${NEOX_TEST_SOURCES})
 list(FILTER NEOX_KERNEL_SOURCES INCLUDE REGEX
   "^native/(base|tensor|quant|kernels)/|^test/native/(main|break_kernel|kernels_.*|quantize_rows_test)\\.cpp$")
 neox_test_program(neox_kernel_test ${NEOX_KERNEL_SOURCES})
-target_link_libraries(neox_kernel_test PRIVATE Threads::Threads)
+target_link_libraries(neox_kernel_test PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
 # The engine and the binding's channel between environments in miniature, for the sanitizers (scripts/storms.mjs --tsan); no
 # part of neox_programs.
 set(NEOX_ENGINE_SOURCES ${NEOX_CORE_SOURCES})
@@ -30,7 +30,7 @@ list(FILTER NEOX_ENGINE_SOURCES INCLUDE REGEX "^native/(base|engine)/|^native/mo
 neox_test_program(neox_engine_storm test/storms/native/engine_storm.cpp native/binding/channel.cpp ${NEOX_ENGINE_SOURCES})
 target_include_directories(neox_engine_storm SYSTEM PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/test/storms/native/fake_napi)
 target_compile_definitions(neox_engine_storm PRIVATE NODE_ADDON_API_CPP_EXCEPTIONS_ALL)
-target_link_libraries(neox_engine_storm PRIVATE Threads::Threads)
+target_link_libraries(neox_engine_storm PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
 set_source_files_properties(test/native/fixtures.cpp PROPERTIES
   COMPILE_DEFINITIONS NEOX_FIXTURES="${CMAKE_CURRENT_SOURCE_DIR}/test/fixtures")
 if(NOT MSVC)

@@ -10,6 +10,7 @@ set(NEOX_CORE_SOURCES
   native/base/huge_pages.cpp
   native/base/page_buffer.cpp
   native/base/physical_cores.cpp
+  native/base/shared_library.cpp
   native/base/thread.cpp
   native/base/thread_pool.cpp
   native/tensor/dtype.cpp
@@ -86,6 +87,7 @@ set(NEOX_CORE_SOURCES
   native/model/config_hf.cpp
   native/model/cpu_backend.cpp
   native/model/cpu_weights.cpp
+  native/model/device_library.cpp
   native/model/file_type.cpp
   native/model/fingerprint.cpp
   native/model/foreign_tokenizer.cpp
@@ -103,6 +105,7 @@ set(NEOX_CORE_SOURCES
   native/model/project.cpp
   native/model/rope_table.cpp
   native/model/source.cpp
+  native/model/split_device.cpp
   native/model/type_mix.cpp
   native/engine/absorb.cpp
   native/engine/admission.cpp
@@ -167,6 +170,7 @@ set(NEOX_TEST_SOURCES
   test/native/checkpoint_test.cpp
   test/native/cpu_limits_test.cpp
   test/native/dequantize_test.cpp
+  test/native/device_library_test.cpp
   test/native/dry_test.cpp
   test/native/engine_beams_test.cpp
   test/native/engine_endings_test.cpp
@@ -209,6 +213,7 @@ set(NEOX_TEST_SOURCES
   test/native/speculation_model_test.cpp
   test/native/speculation_test.cpp
   test/native/spiece_test.cpp
+  test/native/split_device_test.cpp
   test/native/tensor_errors_test.cpp
   test/native/thread_pool_speed_test.cpp
   test/native/thread_pool_test.cpp

@@ -13,7 +13,9 @@ export const nativeLayers = {
   // What crosses to a device library is plain data; of the rest it needs the formats and what must come out the same.
   cuda: [
     ...['base', 'tensor', 'quant/blocks.h', 'quant/k_scales.h', 'kernels/kernels.h'],
-    ...['backend', 'batch', 'config', 'profile', 'rope_table'].map((name) => `model/${name}.h`),
+    ...['backend', 'batch', 'config', 'device_interface', 'profile', 'rope_table'].map(
+      (name) => `model/${name}.h`,
+    ),
   ],
   engine: ['base', 'model'],
   tokenizer: ['base', 'checkpoint/spiece.h'],
@@ -126,7 +128,7 @@ export const reserved = [
 ];
 // Files of CMake that name every source of some places.
 export const sourceLists = [
-  ['cmake/sources.cmake', /^(native\/(?!cuda\/)|test\/native\/(?!devices\/)|test\/bench\/).*\.cpp$/],
+  ['cmake/sources.cmake', /^(native\/(?!cuda\/)|test\/native\/|test\/bench\/).*\.cpp$/],
   ['cmake/cuda.cmake', /^(native|test)\/cuda\/.*\.(cpp|cu)$/],
 ];
 export const machinePath = new RegExp(

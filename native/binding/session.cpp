@@ -3,13 +3,15 @@
 #include "binding/environment.h"
 #include "binding/values.h"
 #include "jobs/session.h"
+#include "model/split_device.h"
 
 namespace neox {
 
 namespace {
 
 SessionBinding binding_of(const LoadedModel& loaded) {
-    return {loaded.config, loaded.model->fingerprint, loaded.backend.precision, loaded.backend.kv_type};
+    return {loaded.config, loaded.model->fingerprint, loaded.backend.precision, loaded.backend.kv_type,
+            gpu_layers(loaded.model->weights->device(), loaded.config.n_layer)};
 }
 
 JobControl job_control(TaskControl& task) {

@@ -32,6 +32,8 @@ struct SessionBinding {
     std::uint64_t weights = 0;  // Model::fingerprint
     Precision precision = Precision::exact;
     KvType kv_type = KvType::f32;
+    std::int32_t gpu_layers =
+        0;  // how many of the last layers lay their blocks out as another device than the CPU does
 };
 
 struct SessionFile {

@@ -75,16 +75,18 @@ struct EngineSetup {
     std::int32_t n_ctx = 256;
     std::int32_t n_kv_blocks = 32;
     std::optional<neox::FileType> type{};
+    const neox::Device* device = nullptr;  // the CPU
 };
 
 // A loaded checkpoint and an engine over it.
 struct Rig {
     explicit Rig(const std::string& path, const EngineSetup& setup = {}) {
-        model = neox::load_model(path, neox::cpu_device(), {setup.type, setup.n_threads, {}, nullptr});
+        const neox::Device& device = setup.device ? *setup.device : neox::cpu_device();
+        model = neox::load_model(path, device, {setup.type, setup.n_threads, {}, nullptr});
         const neox::BackendOptions options{setup.precision,   setup.kv_type, setup.n_threads,
                                            setup.n_kv_blocks, setup.n_ctx,   setup.max_rows};
         neox::Backend backend{};
-        neox::check(neox::cpu_device().create_backend(model->weights->handle(), &options, &backend));
+        neox::check(device.create_backend(model->weights->handle(), &options, &backend));
         engine = std::make_unique<neox::Engine>(
             model->config(), backend, neox::EngineOptions{setup.n_ctx, setup.n_kv_blocks, setup.max_rows});
     }
