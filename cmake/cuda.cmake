@@ -1,6 +1,9 @@
 # The CUDA half. Its sources compile as CUDA, and as C++ with the emulation of native/cuda/host beside them, in which every kernel
 # runs on the CPU; see native/cuda/README.md.
 set(NEOX_CUDA_SOURCES
+  native/cuda/embed_rows.cu
+  native/cuda/planes.cpp
+  native/cuda/split_planes.cu
 )
 set(NEOX_CUDA_HOST_SOURCES
   native/cuda/host/block.cpp
@@ -11,6 +14,7 @@ set(NEOX_CUDA_GPU_SOURCES
 )
 set(NEOX_CUDA_TEST_SOURCES
   test/cuda/device_test.cu
+  test/cuda/formats_test.cu
   test/cuda/main.cpp
   test/cuda/runtime_test.cu
 )

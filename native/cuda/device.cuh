@@ -44,10 +44,14 @@
 //   std::uint32_t add_f16(a, b), sub_f16(a, b), mul_f16(a, b), fma_f16(a, b, c)      each rounded once
 //   std::uint32_t select_bits(a, b, c, table)              bit by bit (lop3): table<kind>, see below
 //   std::uint32_t permute_bytes(a, b, selector)            byte i is byte (selector >> 4 i & 7) of a, b
+//   std::uint32_t rotate_right(a, n)                       0 <= n < 32
+//   float float_of_bits(std::uint32_t); std::uint32_t bits_of_float(float)
 //
 //   Words4 { std::uint32_t x[4] }
 //   Words4 load_16(const void* global)                     read once and by nobody else: past the first cache
 //   Words4 load_16_cached(const void* global)
+//   Words2 { std::uint32_t x[2] }
+//   Words2 load_8(const void* global); std::uint32_t load_4(...), load_2(...)     of memory that kernels only read
 //   Words4 load_16_shared(const void* shared); void store_16(void* to, Words4)        either memory
 //   void cp_async_16(void* shared, const void* global); cp_async_commit(); cp_async_wait<N>()
 //     The 16 bytes are there for this thread once all but the last N groups that it committed are waited for; for others

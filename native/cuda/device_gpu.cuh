@@ -21,6 +21,10 @@ struct Words4 {
     std::uint32_t x[4];
 };
 
+struct Words2 {
+    std::uint32_t x[2];
+};
+
 NEOX_DEVICE int thread_id() { return static_cast<int>(threadIdx.x); }
 NEOX_DEVICE int block_size() { return static_cast<int>(blockDim.x); }
 NEOX_DEVICE Index3 block_id() {
@@ -94,6 +98,9 @@ NEOX_DEVICE std::uint32_t select_bits(std::uint32_t a, std::uint32_t b, std::uin
 NEOX_DEVICE std::uint32_t permute_bytes(std::uint32_t a, std::uint32_t b, std::uint32_t selector) {
     return __byte_perm(a, b, selector);
 }
+NEOX_DEVICE std::uint32_t rotate_right(std::uint32_t a, int n) { return __funnelshift_r(a, a, n); }
+NEOX_DEVICE float float_of_bits(std::uint32_t bits) { return __uint_as_float(bits); }
+NEOX_DEVICE std::uint32_t bits_of_float(float value) { return __float_as_uint(value); }
 
 // volatile: stays where it is written, before a wait for other kernels or behind it.
 NEOX_DEVICE Words4 load_16(const void* global) {
@@ -102,6 +109,23 @@ NEOX_DEVICE Words4 load_16(const void* global) {
                  : "=r"(w.x[0]), "=r"(w.x[1]), "=r"(w.x[2]), "=r"(w.x[3])
                  : "l"(__cvta_generic_to_global(global)));
     return w;
+}
+NEOX_DEVICE Words2 load_8(const void* global) {
+    Words2 w;
+    asm volatile("ld.global.nc.v2.u32 {%0, %1}, [%2];"
+                 : "=r"(w.x[0]), "=r"(w.x[1])
+                 : "l"(__cvta_generic_to_global(global)));
+    return w;
+}
+NEOX_DEVICE std::uint32_t load_4(const void* global) {
+    std::uint32_t word;
+    asm volatile("ld.global.nc.u32 %0, [%1];" : "=r"(word) : "l"(__cvta_generic_to_global(global)));
+    return word;
+}
+NEOX_DEVICE std::uint32_t load_2(const void* global) {
+    std::uint16_t half;
+    asm volatile("ld.global.nc.u16 %0, [%1];" : "=h"(half) : "l"(__cvta_generic_to_global(global)));
+    return half;
 }
 NEOX_DEVICE Words4 load_16_cached(const void* global) {
     Words4 w;

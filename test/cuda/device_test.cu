@@ -174,6 +174,32 @@ TEST(cuda_copies_of_16_bytes) {
         }
 }
 
+NEOX_KERNEL void small_load_kernel(WordsArgs args) {
+    const int i = thread_id();
+    std::uint32_t* out = args.out + 6 * i;
+    const Words2 pair = load_8(args.in + 2 * i);
+    out[0] = pair.x[0];
+    out[1] = pair.x[1];
+    out[2] = load_4(args.in + i);
+    out[3] = load_2(reinterpret_cast<const std::uint16_t*>(args.in) + i);
+    out[4] = rotate_right(args.in[i], i);
+    out[5] = bits_of_float(float_of_bits(args.in[i] >> 1 & 0x7f7fffffu) * 2.0f);
+}
+
+TEST(cuda_small_loads_and_rotations) {
+    const std::vector<std::uint32_t> in = random_words(64, 5);
+    const std::vector<std::uint32_t> out = run(small_load_kernel, 32, 0, in, 6 * 32);
+    for (std::size_t i = 0; i < 32; ++i) {
+        CHECK_EQ(out[6 * i], in[2 * i]);
+        CHECK_EQ(out[6 * i + 1], in[2 * i + 1]);
+        CHECK_EQ(out[6 * i + 2], in[i]);
+        CHECK_EQ(out[6 * i + 3], in[i / 2] >> 16 * (i % 2) & 0xffffu);
+        CHECK_EQ(out[6 * i + 4], std::rotr(in[i], static_cast<int>(i)));
+        CHECK_EQ(out[6 * i + 5],
+                 std::bit_cast<std::uint32_t>(std::bit_cast<float>(in[i] >> 1 & 0x7f7fffffu) * 2.0f));
+    }
+}
+
 // c [16, 8] = a [16, 16] b [16, 8] from row-major shared memory; then the fragments themselves.
 NEOX_KERNEL void product_kernel(WordsArgs args) {
     auto* halves = shared_as<std::uint32_t>();

@@ -27,6 +27,10 @@ struct Words4 {
     std::uint32_t x[4];
 };
 
+struct Words2 {
+    std::uint32_t x[2];
+};
+
 // What a launch asks for: cuda/runtime.h's LaunchShape in plain numbers.
 struct Grid {
     Index3 n_blocks;

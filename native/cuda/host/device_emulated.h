@@ -20,6 +20,7 @@
 namespace neox::cuda {
 
 using emulation::Index3;
+using emulation::Words2;
 using emulation::Words4;
 
 inline int thread_id() { return emulation::block().thread_id(); }
@@ -98,6 +99,9 @@ inline std::uint32_t permute_bytes(std::uint32_t a, std::uint32_t b, std::uint32
     }
     return bytes;
 }
+inline std::uint32_t rotate_right(std::uint32_t a, int n) { return std::rotr(a, n); }
+inline float float_of_bits(std::uint32_t bits) { return std::bit_cast<float>(bits); }
+inline std::uint32_t bits_of_float(float value) { return std::bit_cast<std::uint32_t>(value); }
 
 inline Words4 load_16_cached(const void* global) {
     emulation::check_aligned(global, 16, "A load of 16 bytes");
@@ -105,6 +109,15 @@ inline Words4 load_16_cached(const void* global) {
     std::memcpy(&words, global, sizeof(words));
     return words;
 }
+template <class T> T load_aligned(const void* global) {
+    emulation::check_aligned(global, sizeof(T), "A load");
+    T value;
+    std::memcpy(&value, global, sizeof(value));
+    return value;
+}
+inline Words2 load_8(const void* global) { return load_aligned<Words2>(global); }
+inline std::uint32_t load_4(const void* global) { return load_aligned<std::uint32_t>(global); }
+inline std::uint32_t load_2(const void* global) { return load_aligned<std::uint16_t>(global); }
 inline Words4 load_16(const void* global) { return load_16_cached(global); }
 inline Words4 load_16_shared(const void* shared) { return load_16_cached(shared); }
 inline void store_16(void* to, const Words4& words) {
