@@ -2,6 +2,12 @@
 # runs on the CPU; see native/cuda/README.md.
 set(NEOX_CUDA_SOURCES
   native/cuda/embed_rows.cu
+  native/cuda/matmul.cu
+  native/cuda/matmul_128.cu
+  native/cuda/matmul_16.cu
+  native/cuda/matmul_64.cu
+  native/cuda/matmul_exact.cu
+  native/cuda/norm.cu
   native/cuda/planes.cpp
   native/cuda/split_planes.cu
 )
@@ -16,6 +22,9 @@ set(NEOX_CUDA_TEST_SOURCES
   test/cuda/device_test.cu
   test/cuda/formats_test.cu
   test/cuda/main.cpp
+  test/cuda/matmul_exact_test.cpp
+  test/cuda/matmul_test.cpp
+  test/cuda/norm_test.cpp
   test/cuda/runtime_test.cu
 )
 
