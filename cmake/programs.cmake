@@ -31,6 +31,16 @@ neox_test_program(neox_engine_storm test/storms/native/engine_storm.cpp native/b
 target_include_directories(neox_engine_storm SYSTEM PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/test/storms/native/fake_napi)
 target_compile_definitions(neox_engine_storm PRIVATE NODE_ADDON_API_CPP_EXCEPTIONS_ALL)
 target_link_libraries(neox_engine_storm PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+if(UNIX)
+  # What the addon's tests load in place of a GPU's library.
+  add_library(neox_stand_in_device MODULE EXCLUDE_FROM_ALL test/devices/stand_in.cpp)
+  neox_own_code(neox_stand_in_device)
+  target_compile_definitions(neox_stand_in_device PRIVATE NEOX_VERSION="${PROJECT_VERSION}")
+  target_link_libraries(neox_stand_in_device PRIVATE neox_core)
+  set_target_properties(neox_stand_in_device PROPERTIES PREFIX "" OUTPUT_NAME stand_in_device SUFFIX .so
+    LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin$<0:>")
+  add_dependencies(neox_programs neox_stand_in_device)
+endif()
 set_source_files_properties(test/native/fixtures.cpp PROPERTIES
   COMPILE_DEFINITIONS NEOX_FIXTURES="${CMAKE_CURRENT_SOURCE_DIR}/test/fixtures")
 if(NOT MSVC)

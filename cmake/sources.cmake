@@ -87,6 +87,7 @@ set(NEOX_CORE_SOURCES
   native/model/config_hf.cpp
   native/model/cpu_backend.cpp
   native/model/cpu_weights.cpp
+  native/model/device_choice.cpp
   native/model/device_library.cpp
   native/model/file_type.cpp
   native/model/fingerprint.cpp
@@ -147,6 +148,7 @@ set(NEOX_BINDING_SOURCES
   native/binding/addon.cpp
   native/binding/call.cpp
   native/binding/channel.cpp
+  native/binding/device.cpp
   native/binding/environment.cpp
   native/binding/imatrix.cpp
   native/binding/inspect.cpp
@@ -170,6 +172,7 @@ set(NEOX_TEST_SOURCES
   test/native/checkpoint_test.cpp
   test/native/cpu_limits_test.cpp
   test/native/dequantize_test.cpp
+  test/native/device_choice_test.cpp
   test/native/device_library_test.cpp
   test/native/dry_test.cpp
   test/native/engine_beams_test.cpp

@@ -6,6 +6,7 @@ export { type CompareOptions, compareModels, type ModelComparison } from './comp
 export { type ConvertOptions, convert } from './convert.js';
 export type { DecodeOptions, DecodeStream, DecodeStreamOptions } from './decode-stream.js';
 export { demoModelPath } from './demo.js';
+export { type DeviceInfo, listDevices } from './devices.js';
 export {
   ArgumentError,
   ContextFullError,
@@ -29,7 +30,7 @@ export {
   removeModel,
 } from './hub-models.js';
 export { type CollectImportanceOptions, collectImportance, mergeImportance } from './imatrix.js';
-export type { ModelInspection, TokenizerInspection } from './inspection.js';
+export type { GpuInspection, ModelInspection, ModelMemory, TokenizerInspection } from './inspection.js';
 export type * from './job-types.js';
 export type { JobOptions } from './jobs.js';
 export type * from './load-types.js';

@@ -28,6 +28,32 @@ export interface TokenizerInspection {
   unkTokenId: number | null;
 }
 
+/** What of a model fits on the GPU now. */
+export interface GpuInspection {
+  /** `NVIDIA H200`, ... */
+  name: string;
+  /** Of its memory; 0 where it does not tell. */
+  totalBytes: number;
+  /** Of its memory, now. */
+  freeBytes: number;
+  /** The most last layers that fit: what `device: 'auto'` would put there. */
+  gpuLayers: number;
+  /** What the whole model would take there. */
+  memory: ModelMemory;
+  /** What `gpuLayers` layers take there. */
+  layersMemory: ModelMemory;
+}
+
+/** Bytes of memory, with a KV cache for one sequence. */
+export interface ModelMemory {
+  /** Of all tensors as loaded. */
+  weightsBytes: number;
+  /** Of `contextLength` positions. */
+  kvCacheBytes: number;
+  /** What passes work in. */
+  scratchBytes: number;
+}
+
 /** What a checkpoint's headers say. */
 export interface ModelInspection {
   /** From the file, else the directory's name. */
@@ -100,15 +126,12 @@ export interface ModelInspection {
   precision: Precision;
   /** Positions that `memory` counts with. */
   contextLength: number;
-  /** What loading takes, with a KV cache for one sequence. */
-  memory: {
-    /** Of all tensors as loaded. */
-    weightsBytes: number;
-    /** Of `contextLength` positions. */
-    kvCacheBytes: number;
-    /** What passes work in. */
-    scratchBytes: number;
-  };
+  /** What loading on the CPU takes. */
+  memory: ModelMemory;
+  /** Absent unless `device` asked for it and there is one that can be used. */
+  gpu?: GpuInspection;
+  /** Why `gpu` is absent though it was asked for. */
+  gpuNote?: string;
 }
 
 /** @throws FormatError, ArgumentError */
@@ -117,7 +140,17 @@ export async function inspectModel(path: string, options: NativeLoadOptions): Pr
     const own = modelNameOf(path);
     const found = await native().inspect(resolveModelPath(path), { maxSequences: 1, ...options });
     const names = [found.name, ...modelNames(path)];
-    const { isBpe, quantizedFrom: _, generationConfig, fileType, chatFormat, tokenizerNote, ...rest } = found;
+    const {
+      isBpe,
+      quantizedFrom: _,
+      generationConfig,
+      fileType,
+      chatFormat,
+      tokenizerNote,
+      gpu,
+      gpuNote,
+      ...rest
+    } = found;
     const { defaults, eosTokenIds } = readGenerationConfig(generationConfig);
     const isGiven = Object.keys(defaults).length > 0;
     const generationDefaults = isGiven ? defaults : cardDefaults(names);
@@ -127,6 +160,8 @@ export async function inspectModel(path: string, options: NativeLoadOptions): Pr
       ...(fileType ? { fileType: fileType as FileType } : {}),
       ...(found.hasTokenizer ? await inspectTokenizer(path, isBpe) : { hasTokenizer: false }),
       ...(tokenizerNote === '' ? {} : { tokenizerNote }),
+      ...(gpu === null ? {} : { gpu }),
+      ...(gpuNote === '' ? {} : { gpuNote }),
       name: isCommit(found.name) ? own : found.name,
       chatFormat: detectChatFormat({ format: chatFormat || undefined, names }),
       generationDefaults,

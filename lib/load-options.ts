@@ -1,36 +1,64 @@
 // Options of Model.load and Model.inspect.
 
-import { NeoxError } from './errors.js';
+import { cudaOptions } from './cuda-library.js';
 import { toFileType } from './file-types.js';
 import { checkJobOptions, JOB_OPTIONS } from './jobs.js';
-import type { InspectOptions, LoadOptions } from './load-types.js';
+import type { DeviceName, InspectOptions, LoadOptions } from './load-types.js';
 import type { NativeLoadOptions } from './native-load-types.js';
-import { assertInteger, assertKnownOptions, assertOneOf, unexpected } from './validate.js';
+import { assertBoolean, assertInteger, assertKnownOptions, assertOneOf, unexpected } from './validate.js';
 
 /** The longest context that any checkpoint may be run with. */
 const MAX_CONTEXT = 1 << 20;
-const INSPECT_OPTIONS = ['contextLength', 'type', 'precision', 'kvCacheType', 'maxSequences', 'kvCacheBytes'];
-const LOAD_OPTIONS = [...INSPECT_OPTIONS, 'device', 'threads', 'cache', 'chatFormat', ...JOB_OPTIONS];
+const INSPECT_OPTIONS = [
+  'contextLength',
+  'type',
+  'precision',
+  'kvCacheType',
+  'maxSequences',
+  'kvCacheBytes',
+  'device',
+];
+const DEVICES = ['auto', 'cpu', 'cuda'];
+const LOAD_OPTIONS = [
+  ...INSPECT_OPTIONS,
+  'gpuLayers',
+  'deterministic',
+  'threads',
+  'cache',
+  'chatFormat',
+  ...JOB_OPTIONS,
+];
 
-/** @throws ArgumentError; `ERR_NEOX_BACKEND` for a device that this build does not have */
+/** @throws ArgumentError */
 export function checkLoadOptions(options: LoadOptions): NativeLoadOptions {
   assertKnownOptions('Model.load', options, LOAD_OPTIONS);
   checkJobOptions(options);
-  const { device, threads, type, cache } = options;
-  if (device !== undefined) assertOneOf('device', device, ['auto', 'cpu', 'cuda']);
-  if (device === 'cuda') throw new NeoxError('ERR_NEOX_BACKEND', 'This build has no CUDA: use device "cpu".');
+  const { device = 'auto', gpuLayers, deterministic, threads, type, cache } = options;
+  assertOneOf('device', device, DEVICES);
+  if (gpuLayers !== undefined) assertInteger('gpuLayers', gpuLayers, 0);
+  if (gpuLayers !== undefined && gpuLayers > 0 && device === 'cpu') {
+    throw unexpected('0 beside the device cpu', 'gpuLayers', gpuLayers);
+  }
+  if (deterministic !== undefined) assertBoolean('deterministic', deterministic);
   if (cache !== undefined && typeof cache !== 'boolean' && (typeof cache !== 'string' || cache === '')) {
     throw unexpected('a boolean or the path of a folder', 'cache', cache);
   }
   if (cache && type === undefined) throw unexpected('a type beside `cache`', 'type', type);
   if (threads !== undefined) assertInteger('threads', threads, 1, 256);
-  return { ...checkCommon(options), ...(threads === undefined ? {} : { threads }) };
+  const own = { threads, gpuLayers, deterministic };
+  return { ...checkCommon(options), ...deviceOptions(device), ...given(own) };
 }
 
 /** @throws ArgumentError */
 export function checkInspectOptions(options: InspectOptions): NativeLoadOptions {
   assertKnownOptions('Model.inspect', options, INSPECT_OPTIONS);
-  return checkCommon(options);
+  const { device = 'cpu' } = options;
+  assertOneOf('device', device, DEVICES);
+  return { ...checkCommon(options), ...deviceOptions(device) };
+}
+
+function deviceOptions(device: DeviceName): NativeLoadOptions {
+  return { device, ...(device === 'cpu' ? {} : cudaOptions()) };
 }
 
 function checkCommon(options: InspectOptions): NativeLoadOptions {
@@ -42,5 +70,9 @@ function checkCommon(options: InspectOptions): NativeLoadOptions {
   if (kvCacheBytes !== undefined) assertInteger('kvCacheBytes', kvCacheBytes, 1);
   const fileType = type === undefined ? undefined : toFileType(type);
   const all = { contextLength, type: fileType, precision, kvCacheType, maxSequences, kvCacheBytes };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  return given(all);
+}
+
+function given(options: object): NativeLoadOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

@@ -4,6 +4,9 @@ import type { ChatFormat } from './chat-formats.js';
 import type { KvCacheType, Precision, Progress } from './types.js';
 import type { FileTypeName } from './weight-types.js';
 
+/** Where a model runs. */
+export type DeviceName = 'auto' | 'cpu' | 'cuda';
+
 /** Of `Model.load`. */
 export interface LoadOptions {
   /**
@@ -25,8 +28,24 @@ export interface LoadOptions {
    * @defaultValue `false`
    */
   cache?: boolean | string;
-  /** `auto` takes the best device that works. @defaultValue `'auto'` */
-  device?: 'auto' | 'cpu' | 'cuda';
+  /**
+   * `cuda`: on the GPU, or an error that says why not. `auto`: there, with as many layers as fit, where its library is
+   * installed and works, else on the CPU; `model.info` has `device`, `gpuLayers` and why there are not more.
+   * @defaultValue `'auto'`
+   */
+  device?: DeviceName;
+  /**
+   * How many of the last layers the GPU takes, the output with them; the others run on the CPU. More than the model has is an
+   * error; under `auto` fewer are taken where so many do not fit.
+   * @defaultValue all, under `auto` as many as fit
+   */
+  gpuLayers?: number;
+  /**
+   * On a GPU: the same call gives the same bits whatever else runs in its batch, at some speed with many sequences. The CPU always
+   * does so.
+   * @defaultValue `false`
+   */
+  deterministic?: boolean;
   /** Threads of the engine, 1 to 256. @defaultValue the physical cores of its affinity and cpuset, at most its CPU quota */
   threads?: number;
   /**
@@ -63,4 +82,10 @@ export interface LoadOptions {
 export type InspectOptions = Pick<
   LoadOptions,
   'contextLength' | 'type' | 'precision' | 'kvCacheType' | 'maxSequences' | 'kvCacheBytes'
->;
+> & {
+  /**
+   * `cuda` and `auto` also ask the GPU what of the model fits: the inspection's `gpu`. `cuda` is an error where there is none.
+   * @defaultValue `'cpu'`
+   */
+  device?: DeviceName;
+};

@@ -37,6 +37,7 @@ export class LoadedModel {
       eosTokenIds,
       fileType,
       isRequantized,
+      deviceNote,
       ...info
     } = model.info();
     const { defaults, eosTokenIds: eos } = readGenerationConfig(generationConfig);
@@ -48,7 +49,12 @@ export class LoadedModel {
     this.config = Object.freeze(model.config());
     // A snapshot of the cache is a folder named by its commit.
     const name = isCommit(info.name) ? own : info.name;
-    this.info = Object.freeze({ ...info, ...(fileType ? { fileType } : {}), name } as ModelInfo);
+    this.info = Object.freeze({
+      ...info,
+      ...(fileType ? { fileType } : {}),
+      ...(deviceNote ? { deviceNote } : {}),
+      name,
+    } as ModelInfo);
     this.isRequantized = isRequantized;
     const { tokenizer, note = tokenizerNote } = openTokenizer(model.tokenizer());
     this.tokenizer = tokenizer;

@@ -10,6 +10,25 @@ export interface NativeLoadOptions {
   contextLength?: number;
   maxSequences?: number;
   kvCacheBytes?: number;
+  device?: string;
+  gpuLayers?: number;
+  deterministic?: boolean;
+  /** Absolute path of the device library; absent where there is none. */
+  cudaLibrary?: string;
+  /** Why there is none. */
+  cudaAbsence?: string;
+}
+
+export interface NativeDevice {
+  device: string;
+  isUsable: boolean;
+  /** Why not, or empty. */
+  reason: string;
+  name: string;
+  driver: string;
+  /** 0: not known. */
+  totalBytes: number;
+  freeBytes: number;
 }
 
 /** Fields of TypeRules in native/model/type_mix.h. */
@@ -17,6 +36,12 @@ export interface NativeTypeRules {
   type?: string;
   pure?: boolean;
   overrides?: { pattern: string; type: string }[];
+}
+
+interface NativeMemory {
+  weightsBytes: number;
+  kvCacheBytes: number;
+  scratchBytes: number;
 }
 
 export interface NativeInspection {
@@ -50,5 +75,15 @@ export interface NativeInspection {
   fileBytes: number;
   contextLength: number;
   precision: string;
-  memory: { weightsBytes: number; kvCacheBytes: number; scratchBytes: number };
+  memory: NativeMemory;
+  gpu: {
+    name: string;
+    totalBytes: number;
+    freeBytes: number;
+    gpuLayers: number;
+    memory: NativeMemory;
+    layersMemory: NativeMemory;
+  } | null;
+  /** Why `gpu` is null though it was asked for, or empty. */
+  gpuNote: string;
 }

@@ -48,6 +48,10 @@ export interface NativeModelInfo {
   isRequantized: boolean;
   weightsBytes: number;
   device: string;
+  gpuLayers: number;
+  /** Why there are not more of them; empty where there is nothing to say. */
+  deviceNote: string;
+  isDeterministic: boolean;
   precision: string;
   kvCacheType: string;
   threads: number;

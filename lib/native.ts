@@ -2,7 +2,12 @@
 
 import { loadAddon } from './addon.js';
 import type { ImportanceResult, JobResult } from './job-types.js';
-import type { NativeInspection, NativeLoadOptions, NativeTypeRules } from './native-load-types.js';
+import type {
+  NativeDevice,
+  NativeInspection,
+  NativeLoadOptions,
+  NativeTypeRules,
+} from './native-load-types.js';
 import type {
   NativeBeams,
   NativeCollectOptions,
@@ -184,6 +189,7 @@ export interface NativeAddon {
   createSampler(options: NativeSamplerOptions): NativeSampler;
   inspect(path: string, options: NativeLoadOptions): Promise<NativeInspection>;
   systemInfo(): { version: string; isa: string; supportedIsas: string[]; threads: number };
+  listDevices(options: NativeLoadOptions): Promise<NativeDevice[]>;
   measureCeilings(options: { threads?: number; seconds?: number; readBytes?: number }): Promise<{
     readGbPerS: number;
     int8GopPerS: number;
@@ -240,6 +246,7 @@ export const NATIVE_EXPORTS: readonly (keyof NativeAddon)[] = [
   'createSampler',
   'inspect',
   'systemInfo',
+  'listDevices',
   'measureCeilings',
   'convert',
   'quantize',

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { cudaOptions } from './cuda-library.js';
 import { fromNative } from './errors.js';
 import { native } from './native.js';
 import { assertInteger, assertKnownOptions, assertNumber } from './validate.js';
@@ -22,12 +23,15 @@ export interface SystemInfo {
   supportedIsas: string[];
   /** Threads that a model takes when none are asked for. */
   threads: number;
+  /** The CUDA library that models are loaded with, or why there is none. `listDevices` tells whether it works. */
+  cuda: string;
 }
 
 /** @throws `ERR_NEOX_ISA` when NEOX_FORCE_ISA names no instruction set of this machine. */
 export function systemInfo(): SystemInfo {
   try {
-    return { ...native().systemInfo(), ...builtFrom() };
+    const { cudaLibrary, cudaAbsence = '' } = cudaOptions();
+    return { ...native().systemInfo(), ...builtFrom(), cuda: cudaLibrary ?? cudaAbsence };
   } catch (error) {
     throw fromNative(error);
   }

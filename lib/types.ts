@@ -42,8 +42,14 @@ export interface ModelInfo {
   fileType?: FileType;
   /** As they lie in memory. */
   weightsBytes: number;
-  /** Where passes run. */
+  /** Where passes run: `cuda` with at least one layer on the GPU. */
   device: 'cpu' | 'cuda';
+  /** How many of the last layers run on the GPU. */
+  gpuLayers: number;
+  /** Why the GPU has none, or fewer than were asked for; absent where there is nothing to say. */
+  deviceNote?: string;
+  /** Whether a call's bits are the same whatever else is in its batch: always so on the CPU. */
+  isDeterministic: boolean;
   /** As it was asked for, or chosen by the weights. */
   precision: Precision;
   /** As it was asked for, or chosen by the precision. */

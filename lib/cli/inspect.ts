@@ -1,12 +1,15 @@
 // `neox inspect`: what a model file says, and what it would need, from its header alone.
 
-import { type FileType, Model, type ModelInspection } from '../index.js';
+import { type FileType, listDevices, Model, type ModelInspection } from '../index.js';
 import type { CommandSpec } from './command.js';
+import { gpuRows, memoryRows, printDevices } from './devices.js';
+import { UsageError } from './exit-codes.js';
 import type { Io } from './io.js';
 import { fileType } from './type-options.js';
 import { bytes, count, integer } from './values.js';
 
 interface Options {
+  devices?: boolean;
   contextLength?: number;
   type?: FileType;
   tensors?: boolean;
@@ -16,8 +19,8 @@ interface Options {
 
 export const inspect: CommandSpec<Options> = {
   name: 'inspect',
-  summary: 'show the configuration, tensors and memory of a model, reading its header only',
-  arguments: [{ syntax: '<path>', help: 'a .gguf file, a Hugging Face directory or a pulled name' }],
+  summary: 'show the configuration, tensors and memory of a model, reading its header only, or the devices',
+  arguments: [{ syntax: '[path]', help: 'a .gguf file, a Hugging Face directory or a pulled name' }],
   options: [
     {
       flags: '-c, --context-length <n>',
@@ -33,16 +36,25 @@ export const inspect: CommandSpec<Options> = {
     },
     { flags: '--tensors', help: 'list the tensors' },
     { flags: '--metadata', help: 'list all that a GGUF file says beside them' },
+    { flags: '--devices', help: 'instead: the devices that models can be loaded on, and why not on others' },
     { flags: '--json', help: 'print everything as one object' },
   ],
   examples: [
     { command: 'neox inspect model.gguf' },
     { command: 'neox inspect japanese-gpt-neox-3.6b -c 2048 --json', note: 'a directory, for programs' },
+    { command: 'neox inspect --devices' },
   ],
 
-  async run([path = ''], options, io) {
-    const { tensors: _, metadata: __, json, ...settings } = options;
-    const found = await Model.inspect(path, settings);
+  async run([path], options, io) {
+    const { tensors: _, metadata: __, json, devices, ...settings } = options;
+    if (devices) {
+      if (path !== undefined) throw new UsageError('--devices takes no model.');
+      const found = await listDevices();
+      await (json ? io.out.json({ devices: found }) : printDevices(found, io));
+      return undefined;
+    }
+    if (path === undefined) throw new UsageError('neox inspect needs a model, or --devices.');
+    const found = await Model.inspect(path, { ...settings, device: 'auto' });
     if (json) await io.out.json(found);
     else await print(found, path, options, io);
     return undefined;
@@ -57,15 +69,9 @@ async function print(found: ModelInspection, path: string, options: Options, { o
   const origins = found.origins.map(({ key, value, origin }) => [key, value, origin]);
   await out.table(['key', 'value', 'origin'], origins);
   await out.line();
-  const total = memory.weightsBytes + memory.kvCacheBytes + memory.scratchBytes;
   await out.table(
     ['memory', `for one sequence of ${found.contextLength} positions`],
-    [
-      ['weights', bytes(memory.weightsBytes)],
-      ['KV cache', bytes(memory.kvCacheBytes)],
-      ['work', bytes(memory.scratchBytes)],
-      ['in all', bytes(total)],
-    ],
+    [...memoryRows(memory), ...(found.gpu === undefined ? [] : gpuRows(found.gpu, found))],
   );
   if (options.metadata && found.metadata.length > 0) {
     await out.line();

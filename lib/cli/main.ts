@@ -42,6 +42,7 @@ Environment:
   NEOX_THREADS    threads, where -t is not given
   NEOX_FORCE_ISA  instruction set of the kernels: avx512vnni, avxvnni, avx512, avx2,
                   neoni8mm, neondot, neon, scalar
+  NEOX_CUDA_LIBRARY  the file that runs models on GPUs, in place of what is installed or built
   HF_TOKEN        for private repositories; HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_HUB_OFFLINE as elsewhere
   NO_COLOR        no colours
 

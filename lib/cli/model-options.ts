@@ -47,7 +47,19 @@ export const loadFlags: readonly OptionSpec[] = [
     choices: ['f32', 'f16', 'q8_0'],
     defaultText: 'f16, f32 with precision exact',
   },
-  { flags: '--device <device>', help: 'device', choices: ['auto', 'cpu', 'cuda'], defaultText: 'auto' },
+  {
+    flags: '--device <device>',
+    help: 'device; auto takes the GPU where it works and has room',
+    choices: ['auto', 'cpu', 'cuda'],
+    defaultText: 'auto',
+  },
+  {
+    flags: '-ngl, --gpu-layers <n>',
+    help: 'how many of the last layers the GPU takes',
+    defaultText: 'as many as fit; all with --device cuda',
+    parse: integer(0),
+  },
+  { flags: '--deterministic', help: 'on a GPU: the same bits whatever else is in the batch' },
 ];
 
 /** Of the commands that talk with a model. */
@@ -60,7 +72,15 @@ export const chatFormatOption: OptionSpec = {
 
 export type LoadFlags = { model?: string; cache?: boolean; cacheFolder?: string } & Pick<
   LoadOptions,
-  'threads' | 'contextLength' | 'type' | 'precision' | 'kvCacheType' | 'device' | 'chatFormat'
+  | 'threads'
+  | 'contextLength'
+  | 'type'
+  | 'precision'
+  | 'kvCacheType'
+  | 'device'
+  | 'gpuLayers'
+  | 'deterministic'
+  | 'chatFormat'
 >;
 
 /** The path that `-m` names, or the demo model's. */
@@ -80,9 +100,11 @@ export function loadModel(options: LoadFlags, io: Io, defaults: LoadOptions = {}
 
 // Commands hand in all their options; only those of loading go on.
 function pickLoad(options: LoadFlags): LoadOptions {
-  const { threads, contextLength, type, precision, kvCacheType, device, chatFormat, cacheFolder } = options;
+  const { threads, contextLength, type, precision, kvCacheType, chatFormat, cacheFolder } = options;
+  const { device, gpuLayers, deterministic } = options;
   const cache = cacheFolder ?? options.cache;
   if (cache !== undefined && type === undefined) throw new UsageError('--cache needs --type.');
-  const all = { threads, contextLength, type, precision, kvCacheType, device, chatFormat, cache };
+  const own = { device, gpuLayers, deterministic };
+  const all = { threads, contextLength, type, precision, kvCacheType, ...own, chatFormat, cache };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

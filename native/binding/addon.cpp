@@ -1,5 +1,6 @@
 // Registers everything; nothing else.
 #include "binding/call.h"
+#include "binding/device.h"
 #include "binding/environment.h"
 #include "binding/imatrix.h"
 #include "binding/inspect.h"
@@ -78,6 +79,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     function("createSampler", create_sampler);
     function("inspect", inspect);
     function("systemInfo", system_info);
+    function("listDevices", list_devices);
     function("measureCeilings", measure_ceilings_task);
     define_imatrix(env, exports);
     define_jobs(env, exports);

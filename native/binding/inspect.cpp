@@ -8,6 +8,8 @@
 #include "binding/environment.h"
 #include "binding/model.h"
 #include "binding/values.h"
+#include "model/device_choice.h"
+#include "model/device_library.h"
 #include "model/load_plan.h"
 #include "model/source.h"
 
@@ -22,6 +24,8 @@ struct Inspection {
     std::optional<FileType> file_type;
     BackendOptions backend{};
     MemoryEstimate memory{};
+    std::optional<DeviceFit> gpu;
+    std::string gpu_note;  // why there is none, where one was asked for
 };
 
 Napi::Array to_js_origins(Napi::Env env, const std::vector<ConfigOrigin>& origins) {
@@ -83,6 +87,31 @@ Napi::Array to_js_metadata(Napi::Env env, const std::vector<SourceEntry>& entrie
     return list;
 }
 
+void ask_gpu(const DeviceRequest& request, Inspection& found) {
+    if (request.policy == DevicePolicy::cpu) return;
+    try {
+        if (request.library.empty()) fail(ErrorCode::backend, request.absence);
+        const std::vector<TensorSpec> tensors = found.plan.specs();
+        found.gpu = fit_device(open_device_library(request.library, request.version),
+                               {found.source->config(), found.backend, tensors, {}});
+    } catch (const Error& error) {
+        if (request.policy == DevicePolicy::gpu) throw;
+        found.gpu_note = error.what();
+    }
+}
+
+Napi::Value to_js_fit(Napi::Env env, const std::optional<DeviceFit>& fit) {
+    if (!fit) return env.Null();
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("name", static_cast<const char*>(fit->probe.name));
+    object.Set("totalBytes", to_number(env, fit->probe.total_bytes));
+    object.Set("freeBytes", to_number(env, fit->probe.free_bytes));
+    object.Set("gpuLayers", fit->gpu_layers);
+    object.Set("memory", to_js_memory(env, fit->all));
+    object.Set("layersMemory", to_js_memory(env, fit->part));
+    return object;
+}
+
 Napi::Value to_js(Napi::Env env, const Inspection& found) {
     const ModelText& text = found.source->text();
     const ParsedConfig& parsed = found.source->parsed();
@@ -107,6 +136,8 @@ Napi::Value to_js(Napi::Env env, const Inspection& found) {
     object.Set("contextLength", found.backend.n_ctx);
     object.Set("precision", precision_name(found.backend.precision));
     object.Set("memory", to_js_memory(env, found.memory));
+    object.Set("gpu", to_js_fit(env, found.gpu));
+    object.Set("gpuNote", found.gpu_note);
     return object;
 }
 
@@ -125,6 +156,7 @@ Napi::Value inspect(const Napi::CallbackInfo& info) {
             const Config& config = found->source->config();
             found->backend = backend_options(config, found->plan.dtype, options);
             found->memory = estimate_memory(cpu_device(), config, found->backend, found->plan);
+            ask_gpu(options.device, *found);
             return [found](Napi::Env env) -> Napi::Value { return to_js(env, *found); };
         };
         return Environment::of(info.Env()).tasks.start(info.Env(), std::move(work));

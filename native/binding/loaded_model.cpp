@@ -10,6 +10,8 @@
 #include "base/thread_pool.h"
 #include "binding/tokenizer.h"
 #include "model/kv_memory.h"
+#include "model/load_plan.h"
+#include "model/split_device.h"
 
 namespace neox {
 
@@ -38,6 +40,7 @@ public:
         if (thread_.joinable()) thread_.join();
     }
     void make(const ModelText& text) {
+        if (made_.valid()) return;  // by a load that was tried on another device
         const auto task =
             std::make_shared<std::packaged_task<Made()>>([text] { return make_tokenizer(text); });
         made_ = task->get_future();
@@ -79,28 +82,41 @@ BackendOptions backend_options(const Config& config, DType dtype, const HostOpti
     constexpr std::uint64_t kMaxBlocks = std::numeric_limits<std::int32_t>::max();
     result.n_kv_blocks = static_cast<std::int32_t>(std::min(n_blocks, kMaxBlocks));
     result.max_rows = kMaxRows;
+    result.deterministic = options.is_deterministic ? 1 : 0;
     return result;
 }
 
-std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const HostOptions& options,
-                                              TaskControl& control) {
-    const Device& device = cpu_device();
+namespace {
+
+// `used_gpu` becomes true when a GPU was chosen, whatever becomes of the load.
+std::shared_ptr<LoadedModel> load_on(const std::string& path, const HostOptions& options,
+                                     TaskControl& control, TokenizerBeside& tokenizer, bool& used_gpu) {
     LoadOptions load;
     load.type = options.type;
     load.n_threads = options.n_threads;
     load.cancel = &control.cancel;
     load.on_progress = [&control](std::uint64_t done, std::uint64_t total) { control.progress(done, total); };
-
-    TokenizerBeside tokenizer;
     load.on_text = [&tokenizer](const ModelText& text) { tokenizer.make(text); };
 
     std::shared_ptr<LoadedModel> loaded(new LoadedModel, destroy_elsewhere);
-    loaded->model = load_model(path, device, load);
+    const ChooseDevice choose = [&](const TensorSource& source, const LoadPlan& plan,
+                                    const auto& is_loaded) -> const Device& {
+        const std::vector<TensorSpec> tensors = plan.specs();
+        DeviceChoice choice = choose_device(
+            options.device,
+            {source.config(), backend_options(source.config(), plan.dtype, options), tensors, is_loaded});
+        loaded->gpu_layers = choice.gpu_layers;
+        used_gpu = choice.gpu_layers > 0;
+        loaded->device_note = std::move(choice.note);
+        return *choice.device;
+    };
+    loaded->model = load_model(path, choose, load);
     loaded->config = loaded->model->config();
     loaded->tokenizer = tokenizer.get();
     loaded->backend = backend_options(loaded->config, loaded->model->dtype, options);
     Backend backend{};
-    check(device.create_backend(loaded->model->weights->handle(), &loaded->backend, &backend));
+    const Weights& weights = *loaded->model->weights;
+    check(weights.device().create_backend(weights.handle(), &loaded->backend, &backend));
     const EngineOptions engine{loaded->backend.n_ctx, loaded->backend.n_kv_blocks, loaded->backend.max_rows};
     try {
         loaded->engine = std::make_unique<Engine>(loaded->config, backend, engine);
@@ -111,9 +127,34 @@ std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const Hos
     return loaded;
 }
 
+}  // namespace
+
+std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const HostOptions& options,
+                                              TaskControl& control) {
+    TokenizerBeside tokenizer;
+    bool used_gpu = false;
+    try {
+        return load_on(path, options, control, tokenizer, used_gpu);
+    } catch (const Error& error) {
+        // What the device said before may no longer be true when its memory is taken.
+        const bool is_of_device = error.code() == ErrorCode::out_of_memory ||
+                                  error.code() == ErrorCode::backend ||
+                                  error.code() == ErrorCode::unsupported;
+        if (options.device.policy != DevicePolicy::automatic || !used_gpu || !is_of_device) throw;
+        HostOptions without = options;
+        without.device.library.clear();
+        without.device.absence = error.what();
+        return load_on(path, without, control, tokenizer, used_gpu);
+    }
+}
+
 void report_memory(Napi::BasicEnv env, LoadedModel& model) {
-    const std::int64_t bytes =
-        static_cast<std::int64_t>(model.model->weights->bytes() + model.engine->kv_bytes());
+    const Weights& weights = *model.model->weights;
+    const std::int32_t n_layer = model.config.n_layer;
+    const std::uint64_t kv_bytes = model.engine->kv_bytes() / static_cast<std::uint64_t>(n_layer) *
+                                   static_cast<std::uint64_t>(n_layer - model.gpu_layers);
+    const auto bytes =
+        static_cast<std::int64_t>(host_weights_bytes(weights.device(), weights.handle()) + kv_bytes);
     Napi::MemoryManagement::AdjustExternalMemory(env, bytes - std::exchange(model.reported_bytes, bytes));
 }
 

@@ -9,6 +9,7 @@
 
 #include "binding/native_task.h"
 #include "engine/engine.h"
+#include "model/device_choice.h"
 #include "model/model.h"
 #include "tokenizer/tokenizer.h"
 
@@ -23,6 +24,8 @@ struct HostOptions {
     std::int64_t n_ctx = 0;  // 0: the checkpoint's
     std::int64_t max_sequences = 4;
     std::uint64_t kv_cache_bytes = 0;  // 0: max_sequences x n_ctx positions
+    DeviceRequest device;
+    bool is_deterministic = false;
 };
 
 inline constexpr std::int64_t kMaxContext = std::int64_t{1} << 20;
@@ -33,6 +36,8 @@ struct LoadedModel {
     BackendOptions backend{};
     std::unique_ptr<Engine> engine;
     Config config;
+    std::int32_t gpu_layers = 0;
+    std::string device_note;  // why not more of them; empty where there is nothing to say
     std::once_flag disposal;
     bool is_disposed = false;         // JavaScript thread only, as the next
     std::int64_t reported_bytes = 0;  // what V8 was told of
@@ -46,7 +51,8 @@ std::shared_ptr<LoadedModel> load_with_engine(const std::string& path, const Hos
                                               TaskControl& control);
 
 // Tells V8 how much memory stands behind the model's object, so that models dropped without dispose() are collected in time:
-// the weights, shared ones counted for each load, and the part of the KV cache that was ever used. JavaScript thread.
+// the weights, shared ones counted for each load, and the part of the KV cache that was ever used, as far as they lie in the
+// host's memory. JavaScript thread.
 void report_memory(Napi::BasicEnv env, LoadedModel& model);
 // It stands behind no object any more. JavaScript thread.
 void withdraw_memory(Napi::BasicEnv env, LoadedModel& model);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "binding/call.h"
+#include "binding/device.h"
 #include "binding/environment.h"
 #include "binding/session.h"
 #include "binding/tokenizer.h"
@@ -76,6 +77,8 @@ HostOptions read_host_options(Napi::Object object) {
     }
     if (const auto name = string_member(object, "precision")) options.precision = precision_from_name(*name);
     if (const auto name = string_member(object, "kvCacheType")) options.kv_type = kv_type_from_name(*name);
+    options.device = read_device_request(object);
+    options.is_deterministic = member(object, "deterministic", false);
     options.n_threads = static_cast<int>(member(object, "threads", std::int64_t{0}));
     options.n_ctx = member(object, "contextLength", std::int64_t{0});
     options.max_sequences = member(object, "maxSequences", options.max_sequences);
@@ -167,7 +170,10 @@ Napi::Value ModelObject::information(const Napi::CallbackInfo& info) {
         object.Set("fileType", model.file_type ? file_type_info(*model.file_type).name : "");
         object.Set("isRequantized", model.is_requantized);
         object.Set("weightsBytes", to_number(env, model.weights->bytes()));
-        object.Set("device", model.weights->device().name);
+        object.Set("device", loaded.gpu_layers > 0 ? "cuda" : "cpu");
+        object.Set("gpuLayers", loaded.gpu_layers);
+        object.Set("deviceNote", loaded.device_note);
+        object.Set("isDeterministic", loaded.gpu_layers == 0 || loaded.backend.deterministic != 0);
         object.Set("precision", precision_name(loaded.backend.precision));
         object.Set("kvCacheType", kKvTypeNames[static_cast<std::int32_t>(loaded.backend.kv_type)]);
         object.Set("threads", loaded.backend.n_threads);

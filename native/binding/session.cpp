@@ -3,7 +3,6 @@
 #include "binding/environment.h"
 #include "binding/values.h"
 #include "jobs/session.h"
-#include "model/split_device.h"
 
 namespace neox {
 
@@ -11,7 +10,7 @@ namespace {
 
 SessionBinding binding_of(const LoadedModel& loaded) {
     return {loaded.config, loaded.model->fingerprint, loaded.backend.precision, loaded.backend.kv_type,
-            gpu_layers(loaded.model->weights->device(), loaded.config.n_layer)};
+            loaded.gpu_layers};
 }
 
 JobControl job_control(TaskControl& task) {

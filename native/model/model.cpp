@@ -108,6 +108,19 @@ std::shared_ptr<const Weights> read_weights(const TensorSource& source, const Lo
     return weights;
 }
 
+std::string weights_key(const TensorSource& source, const Device& device, const LoadOptions& options) {
+    return text(device.name, " ", static_cast<const void*>(&device), " ",
+                options.type ? file_type_info(*options.type).name : "as stored", " ", source.identity());
+}
+
+// Or a thread is reading them now.
+bool are_loaded(const std::string& key) {
+    Registry& shared = registry();
+    const std::lock_guard lock(shared.mutex);
+    const auto entry = shared.weights.find(key);
+    return shared.loading.count(key) != 0 || (entry != shared.weights.end() && !entry->second.expired());
+}
+
 // Takes a key out of `loading` however the load ends, and lets those who wait for it look again.
 class LoadingMark {
 public:
@@ -152,6 +165,14 @@ std::shared_ptr<const Weights> share_weights(const std::string& key, const Tenso
 
 std::shared_ptr<const Model> load_model(const std::string& path, const Device& device,
                                         const LoadOptions& options) {
+    const auto given = [&](const TensorSource&, const LoadPlan&, const auto&) -> const Device& {
+        return device;
+    };
+    return load_model(path, ChooseDevice(given), options);
+}
+
+std::shared_ptr<const Model> load_model(const std::string& path, const ChooseDevice& choose,
+                                        const LoadOptions& options) {
     std::uint64_t n_bytes = 0;
     const auto no_memory = [&](const char* reason) {
         return Error(ErrorCode::out_of_memory, text("Cannot load '", path, "' with ", n_bytes,
@@ -170,9 +191,10 @@ std::shared_ptr<const Model> load_model(const std::string& path, const Device& d
         model->is_requantized = plan.is_requantized;
         model->file_bytes = plan.n_bytes;
 
-        const std::string key =
-            text(device.name, " ", static_cast<const void*>(&device), " ",
-                 options.type ? file_type_info(*options.type).name : "as stored", " ", source->identity());
+        const Device& device = choose(*source, plan, [&](const Device& each) {
+            return are_loaded(weights_key(*source, each, options));
+        });
+        const std::string key = weights_key(*source, device, options);
         model->weights = share_weights(key, *source, plan, device, options);
         model->fingerprint = fingerprint(*source, plan);
         return model;

@@ -57,8 +57,16 @@ struct Model {
     const Config& config() const { return parsed.config; }
 };
 
+struct LoadPlan;
+// Names the device once the file's headers are read; `is_loaded` tells whether the same weights live on a device already.
+using ChooseDevice = std::function<const Device&(const TensorSource& source, const LoadPlan& plan,
+                                                 const std::function<bool(const Device& device)>& is_loaded)>;
+
 // Loads or shares. Throws ERR_NEOX_FILE_NOT_FOUND, a format code, ERR_NEOX_OUT_OF_MEMORY, ERR_NEOX_CANCELLED.
 std::shared_ptr<const Model> load_model(const std::string& path, const Device& device,
+                                        const LoadOptions& options);
+// The same, and what `choose` throws.
+std::shared_ptr<const Model> load_model(const std::string& path, const ChooseDevice& choose,
                                         const LoadOptions& options);
 
 // The precision that a model of this type takes when none is asked for.

@@ -153,6 +153,7 @@ const functions: Record<string, Method> = {
     run: ({ neox }) => neox.measureCeilings({ threads: 1, seconds: 0.1, readBytes: 2 ** 26 }),
   },
   systemInfo: { run: ({ neox }) => neox.systemInfo() },
+  listDevices: { run: ({ neox }) => neox.listDevices() },
   demoModelPath: { run: ({ neox }) => neox.demoModelPath() },
   quantizedCacheFolder: { run: ({ neox }) => neox.quantizedCacheFolder() },
   toFileType: { run: ({ neox }) => neox.toFileType('Q4_K_M') },

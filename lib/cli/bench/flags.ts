@@ -1,6 +1,6 @@
 // The flags of `neox bench`: llama-bench's letters, lists and ranges.
 
-import type { FileType, KvCacheType, Precision } from '../../index.js';
+import type { DeviceName, FileType, KvCacheType, Precision } from '../../index.js';
 import type { OptionSpec } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { loadFlags } from '../model-options.js';
@@ -16,7 +16,9 @@ export interface BenchOptions {
   precision?: Precision[][];
   kvCacheType?: KvCacheType[][];
   threads?: number[][];
-  device?: 'auto' | 'cpu' | 'cuda';
+  device?: DeviceName;
+  gpuLayers?: number;
+  deterministic?: boolean;
   cache?: boolean;
   cacheFolder?: string;
   nPrompt?: number[][];

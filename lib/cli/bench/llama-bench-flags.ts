@@ -11,6 +11,6 @@ export const LLAMA_BENCH_FLAGS: Readonly<Record<string, string>> = {
     '--cache-type-k': OTHER_TYPES,
     '--cache-type-v': OTHER_TYPES,
   },
-  ...{ '-b': NOTHING, '-ub': NOTHING, '-ngl': NOTHING, '-ncmoe': NOTHING, '-fa': NOTHING, '-nkvo': NOTHING },
+  ...{ '-b': NOTHING, '-ub': NOTHING, '-ncmoe': NOTHING, '-fa': NOTHING, '-nkvo': NOTHING },
   ...{ '-mmp': NOTHING, '-sm': NOTHING, '-mg': NOTHING, '-ts': NOTHING, '-embd': NOTHING, '-dev': NOTHING },
 };

@@ -31,7 +31,7 @@ const PASS_ROWS = 512;
 
 export function makeRecord(input: BenchInput) {
   const { machine, model, found, path, test, time, measured } = input;
-  const { threads, precision, kvCacheType, device, weightsBytes } = model.info;
+  const { threads, precision, kvCacheType, device, gpuLayers, weightsBytes } = model.info;
   const { version, cpu_count, isa, os, node, memory_total_bytes, load_average, ...build } = machine;
   const { nParams } = modelCost(found, kvCacheType);
   const samples = measured.runs.map(totalNs);
@@ -52,7 +52,7 @@ export function makeRecord(input: BenchInput) {
     poll: 0,
     type_k: kvCacheType,
     type_v: kvCacheType,
-    n_gpu_layers: 0,
+    n_gpu_layers: gpuLayers,
     n_cpu_moe: 0,
     split_mode: 'none',
     main_gpu: 0,

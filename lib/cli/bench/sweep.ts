@@ -25,7 +25,10 @@ export interface Setup {
   tests: readonly BenchTest[];
 }
 
-export interface SweepOptions extends Pick<LoadFlags, 'cache' | 'cacheFolder' | 'device'> {
+/** Flags of loading that are the same for all. */
+const LOAD_FLAGS = ['cache', 'cacheFolder', 'device', 'gpuLayers', 'deterministic'] as const;
+
+export interface SweepOptions extends Pick<LoadFlags, (typeof LOAD_FLAGS)[number]> {
   repetitions: number;
   maxRepetitions: number;
   warmup: boolean;
@@ -78,9 +81,9 @@ function isSameFile(a: Setup | undefined, b: Setup): boolean {
 }
 
 function load({ path, load, tests }: Setup, options: SweepOptions, io: Io): Promise<Model> {
-  const { cache, cacheFolder, device } = options;
+  const given = Object.fromEntries(LOAD_FLAGS.map((name) => [name, options[name]]));
   const flags = Object.fromEntries(
-    Object.entries({ ...load, cache, cacheFolder, device }).filter(([, value]) => value !== undefined),
+    Object.entries({ ...load, ...given }).filter(([, value]) => value !== undefined),
   );
   const contextLength = positionsNeeded(tests);
   const maxSequences = Math.max(...tests.map(({ sequences }) => sequences));
