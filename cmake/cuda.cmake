@@ -7,6 +7,10 @@ set(NEOX_CUDA_SOURCES
   native/cuda/matmul_16.cu
   native/cuda/matmul_64.cu
   native/cuda/matmul_exact.cu
+  native/cuda/matvec.cu
+  native/cuda/matvec_k.cu
+  native/cuda/matvec_plain.cu
+  native/cuda/matvec_small.cu
   native/cuda/norm.cu
   native/cuda/planes.cpp
   native/cuda/split_planes.cu
@@ -24,6 +28,7 @@ set(NEOX_CUDA_TEST_SOURCES
   test/cuda/main.cpp
   test/cuda/matmul_exact_test.cpp
   test/cuda/matmul_test.cpp
+  test/cuda/matvec_test.cpp
   test/cuda/norm_test.cpp
   test/cuda/runtime_test.cu
 )
