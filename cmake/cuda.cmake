@@ -2,6 +2,7 @@
 # runs on the CPU; see native/cuda/README.md.
 set(NEOX_CUDA_SOURCES
   native/cuda/embed_rows.cu
+  native/cuda/head.cu
   native/cuda/matmul.cu
   native/cuda/matmul_128.cu
   native/cuda/matmul_16.cu
@@ -25,6 +26,7 @@ set(NEOX_CUDA_GPU_SOURCES
 set(NEOX_CUDA_TEST_SOURCES
   test/cuda/device_test.cu
   test/cuda/formats_test.cu
+  test/cuda/head_test.cpp
   test/cuda/main.cpp
   test/cuda/matmul_exact_test.cpp
   test/cuda/matmul_test.cpp

@@ -44,6 +44,7 @@
 //   std::uint32_t add_f16(a, b), sub_f16(a, b), mul_f16(a, b), fma_f16(a, b, c)      each rounded once
 //   std::uint32_t select_bits(a, b, c, table)              bit by bit (lop3): table<kind>, see below
 //   std::uint32_t permute_bytes(a, b, selector)            byte i is byte (selector >> 4 i & 7) of a, b
+//   int count_bits(std::uint32_t), lowest_bit(std::uint32_t)      ones; the place of the lowest of them, where there is one
 //   std::uint32_t rotate_right(a, n)                       0 <= n < 32
 //   float float_of_bits(std::uint32_t); std::uint32_t bits_of_float(float)
 //

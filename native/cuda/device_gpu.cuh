@@ -98,6 +98,8 @@ NEOX_DEVICE std::uint32_t select_bits(std::uint32_t a, std::uint32_t b, std::uin
 NEOX_DEVICE std::uint32_t permute_bytes(std::uint32_t a, std::uint32_t b, std::uint32_t selector) {
     return __byte_perm(a, b, selector);
 }
+NEOX_DEVICE int count_bits(std::uint32_t bits) { return __popc(bits); }
+NEOX_DEVICE int lowest_bit(std::uint32_t bits) { return __ffs(static_cast<int>(bits)) - 1; }
 NEOX_DEVICE std::uint32_t rotate_right(std::uint32_t a, int n) { return __funnelshift_r(a, a, n); }
 NEOX_DEVICE float float_of_bits(std::uint32_t bits) { return __uint_as_float(bits); }
 NEOX_DEVICE std::uint32_t bits_of_float(float value) { return __float_as_uint(value); }

@@ -100,6 +100,22 @@ TEST(cuda_barrier_and_shared_memory) {
     for (std::size_t i = 0; i < 256; ++i) CHECK_EQ(out[i], in[255 - i]);
 }
 
+NEOX_KERNEL void bits_kernel(WordsArgs args) {
+    const std::uint32_t word = args.in[thread_id()];
+    args.out[2 * thread_id()] = static_cast<std::uint32_t>(count_bits(word));
+    args.out[2 * thread_id() + 1] = static_cast<std::uint32_t>(lowest_bit(word));
+}
+
+TEST(cuda_counts_bits) {
+    std::vector<std::uint32_t> in = random_words(32, 3);
+    for (std::size_t i = 0; i < 32; ++i) in[i] = (in[i] | 1u) << i;
+    const std::vector<std::uint32_t> out = run(bits_kernel, 32, 0, in, 64);
+    for (std::size_t i = 0; i < 32; ++i) {
+        CHECK_EQ(out[2 * i], static_cast<std::uint32_t>(std::popcount(in[i])));
+        CHECK_EQ(out[2 * i + 1], i);
+    }
+}
+
 NEOX_KERNEL void half_kernel(WordsArgs args) {
     const std::uint32_t* in = args.in + 3 * thread_id();
     const std::uint32_t a = in[0], b = in[1], c = in[2];

@@ -99,6 +99,8 @@ inline std::uint32_t permute_bytes(std::uint32_t a, std::uint32_t b, std::uint32
     }
     return bytes;
 }
+inline int count_bits(std::uint32_t bits) { return std::popcount(bits); }
+inline int lowest_bit(std::uint32_t bits) { return std::countr_zero(bits); }
 inline std::uint32_t rotate_right(std::uint32_t a, int n) { return std::rotr(a, n); }
 inline float float_of_bits(std::uint32_t bits) { return std::bit_cast<float>(bits); }
 inline std::uint32_t bits_of_float(float value) { return std::bit_cast<std::uint32_t>(value); }
