@@ -15,6 +15,8 @@ set(NEOX_CUDA_SOURCES
   native/cuda/norm.cu
   native/cuda/planes.cpp
   native/cuda/split_planes.cu
+  native/cuda/uploader.cpp
+  native/cuda/weights.cpp
 )
 set(NEOX_CUDA_HOST_SOURCES
   native/cuda/host/block.cpp
@@ -33,6 +35,7 @@ set(NEOX_CUDA_TEST_SOURCES
   test/cuda/matvec_test.cpp
   test/cuda/norm_test.cpp
   test/cuda/runtime_test.cu
+  test/cuda/weights_test.cpp
 )
 
 # Fibers by ucontext, and memory closed by mprotect: Linux alone, as no other system than it and Windows has CUDA.

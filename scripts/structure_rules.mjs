@@ -12,7 +12,7 @@ export const nativeLayers = {
   model: below,
   // What crosses to a device library is plain data; of the rest it needs the formats and what must come out the same.
   cuda: [
-    ...['base', 'tensor', 'quant/blocks.h', 'quant/k_scales.h', 'kernels/kernels.h'],
+    ...['base', 'tensor', 'quant', 'kernels/kernels.h'],
     ...['backend', 'batch', 'config', 'device_interface', 'profile', 'rope_table'].map(
       (name) => `model/${name}.h`,
     ),

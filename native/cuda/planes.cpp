@@ -77,4 +77,10 @@ std::uint64_t device_bytes(const TensorSpec& tensor) {
     return checked_round_up(checked_mul(padded, sizeof(float), "vector"), kPlaneAlignment, "vector");
 }
 
+std::uint64_t device_bytes(std::span<const TensorSpec> tensors) {
+    std::uint64_t sum = 0;
+    for (const TensorSpec& tensor : tensors) sum = checked_add(sum, device_bytes(tensor), "weights");
+    return sum;
+}
+
 }  // namespace neox::cuda

@@ -41,6 +41,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "model/backend.h"
 #include "tensor/dtype.h"
@@ -109,5 +110,7 @@ bool is_matrix(Role role);
 // What a tensor takes in the GPU's memory, a multiple of 256: a matrix as above, a vector f32 with zeros up to a multiple of 32
 // elements. Throws what matrix_layout throws.
 std::uint64_t device_bytes(const TensorSpec& tensor);
+// All of them together: what cuda/weights.h allocates.
+std::uint64_t device_bytes(std::span<const TensorSpec> tensors);
 
 }  // namespace neox::cuda
