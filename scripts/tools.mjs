@@ -3,10 +3,12 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { findPython, firstLine, runLogged, StepError, step } from './steps.mjs';
 
 const minimumCmake = [3, 20];
+const minimumCuda = [12, 8]; // the first that knows every GPU that is shipped for
 
 const tools = [
   {
@@ -93,6 +95,27 @@ export async function ensureTools(needed = tools) {
 export function missingForSource() {
   const needless = ['git', process.env.NEOX_SENTENCEPIECE ? 'Python 3' : ''];
   return findMissing(tools.filter(({ name }) => !needless.includes(name))).map(sentence);
+}
+
+/** For `neox build --cuda`: a sentence for each tool that is missing, and the nvcc that is there. */
+export function toolsForCuda() {
+  const needless = ['git', 'Python 3'];
+  const missing = findMissing(tools.filter(({ name }) => !needless.includes(name))).map(sentence);
+  const problem = nvccProblem();
+  if (problem !== null)
+    missing.push(
+      `${problem} Install it: see https://developer.nvidia.com/cuda-downloads, or name it in CUDACXX.`,
+    );
+  return { missing, nvcc: findNvcc() ?? undefined };
+}
+
+/** The nvcc that a build takes: CUDACXX, else one on the PATH, else the one of a toolkit in its usual place. */
+export function findNvcc() {
+  const { CUDACXX, CUDA_PATH, CUDA_HOME } = process.env;
+  if (CUDACXX) return firstLine(CUDACXX) === null ? null : CUDACXX;
+  const folders = [CUDA_PATH, CUDA_HOME, '/usr/local/cuda'].filter(Boolean);
+  const paths = ['nvcc', ...folders.map((folder) => join(folder, 'bin', 'nvcc'))];
+  return paths.find((path) => firstLine(path) !== null) ?? null;
 }
 
 /** The tools that the fuzz targets need for `engine`, "driver" or "libfuzzer". */
@@ -183,6 +206,20 @@ function trialProblem(compiler, flags, source, sentence) {
   const output = process.platform === 'win32' ? 'NUL' : '/dev/null';
   const done = spawnSync(compiler, [...flags, '-x', 'c++', '-', '-o', output], { input: source });
   return done.status === 0 ? null : sentence;
+}
+
+function nvccProblem() {
+  const wanted = `nvcc of the CUDA toolkit ${minimumCuda.join('.')} or later is needed`;
+  const nvcc = findNvcc();
+  if (nvcc === null) return `${wanted}.`;
+  const [major = 0, minor = 0] = (cudaVersion(nvcc) ?? '').split('.').map(Number);
+  if (major > minimumCuda[0] || (major === minimumCuda[0] && minor >= minimumCuda[1])) return null;
+  return `${wanted} (${nvcc} is ${major}.${minor}).`;
+}
+
+function cudaVersion(nvcc) {
+  const { stdout } = spawnSync(nvcc, ['--version'], { encoding: 'utf8' });
+  return /release (\d+\.\d+)/.exec(stdout ?? '')?.[1];
 }
 
 function cmakeProblem() {

@@ -2,14 +2,14 @@
 // npm packages of its own: neither the user's project nor what else is installed there has a part in it.
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { copyFile, cp, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Progress } from '../index.js';
 import { CliError, EXIT } from './exit-codes.js';
 
-const packageFolder = join(__dirname, '..', '..');
+export const packageFolder = join(__dirname, '..', '..');
 /** Not build/Release, which is the addon's. */
 export const sourceFolder = join(packageFolder, 'build', 'source');
 export const prebuildsFolder = join(packageFolder, 'prebuilds');
@@ -36,11 +36,19 @@ export function toolVersions(): { version: string; tools: string[] } {
   return { version, tools: TOOLS.map((name) => `${name}@${devDependencies[name]}`) };
 }
 
-/** One sentence for each tool that is missing, with the command that installs it. */
-export async function missingTools(): Promise<string[]> {
+/** What a build needs: one sentence for each tool that is missing, with the command that installs it. */
+export interface Tools {
+  missing: string[];
+  nvcc?: string;
+}
+
+export async function missingTools(what: 'addon' | 'cuda'): Promise<Tools> {
   const file = join(packageFolder, 'scripts', 'tools.mjs');
-  const scripts = (await import(pathToFileURL(file).href)) as { missingForSource(): string[] };
-  return scripts.missingForSource();
+  const scripts = (await import(pathToFileURL(file).href)) as {
+    missingForSource(): string[];
+    toolsForCuda(): Tools;
+  };
+  return what === 'cuda' ? scripts.toolsForCuda() : { missing: scripts.missingForSource() };
 }
 
 export async function copySource(): Promise<void> {
@@ -100,7 +108,11 @@ export async function compile(
 }
 
 // Ninja says [12/140], make [ 12%].
-async function readProgress(log: string, begin: number, report: (progress: Progress) => void): Promise<void> {
+export async function readProgress(
+  log: string,
+  begin: number,
+  report: (progress: Progress) => void,
+): Promise<void> {
   const file = await open(log).catch(() => undefined); // not begun yet
   if (file === undefined) return;
   try {
@@ -132,12 +144,16 @@ export async function place(built: string, signal: AbortSignal): Promise<string>
   });
   if (code !== 0)
     throw new CliError(EXIT.machine, `What was built does not run here, and is not used: ${output.trim()}`);
-  await mkdir(dirname(addonFile), { recursive: true });
-  // A running process may have the old file mapped: it is replaced, never written into.
-  const part = `${addonFile}.${process.pid}.part`;
-  await copyFile(built, part);
-  await rename(part, addonFile);
+  await replaceFile(built, addonFile);
   return `it answers ${TRIAL_PROMPT} with ${output.trim()}`;
+}
+
+// A running process may have the old file mapped: it is replaced, never written into.
+export async function replaceFile(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  const part = `${to}.${process.pid}.part`;
+  await copyFile(from, part);
+  await rename(part, to);
 }
 
 interface Ended {
@@ -145,12 +161,16 @@ interface Ended {
   output: string;
 }
 
-/** Runs a program with all that it starts in a group of its own, which an abort ends as a whole. */
-function run(
+/**
+ * Runs a program with all that it starts in a group of its own, which an abort ends as a whole.
+ * @param log - a file that gets what it says, too
+ */
+export function run(
   command: string,
   args: readonly string[],
   signal: AbortSignal,
   options: SpawnOptions,
+  log?: string,
 ): Promise<Ended> {
   signal.throwIfAborted();
   const detached = process.platform !== 'win32';
@@ -161,6 +181,7 @@ function run(
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
+      if (log !== undefined) appendFileSync(log, text);
     });
   }
   return new Promise<Ended>((resolve, reject) => {

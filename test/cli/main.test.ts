@@ -100,7 +100,7 @@ describe('wrong usage ends with 2 and one line', () => {
     ],
     ['a flag without its value', ['run', '--model'], /--model <path>' argument missing/],
     ['a missing option', ['convert', 'x'], /required option '-o, --output <file>' not specified/],
-    ['a missing argument', ['inspect'], /missing required argument 'path'/],
+    ['a missing argument', ['verify'], /missing required argument 'path'/],
     ['one argument too many', ['inspect', 'a', 'b'], /too many arguments/],
     ['ids that are none', ['detokenize', '1', 'two'], /'two'/],
     ['log-probabilities without --json', ['run', '--logprobs', '3', 'x'], /--logprobs needs --json/],

@@ -1,0 +1,53 @@
+// Packs the device library as the optional package of this machine's platform: packages/cuda with the file, the version and the
+// platform filled in. Nothing is built here.
+//
+//   npm run pack:cuda -- [--library <file>] [--destination <folder>]
+
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { cacheDir, isMain, root, runMain, StepError } from './steps.mjs';
+
+const template = join(root, 'packages', 'cuda');
+const built = process.platform === 'win32' ? 'neox_cuda.dll' : 'libneox_cuda.so';
+
+/** @returns the path of the .tgz @throws StepError */
+export function packCuda({ library = join(root, 'build', 'Release', built), destination = root } = {}) {
+  if (!existsSync(library))
+    throw new StepError(`${library} does not exist: \`npx gpt-neox build --cuda\` builds it.`);
+  const { version, engines, repository } = readJson(join(root, 'package.json'));
+  const { private: _, ...manifest } = readJson(join(template, 'package.json'));
+  const name = `${manifest.name}-${process.platform}-${process.arch}`;
+  const own = { ...manifest, name, version, os: [process.platform], cpu: [process.arch] };
+  if (process.platform === 'linux') own.libc = ['glibc'];
+  const folder = join(cacheDir, 'pack-cuda', name);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'package.json'),
+    `${JSON.stringify({ ...own, engines, repository }, null, 2)}\n`,
+  );
+  cpSync(library, join(folder, 'neox_cuda.node'));
+  cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
+  for (const file of ['NOTICE', 'README.md']) cpSync(join(template, file), join(folder, file));
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', resolve(destination)];
+  const shell = process.platform === 'win32';
+  const packed = spawnSync('npm', args, { cwd: folder, encoding: 'utf8', shell });
+  if (packed.status !== 0) throw new StepError(`npm pack failed: ${packed.stderr || packed.error?.message}`);
+  return join(resolve(destination), JSON.parse(packed.stdout)[0].filename);
+}
+
+function readJson(path) {
+  return JSON.parse(readFileSync(path, 'utf8'));
+}
+
+if (isMain(import.meta.url)) {
+  await runMain((args) => {
+    const { values } = parseArgs({
+      args,
+      options: { library: { type: 'string' }, destination: { type: 'string' } },
+    });
+    process.stdout.write(`${packCuda(values)}\n`);
+  });
+}
