@@ -2,7 +2,7 @@
 // Only who builds the package's binaries needs it.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir, findPython, runLogged, StepError, step } from '../steps.mjs';
 
@@ -67,8 +67,11 @@ function writeTools() {
   mkdirSync(tools, { recursive: true });
   for (const name of ['ar', 'ranlib', 'rc']) {
     const path = join(tools, name);
-    if (existsSync(path)) continue;
-    writeFileSync(path, `#!/bin/sh\nexec "${executable}" ${name} "$@"\n`);
+    // Relative: a checkout may be moved, with its cache.
+    const script = `#!/bin/sh\nexec "$(dirname "$0")/../ziglang/zig" ${name} "$@"\n`;
+    if (existsSync(path) && readFileSync(path, 'utf8') === script) continue;
+    rmSync(path, { force: true });
+    writeFileSync(path, script);
     chmodSync(path, 0o755);
   }
   return tools;
