@@ -159,7 +159,8 @@ describe('bench', () => {
     await fails(['-p', '8-4'], 2, /-p.*range whose end/);
     await fails(['-p', '5-'], 2, /-p.*'5-'.*a list such as 128,512, or a range/);
     await fails(['compares', tiny], 2, /takes no arguments, not 'compares'\. A model is given as -m/);
-    await fails(['-ngl', '99'], 2, /-ngl has nothing to set here/);
+    await fails(['-fa', '1'], 2, /-fa has nothing to set here/);
+    await fails(['-ngl', '99'], 2, /gpuLayers must be from 0 to 2, the layers of the model/);
     await fails(['-ctk', 'q8_0'], 2, /-ctk is --kv-cache-type here/);
     await fails(['-pg', '8'], 2, /-pg.*512,128/);
     await fails(['-o', 'csv', '--json'], 2, /--json and -o csv/);
