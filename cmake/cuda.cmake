@@ -1,8 +1,12 @@
 # The CUDA half. Its sources compile as CUDA, and as C++ with the emulation of native/cuda/host beside them, in which every kernel
 # runs on the CPU; see native/cuda/README.md.
 set(NEOX_CUDA_SOURCES
+  native/cuda/attention.cpp
+  native/cuda/attention_prompt.cu
+  native/cuda/attention_step.cu
   native/cuda/embed_rows.cu
   native/cuda/head.cu
+  native/cuda/kv.cu
   native/cuda/matmul.cu
   native/cuda/matmul_128.cu
   native/cuda/matmul_16.cu
@@ -14,6 +18,7 @@ set(NEOX_CUDA_SOURCES
   native/cuda/matvec_small.cu
   native/cuda/norm.cu
   native/cuda/planes.cpp
+  native/cuda/rope.cu
   native/cuda/split_planes.cu
   native/cuda/uploader.cpp
   native/cuda/weights.cpp
@@ -26,14 +31,17 @@ set(NEOX_CUDA_GPU_SOURCES
   native/cuda/runtime.cu
 )
 set(NEOX_CUDA_TEST_SOURCES
+  test/cuda/attention_test.cpp
   test/cuda/device_test.cu
   test/cuda/formats_test.cu
   test/cuda/head_test.cpp
+  test/cuda/kv_test.cpp
   test/cuda/main.cpp
   test/cuda/matmul_exact_test.cpp
   test/cuda/matmul_test.cpp
   test/cuda/matvec_test.cpp
   test/cuda/norm_test.cpp
+  test/cuda/rope_test.cpp
   test/cuda/runtime_test.cu
   test/cuda/weights_test.cpp
 )

@@ -53,6 +53,7 @@
 //   Words4 load_16_cached(const void* global)
 //   Words2 { std::uint32_t x[2] }
 //   Words2 load_8(const void* global); std::uint32_t load_4(...), load_2(...)     of memory that kernels only read
+//   void prefetch(const void* global)                      its line of 128 bytes on the way to the second cache; no more than a hint
 //   Words4 load_16_shared(const void* shared); void store_16(void* to, Words4)        either memory
 //   void cp_async_16(void* shared, const void* global); cp_async_commit(); cp_async_wait<N>()
 //     The 16 bytes are there for this thread once all but the last N groups that it committed are waited for; for others

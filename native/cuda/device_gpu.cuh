@@ -137,6 +137,9 @@ NEOX_DEVICE Words4 load_16_cached(const void* global) {
                  : "memory");
     return w;
 }
+NEOX_DEVICE void prefetch(const void* global) {
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(__cvta_generic_to_global(global)));
+}
 NEOX_DEVICE Words4 load_16_shared(const void* shared) {
     const uint4 v = *static_cast<const uint4*>(shared);
     return {{v.x, v.y, v.z, v.w}};

@@ -121,6 +121,7 @@ inline Words2 load_8(const void* global) { return load_aligned<Words2>(global); 
 inline std::uint32_t load_4(const void* global) { return load_aligned<std::uint32_t>(global); }
 inline std::uint32_t load_2(const void* global) { return load_aligned<std::uint16_t>(global); }
 inline Words4 load_16(const void* global) { return load_16_cached(global); }
+inline void prefetch(const void*) {}
 inline Words4 load_16_shared(const void* shared) { return load_16_cached(shared); }
 inline void store_16(void* to, const Words4& words) {
     emulation::check_aligned(to, 16, "A store of 16 bytes");
