@@ -41,7 +41,8 @@ if(UNIX)
     LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin$<0:>")
   add_dependencies(neox_programs neox_stand_in_device)
 endif()
-set_source_files_properties(test/native/fixtures.cpp PROPERTIES
+set(NEOX_FIXTURE_SOURCES test/native/fixtures.cpp)
+set_source_files_properties(${NEOX_FIXTURE_SOURCES} PROPERTIES
   COMPILE_DEFINITIONS NEOX_FIXTURES="${CMAKE_CURRENT_SOURCE_DIR}/test/fixtures")
 if(NOT MSVC)
   # They compile often and run for seconds; where they only have to compile, there is no Release.
@@ -55,4 +56,5 @@ endif()
 if(NEOX_BENCH_SOURCES)
   neox_program(neox_bench ${NEOX_BENCH_SOURCES})
   target_link_libraries(neox_bench PRIVATE ${CMAKE_DL_LIBS})
+  target_compile_definitions(neox_bench PRIVATE NEOX_VERSION="${PROJECT_VERSION}")
 endif()

@@ -233,6 +233,9 @@ set(NEOX_TOKENIZER_TEST_SOURCES
 set(NEOX_BENCH_SOURCES
   test/bench/attention_bench.cpp
   test/bench/columns_bench.cpp
+  test/bench/device_bench.cpp
+  test/bench/device_passes.cpp
   test/bench/kernels_bench.cpp
   test/bench/load_bench.cpp
-  test/bench/quantize_bench.cpp)
+  test/bench/quantize_bench.cpp
+  test/bench/random_model.cpp)

@@ -10,6 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { checkCuda } from './check_cuda.mjs';
 import { checkProcessors } from './check_processors.mjs';
 import { checkWindows } from './check_windows.mjs';
 import { buildFuzzers, runDrivers } from './fuzz.mjs';
@@ -52,6 +53,7 @@ async function main([only, ...rest]) {
   count(node([typedoc, '--options', join(root, 'scripts', 'typedoc.config.mjs'), '--emit', 'none']));
   await otherSystem('the compile for Windows', checkWindows);
   await otherSystem('the kernels on other processors', checkProcessors);
+  await otherSystem('the device library', checkCuda);
   await otherSystem('the binary of the package', packagedBinary);
   await fuzz();
   say('tests');

@@ -3,6 +3,7 @@
 // neox_bench columns [seconds per case, 0.4]: a step of several tokens against a step of one.
 // neox_bench attention [seconds per case, 0.4]: see attention_bench.h.
 // neox_bench load FILE [rounds, 3]: see load_bench.h.
+// neox_bench --device cuda|cpu ...: see device_bench.h.
 // neox_bench [seconds per case, 0.4] [types, all]: the matrix products of a 3.6B layer, one token and many, per weight type,
 // beside what the machine can do at best in the same process.
 //   step:    GB/s of weights read by one token (q15 where the type has it), share of the read ceiling
@@ -20,6 +21,7 @@
 #include "base/page_buffer.h"
 #include "base/thread_pool.h"
 #include "columns_bench.h"
+#include "device_bench.h"
 #include "kernels/ceiling.h"
 #include "kernels/dispatch.h"
 #include "kernels/matmul.h"
@@ -156,6 +158,7 @@ void run(double seconds, char** types, int n_types) {
 
 int main(int argc, char** argv) {
     try {
+        if (argc > 1 && std::strcmp(argv[1], "--device") == 0) return bench_device(argc, argv);
         if (argc > 1 && std::strcmp(argv[1], "quantize") == 0)
             return bench_quantize(argc > 2 ? std::atof(argv[2]) : 0.05, argc > 3 ? argv[3] : nullptr) > 0;
         if (argc > 1 && std::strcmp(argv[1], "columns") == 0) {

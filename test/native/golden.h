@@ -76,6 +76,7 @@ struct EngineSetup {
     std::int32_t n_kv_blocks = 32;
     std::optional<neox::FileType> type{};
     const neox::Device* device = nullptr;  // the CPU
+    bool deterministic = false;
 };
 
 // A loaded checkpoint and an engine over it.
@@ -83,8 +84,9 @@ struct Rig {
     explicit Rig(const std::string& path, const EngineSetup& setup = {}) {
         const neox::Device& device = setup.device ? *setup.device : neox::cpu_device();
         model = neox::load_model(path, device, {setup.type, setup.n_threads, {}, nullptr});
-        const neox::BackendOptions options{setup.precision,   setup.kv_type, setup.n_threads,
-                                           setup.n_kv_blocks, setup.n_ctx,   setup.max_rows};
+        neox::BackendOptions options{setup.precision,   setup.kv_type, setup.n_threads,
+                                     setup.n_kv_blocks, setup.n_ctx,   setup.max_rows};
+        options.deterministic = setup.deterministic ? 1 : 0;
         neox::Backend backend{};
         neox::check(device.create_backend(model->weights->handle(), &options, &backend));
         engine = std::make_unique<neox::Engine>(
