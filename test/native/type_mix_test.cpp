@@ -173,9 +173,17 @@ TEST(type_mix_pure_and_overrides) {
     CHECK_THROWS(mix.check_overrides(tensors), invalid_argument);  // "_norm" matches no matrix
     rules.overrides.pop_back();
     TypeMix(rules, 4).check_overrides(tensors);
-    // Nested repetitions end, too.
+    // Nested repetitions end, too: libstdc++ has an answer, other libraries may give up with an error.
     rules.overrides = {{"(.*)*(.*)*x", DType::Q8_0}, {"(b(l(k)*)*)*", DType::Q5_K}};
-    CHECK(TypeMix(rules, 4).choose(matrix("blk.2.attn_output.weight", 256)).dtype == DType::Q5_K);
+    try {
+        CHECK(TypeMix(rules, 4).choose(matrix("blk.2.attn_output.weight", 256)).dtype == DType::Q5_K);
+    } catch (const Error& error) {
+#ifdef __GLIBCXX__
+        throw;
+#else
+        CHECK(error.code() == ErrorCode::invalid_argument);
+#endif
+    }
     rules.overrides = {{"(", DType::Q8_0}};
     CHECK_THROWS(TypeMix(rules, 4), invalid_argument);
     rules.overrides = {{std::string(257, 'a'), DType::Q8_0}};
