@@ -69,7 +69,7 @@ function(neox_device_library target)
     LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin$<0:>" RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin$<0:>")
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     if(NOT NEOX_SANITIZE)
-      target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc)
+      target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc -Wl,-z,defs)
     endif()
     set(exports ${CMAKE_SOURCE_DIR}/cmake/device_exports.map)
     target_link_options(${target} PRIVATE -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,-Bsymbolic -Wl,--gc-sections
@@ -80,7 +80,7 @@ endfunction()
 
 # The little of the core that such a library needs, so that it compiles by itself.
 set(NEOX_DEVICE_CORE_SOURCES ${NEOX_CORE_SOURCES})
-list(FILTER NEOX_DEVICE_CORE_SOURCES INCLUDE REGEX "^native/(base|tensor)/|^native/model/(backend|rope_table)\\.cpp$")
+list(FILTER NEOX_DEVICE_CORE_SOURCES INCLUDE REGEX "^native/(base|tensor|quant)/|^native/model/(backend|rope_table)\\.cpp$")
 add_library(neox_device_core STATIC EXCLUDE_FROM_ALL ${NEOX_DEVICE_CORE_SOURCES})
 neox_own_code(neox_device_core)
 target_link_libraries(neox_device_core PUBLIC Threads::Threads)

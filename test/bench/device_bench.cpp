@@ -221,12 +221,12 @@ int bench_device(int argc, char** argv) {
     const Device& device =
         arguments.device == "cpu" ? cpu_device() : open_library(arguments.library, argv[0]);
     const DeviceProbe probe = probe_device(device);
-    std::printf("%s: %s (%s), %.1f of %.1f GB free\n", device.name, probe.name, probe.driver,
-                1e-9 * static_cast<double>(probe.free_bytes), 1e-9 * static_cast<double>(probe.total_bytes));
     if (!probe.is_usable) {
         std::printf("It cannot be used: %s\n", probe.reason);
         return 1;
     }
+    std::printf("%s: %s (%s), %.1f of %.1f GB free\n", device.name, probe.name, probe.driver,
+                1e-9 * static_cast<double>(probe.free_bytes), 1e-9 * static_cast<double>(probe.total_bytes));
     measure(device, arguments);
     return 0;
 }
