@@ -63,6 +63,7 @@ public:
             state = state * 6364136223846793005u + 1442695040888963407u;
             x = static_cast<float>(static_cast<double>(state >> 40) / (1 << 23) - 1.0) * 2.0f;
         }
+        if (pos == nan_at) std::fill(row.begin(), row.end(), NAN);
         return row;
     }
 
@@ -225,6 +226,7 @@ public:
     cuda::DeviceRope rope;
     cuda::StepScratch scratch;
     std::vector<Text> texts;
+    int nan_at = -1;           // the position whose rows are NaN
     cuda::AttentionPlan plan;  // of the last pass
 
 private:

@@ -207,6 +207,19 @@ TEST(a_nan_in_the_cache_shows_in_the_rows_that_see_it) {
     }
 }
 
+TEST(a_nan_of_a_later_step_leaves_the_earlier_ones_alone) {
+    for (const KvType type : kKvTypes) {
+        Rig rig(make_config(1, 32, 8), type);
+        rig.texts = {text_of(1, 0)};
+        rig.store(0, 0, 66);
+        const std::vector<float> expected = rig.run(rows_of(0, 66, 69, kStep));
+        rig.nan_at = 68;
+        const std::vector<float> given = rig.run(rows_of(0, 66, 69, kStep));
+        CHECK(same_bits(slice(rig, given, 0, 2), slice(rig, expected, 0, 2)));
+        for (const float x : slice(rig, given, 2, 1)) CHECK(std::isnan(x));
+    }
+}
+
 TEST(attention_plans_follow_the_rows) {
     const Config c = make_config(2, 32, 8);
     cuda::Stream stream;
