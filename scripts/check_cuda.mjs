@@ -10,7 +10,8 @@ import { existsSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { nativeTestPath } from './build.mjs';
-import { cacheDir, firstLine, isMain, root, runLogged, runMain, StepError, step } from './steps.mjs';
+import { cacheDir, isMain, root, runLogged, runMain, StepError, step } from './steps.mjs';
+import { findNvcc } from './tools.mjs';
 
 const allowed = /^(libc|libm|libdl|libpthread|librt|libgcc_s|libstdc\+\+|ld-linux-[\w-]+)\.so\.\d+$/;
 const exported = ['neox_device_library'];
@@ -44,12 +45,6 @@ export async function checkCuda({ all = false } = {}) {
   const says = checkLoading(library);
   process.stderr.write(`neox: the device library for ${what}: ${megabytes.toFixed(1)} MB; ${says}\n`);
   return null;
-}
-
-function findNvcc() {
-  const folders = [process.env.CUDA_PATH, process.env.CUDA_HOME, '/usr/local/cuda'].filter(Boolean);
-  const paths = ['nvcc', ...folders.map((folder) => join(folder, 'bin', 'nvcc'))];
-  return paths.find((path) => firstLine(path) !== null) ?? null;
 }
 
 function lines(command, args) {
