@@ -31,10 +31,10 @@ MatmulSegments matmul_segments(std::int64_t n_rows, std::int64_t n_cols) {
 MatmulTile choose_matmul_tile(std::int64_t n_rows, std::int64_t n_cols, int n_tokens, int n_multiprocessors) {
     if (n_tokens <= Tile16::kTokens) return MatmulTile::tokens16;
     if (n_tokens <= Tile64::kTokens) return MatmulTile::tokens64;
-    // Large tiles do the least work for a result, but each multiprocessor must have one.
+    // Large tiles take the fewest instructions for a result, but they need company: one alone leaves its multiprocessor waiting.
     const std::int64_t n_large =
         tiles(n_rows, Tile128::kRows) * tiles(n_tokens, Tile128::kTokens) * matmul_segments(n_rows, n_cols).n;
-    return n_large >= n_multiprocessors ? MatmulTile::tokens128 : MatmulTile::tokens64;
+    return 2 * n_large > 3 * n_multiprocessors ? MatmulTile::tokens128 : MatmulTile::tokens64;
 }
 
 std::uint64_t matmul_partial_bytes(std::int64_t n_rows, std::int64_t n_cols, int n_tokens) {

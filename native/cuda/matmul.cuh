@@ -74,7 +74,8 @@ public:
     }
 
 private:
-    static constexpr int kRing = kIsCopied ? 1 : Shape::kAhead;
+    // F32 would fill the registers.
+    static constexpr int kRing = kIsCopied || t == DType::F32 ? 1 : Shape::kAhead;
     static constexpr int kGroups = Shape::kCols / kGroupColumns;   // of a row in a step
     static constexpr int kRowsAtOnce = Shape::kThreads / kGroups;  // one group for each thread
     static constexpr int kThreadGroups = Shape::kRows / kRowsAtOnce;
@@ -82,7 +83,7 @@ private:
     static constexpr int kTokensAtOnce = Shape::kThreads / kPieces;
     static constexpr int kM = Shape::kWarpTokens / 16, kN = Shape::kWarpRows / 8;
     static constexpr int kWarpsOfTokens = Shape::kTokens / Shape::kWarpTokens;
-    // F32 would fill the registers: it is loaded where it is needed.
+    // With two groups of it, it is loaded where it is needed.
     static constexpr bool kIsLate = t == DType::F32 && kThreadGroups > 1;
     static_assert(Shape::kRows % kRowsAtOnce == 0 && Shape::kTokens % kTokensAtOnce == 0 && kN <= 8 &&
                   128 % Shape::kCols == 0);

@@ -138,8 +138,12 @@ inline std::vector<float> multiply(Stream& stream, const Matrix& w, const Rows& 
     args.tickets = tickets.data();
     args.tile = tile;
     launch_matmul(stream, args);
-    if (tickets.size() > 0) launch_matmul(stream, args);  // tickets are as they were
-    return to_host(stream, y);
+    if (tickets.size() == 0) return to_host(stream, y);
+    // Again: the first launch has left the tickets as they were.
+    const DeviceBuffer<float> again(y.size());
+    args.y = again.data();
+    launch_matmul(stream, args);
+    return to_host(stream, again);
 }
 
 }  // namespace matmul_rig

@@ -98,7 +98,9 @@ TEST(cuda_matmul_cuts_columns_by_the_shape_alone) {
     CHECK(choose_matmul_tile(2816, 11264, 16, 132) == MatmulTile::tokens16);
     CHECK(choose_matmul_tile(2816, 11264, 17, 132) == MatmulTile::tokens64);
     CHECK(choose_matmul_tile(8448, 2816, 128, 132) == MatmulTile::tokens64);
+    CHECK(choose_matmul_tile(8448, 2816, 256, 132) == MatmulTile::tokens64);
     CHECK(choose_matmul_tile(8448, 2816, 512, 132) == MatmulTile::tokens128);
+    CHECK(choose_matmul_tile(2816, 2816, 512, 132) == MatmulTile::tokens128);
 }
 
 TEST(cuda_matmul_ends_with_bias_activation_and_residual) {
