@@ -9,8 +9,6 @@ namespace neox::cuda {
 
 namespace {
 
-// Blocks of a multiprocessor: as many as the registers allow.
-constexpr int kBlocksAtOnce = 2;
 // Of shared memory: what a multiprocessor takes from each block for itself.
 constexpr std::size_t kBlockOverhead = 1024;
 
@@ -57,10 +55,10 @@ Cut cut_rows(const MatvecArgs& a, int n_left, int n_slice_steps) {
 }
 
 // Every block has as many tiles as the others, but for the last.
-int n_blocks(const MatvecArgs& a, int n_tiles, std::size_t block_bytes) {
+int n_blocks(const MatvecArgs& a, const MatvecKernel& kernel, int n_tiles, std::size_t block_bytes) {
     const auto by_memory =
         static_cast<int>((a.shared_bytes + kBlockOverhead) / (block_bytes + kBlockOverhead));
-    const int at_once = a.n_multiprocessors * std::clamp(by_memory, 1, kBlocksAtOnce);
+    const int at_once = a.n_multiprocessors * std::clamp(by_memory, 1, kernel.n_blocks);
     const int n_turns = (n_tiles + at_once - 1) / at_once;
     return (n_tiles + n_turns - 1) / n_turns;
 }
@@ -82,7 +80,7 @@ void launch_matvec(Stream& stream, const MatvecArgs& args) {
         LaunchShape shape;
         shape.n_threads = kMatvecThreads;
         shape.shared_bytes = shared_bytes(cut.kernel, cut.n, cut.n_kept);
-        shape.x = n_blocks(args, k.n_tiles, shape.shared_bytes);
+        shape.x = n_blocks(args, cut.kernel, k.n_tiles, shape.shared_bytes);
         shape.may_overlap = true;
         stream.launch(cut.kernel.run, shape, k);
         done += cut.n;

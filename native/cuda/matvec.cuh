@@ -31,12 +31,14 @@ template <DType t> inline constexpr bool kOnTensorCores = kHasCodes<t> || t == D
 inline constexpr int kRecordSums = 128 * kStepGroups;
 template <DType t> inline constexpr int kRecordBytes = kRecordSums + (kHasMin<t> ? 8 * kStepGroups : 0);
 
-// Steps that a warp has under way. Enough for the memory, as few as the registers hold.
+// Steps that a warp has under way beside the one that it multiplies: enough for the memory, as few as fit into registers.
+template <DType t, int kRows> inline constexpr int kStepsAhead = kCodeWords<t> >= 16 || kRows > 1 ? 1 : 2;
+// Pieces of a row of x that are loaded before they are used; one where the weights leave no registers for more.
 template <DType t, int kRows>
-inline constexpr int kStepsAhead = kCodeWords<t> >= 32  ? 1
-                                   : kCodeWords<t> >= 8 ? 2
-                                   : kRows > 4          ? 2
-                                                        : 4;
+inline constexpr int kQuadsAtOnce =
+    kRows > 1 || t == DType::Q5_K || t == DType::Q3_K || t == DType::IQ4_NL ? 1 : 3;
+// Blocks of a multiprocessor at once, which leaves 128 registers for a thread, or 255.
+template <DType t, int kRows> inline constexpr int kMatvecBlocks = kCodeWords<t> == 16 && kRows > 4 ? 1 : 2;
 // Shared memory: parts of sums over the block, facts of the rows, parts of results, then the activations.
 struct RowFacts {
     float mean, factor;    // of the norm
@@ -155,9 +157,9 @@ public:
         wait_for_previous_kernel();
         find_facts();
         const int n_loops = (k_.n_steps + kSlices - 1) / kSlices;  // of the longest slice
-        int parity = 0;
-        for (bool is_first = true; tile < k_.n_tiles; tile += grid_size().x, parity ^= 1, is_first = false) {
-            const float bias = own_bias(tile), residual = own_residual(tile);
+        for (int parity = 0; tile < k_.n_tiles; tile += grid_size().x, parity ^= 1) {
+            const bool is_first = tile == block_id().x;
+            const Added early = kRows == 1 ? added(tile) : Added{};
             float sums[kRows][2] = {};
             int kept = 0;  // from which step on
             for (int k = 0; k < n_loops; k += kAhead) {
@@ -167,7 +169,7 @@ public:
                 for (int d = 0; d < kAhead; ++d)
                     if (k + d < n_own_) step(tile, k + d, records(k + d - kept), ahead_[d], sums);
             }
-            finish(tile, shared_.results[parity], sums, bias, residual);
+            finish(tile, shared_.results[parity], sums, early);
         }
     }
 
@@ -210,42 +212,53 @@ private:
     }
 
     // of_quad(k, row, column, x) for this lane's four columns of each of the slice's steps [first, end), in every row of x,
-    // normalized if wanted. Only columns before n_cols count. All loads of a few quads come before their use.
+    // normalized if wanted. Only columns before n_cols count. All loads of a few quads come before their use; more of them would
+    // drive weights that are under way out of the registers.
     template <bool kIsResult, class OfQuad>
     NEOX_DEVICE void for_quads(int first, int end, OfQuad of_quad) const {
-        constexpr int kAtOnce = kRows == 1 ? 4 : 1;
+        constexpr int kAtOnce = kQuadsAtOnce<t, kRows>, kRowsAtOnce = kRows == 1 ? 1 : 4;
         const bool has_norm = kIsResult && a_.norm_weight;
         for (int k = first; k < end; k += kAtOnce) {
-            Quad x[kAtOnce][kRows], weight[kAtOnce], bias[kAtOnce];
-            NEOX_UNROLL
-            for (int i = 0; i < kAtOnce; ++i) {
-                const int wanted = column_of(k + i);
-                const int column = k + i < end && wanted < a_.n_cols ? wanted : 0;
+            Quad weight[kAtOnce], bias[kAtOnce];
+            if (has_norm) {
                 NEOX_UNROLL
-                for (int row = 0; row < kRows; ++row)
-                    if (is_there(row)) x[i][row] = load_quad(a_.x + row * a_.x_stride + column);
-                if (has_norm) {
-                    weight[i] = load_quad(a_.norm_weight + column);
-                    bias[i] = load_quad(a_.norm_bias + column);
+                for (int i = 0; i < kAtOnce; ++i) {
+                    weight[i] = load_quad(a_.norm_weight + known_column(k + i, end));
+                    bias[i] = load_quad(a_.norm_bias + known_column(k + i, end));
                 }
             }
             NEOX_UNROLL
-            for (int i = 0; i < kAtOnce; ++i) {
-                if (k + i >= end) continue;
-                const int column = column_of(k + i);
+            for (int row = 0; row < kRows; row += kRowsAtOnce) {
+                Quad x[kAtOnce][kRowsAtOnce];
                 NEOX_UNROLL
-                for (int row = 0; row < kRows; ++row) {
-                    if (!is_there(row)) continue;
-                    if (has_norm) normalize(x[i][row], shared_.facts[row], weight[i], bias[i]);
+                for (int i = 0; i < kAtOnce; ++i) NEOX_UNROLL
+                for (int r = 0; r < kRowsAtOnce; ++r)
+                    if (is_there(row + r))
+                        x[i][r] = load_quad(a_.x + (row + r) * a_.x_stride + known_column(k + i, end));
+                NEOX_UNROLL
+                for (int i = 0; i < kAtOnce; ++i) {
+                    if (k + i >= end) continue;
+                    const int column = column_of(k + i);
                     NEOX_UNROLL
-                    for (int j = 0; j < 4; ++j)
-                        if (column + j >= a_.n_cols) x[i][row].v[j] = 0.0f;
-                    of_quad(k + i, row, column, x[i][row]);
+                    for (int r = 0; r < kRowsAtOnce; ++r) {
+                        if (!is_there(row + r)) continue;
+                        if (has_norm) normalize(x[i][r], shared_.facts[row + r], weight[i], bias[i]);
+                        NEOX_UNROLL
+                        for (int j = 0; j < 4; ++j)
+                            if (column + j >= a_.n_cols) x[i][r].v[j] = 0.0f;
+                        of_quad(k + i, row + r, column, x[i][r]);
+                    }
                 }
             }
         }
     }
     NEOX_DEVICE int column_of(int k) const { return (begin_ + k) * kStepColumns + 4 * lane(); }
+
+    // Of a step that there is, and of columns that there are; else the first.
+    NEOX_DEVICE int known_column(int k, int end) const {
+        const int column = column_of(k);
+        return k < end && column < a_.n_cols ? column : 0;
+    }
 
     NEOX_DEVICE static void normalize(Quad& x, const RowFacts& facts, const Quad& weight, const Quad& bias) {
         NEOX_UNROLL
@@ -337,11 +350,13 @@ private:
         for_quads<true>(first, end, [&](int k, int row, int, Quad& x) {
             std::byte* record = records(k - first) + row * kRecordBytes<t>;
             std::byte* to = record + 128 * group;
-            if constexpr (!kOnTensorCores<t>)
-                return store_quad(reinterpret_cast<float*>(to + 16 * (p ^ group)), x);
-            NEOX_UNROLL
-            for (float& value : x.v) value *= shared_.facts[row].scale;
-            store_parts(x, to + 16 * (p / 2 ^ group) + 8 * (p % 2));
+            if constexpr (kOnTensorCores<t>) {
+                NEOX_UNROLL
+                for (float& value : x.v) value *= shared_.facts[row].scale;
+                store_parts(x, to + 16 * (p / 2 ^ group) + 8 * (p % 2));
+            } else {
+                store_quad(reinterpret_cast<float*>(to + 16 * (p ^ group)), x);
+            }
             if constexpr (kHasMin<t>) {
                 float sum = (x.v[0] + x.v[1]) + (x.v[2] + x.v[3]);
                 sum += shuffle_xor(sum, 1);
@@ -370,20 +385,23 @@ private:
     NEOX_DEVICE bool has_result(int tile) const {
         return thread_id() < kTileRows * a_.n && tile * kTileRows + thread_id() % kTileRows < a_.w.n_rows;
     }
-    NEOX_DEVICE float own_bias(int tile) const {
-        return a_.epilogue.bias && has_result(tile)
-                   ? a_.epilogue.bias[tile * kTileRows + thread_id() % kTileRows]
-                   : 0.0f;
-    }
-    NEOX_DEVICE float own_residual(int tile) const {
-        return a_.epilogue.residual && has_result(tile)
-                   ? a_.epilogue.residual[thread_id() / kTileRows * a_.epilogue.residual_stride +
-                                          tile * kTileRows + thread_id() % kTileRows]
-                   : 0.0f;
+    // Loaded before the product where there are registers for it.
+    struct Added {
+        float bias, residual;
+    };
+    NEOX_DEVICE Added added(int tile) const {
+        Added found{0.0f, 0.0f};
+        if (!has_result(tile)) return found;
+        const int row = tile * kTileRows + thread_id() % kTileRows;
+        if (a_.epilogue.bias) found.bias = a_.epilogue.bias[row];
+        if (a_.epilogue.residual)
+            found.residual =
+                a_.epilogue.residual[thread_id() / kTileRows * a_.epilogue.residual_stride + row];
+        return found;
     }
 
     NEOX_DEVICE void finish(int tile, float (&results)[kSlices][kRows * kTileRows], float (&sums)[kRows][2],
-                            float bias, float residual) const {
+                            const Added& early) const {
         NEOX_UNROLL
         for (int row = 0; row < kRows; ++row) {
             if (!is_there(row)) continue;
@@ -403,10 +421,11 @@ private:
         NEOX_UNROLL
         for (int slice = 1; slice < kSlices; ++slice) value += results[slice][thread_id()];
         const int row = thread_id() / kTileRows;
-        value = value * shared_.facts[row].inverse + bias;
+        const Added add = kRows == 1 ? early : added(tile);
+        value = value * shared_.facts[row].inverse + add.bias;
         if (a_.epilogue.activation == Activation::gelu_erf) value = gelu_erf(value);
         if (a_.epilogue.activation == Activation::gelu_tanh) value = gelu_tanh(value);
-        a_.y[row * a_.y_stride + tile * kTileRows + thread_id() % kTileRows] = value + residual;
+        a_.y[row * a_.y_stride + tile * kTileRows + thread_id() % kTileRows] = value + add.residual;
     }
 
     const MatvecArgs& a_;
@@ -417,15 +436,19 @@ private:
 };
 
 template <DType t, int kRows>
-NEOX_KERNEL void NEOX_BOUNDS(kMatvecThreads, 2) matvec_kernel(MatvecKernelArgs args) {
+NEOX_KERNEL void NEOX_BOUNDS(kMatvecThreads, (kMatvecBlocks<t, kRows>)) matvec_kernel(MatvecKernelArgs args) {
     Matvec<t, kRows>(args).run();
+}
+
+template <DType t, int kRows> MatvecKernel matvec_kernel_of_rows() {
+    return {matvec_kernel<t, kRows>, sizeof(MatvecShared<kRows>), kRecordBytes<t>, kMatvecBlocks<t, kRows>};
 }
 
 template <DType t> MatvecKernel matvec_kernel_of(MatvecSize size) {
     switch (size) {
-        case MatvecSize::one: return {matvec_kernel<t, 1>, sizeof(MatvecShared<1>), kRecordBytes<t>};
-        case MatvecSize::four: return {matvec_kernel<t, 4>, sizeof(MatvecShared<4>), kRecordBytes<t>};
-        default: return {matvec_kernel<t, 8>, sizeof(MatvecShared<8>), kRecordBytes<t>};
+        case MatvecSize::one: return matvec_kernel_of_rows<t, 1>();
+        case MatvecSize::four: return matvec_kernel_of_rows<t, 4>();
+        default: return matvec_kernel_of_rows<t, 8>();
     }
 }
 

@@ -22,10 +22,12 @@ struct MatvecKernelArgs {
     int n_kept;   // steps of a slice whose activations are kept in shared memory at once
 };
 
-// The kernel for some rows, and what it needs in shared memory: a fixed part, and for each row and each step that a slice keeps.
+// The kernel for some rows; what it needs in shared memory, once and for each row and each step that a slice keeps; and how many
+// of its blocks a multiprocessor has registers for.
 struct MatvecKernel {
     void (*run)(MatvecKernelArgs);
     std::size_t fixed_bytes, record_bytes;
+    int n_blocks;
 };
 
 // For up to 1, 4 or 8 rows.
