@@ -1,6 +1,9 @@
 // cuda/runtime.h on CUDA's runtime, which is linked statically: all that a machine needs is the driver.
 #include "cuda/runtime.h"
 
+#include <mutex>
+#include <unordered_set>
+
 #include <cuda_runtime.h>
 
 #include "base/error.h"
@@ -17,6 +20,22 @@ void check(cudaError_t error, const char* what) {
     cudaGetLastError();  // an error that is told does not come again with the next call
     fail(error == cudaErrorMemoryAllocation ? ErrorCode::out_of_memory : ErrorCode::backend, what, ": ",
          cudaGetErrorName(error), " (", cudaGetErrorString(error), ")");
+}
+
+// Lets a kernel have all the shared memory that a block of this device can. The size is the function's, not a launch's: threads
+// that launch the same kernel would take it from each other if each asked for its own.
+void allow_shared_memory(const void* kernel) {
+    // Never destroyed: streams may still be used while the process exits.
+    static std::mutex& mutex = *new std::mutex;
+    static auto& allowed = *new std::unordered_set<const void*>;
+    const std::lock_guard lock(mutex);
+    if (allowed.count(kernel) > 0) return;
+    int most = 0;
+    check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0),
+          "cudaDeviceGetAttribute");
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most),
+          "Shared memory of a kernel");
+    allowed.insert(kernel);
 }
 
 std::string version_text(int version) { return text("CUDA ", version / 1000, ".", version % 1000 / 10); }
@@ -119,10 +138,7 @@ void Stream::fill_zero(void* device, std::size_t n_bytes) {
 }
 
 void Stream::launch_kernel(const void* kernel, const LaunchShape& shape, void** args) {
-    if (shape.shared_bytes > kFreeSharedBytes)
-        check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                   static_cast<int>(shape.shared_bytes)),
-              "Shared memory of a kernel");
+    if (shape.shared_bytes > kFreeSharedBytes) allow_shared_memory(kernel);
     cudaLaunchAttribute overlap{};
     overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     overlap.val.programmaticStreamSerializationAllowed = 1;
