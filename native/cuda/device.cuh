@@ -2,12 +2,14 @@
 // takes cuda/device_gpu.cuh; a C++ compiler takes cuda/host/device_emulated.h, under which the same kernels run on the CPU, a
 // block after another, its threads as fibers, so that their results can be tested where there is no GPU.
 //
-// Rules that make both worlds agree, and that the emulation checks:
+// Rules that make both worlds agree. The emulation checks them, but for the last:
 //   - a kernel takes one plain struct by value: NEOX_KERNEL void name(Args args);
 //   - a block has a multiple of 32 threads, and whole warps call the functions marked "warp";
 //   - every thread of a block reaches the same sync_block()s, and none has ended before;
 //   - shared memory is dynamic and holds nothing of use at first (the emulation fills it with NaN);
-//   - what a kernel reads of another kernel's results, it reads behind wait_for_previous_kernel().
+//   - every thread of a launch that may overlap waits for the previous kernel: so its end is the end of all before it, too;
+//   - what a kernel reads of other kernels' results, and what it writes, stands behind that wait. In the emulation kernels run one
+//     after another, and it would not show.
 #pragma once
 
 #include <cstddef>
@@ -64,7 +66,8 @@
 //   void ldmatrix_x4_trans(...)                                             the same, each matrix transposed
 //   void ldmatrix_x2(std::uint32_t (&r)[2], ...), ldmatrix_x2_trans         lanes 0 to 15 give the rows
 //   void mma_f16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2])   warp
-//     c += a b, [16, 8] = [16, 16] [16, 8], in the fragments of PTX's mma.m16n8k16; sums in f32.
+//     c += a b, [16, 8] = [16, 16] [16, 8], in the fragments of PTX's mma.m16n8k16; sums in f32, of which a GPU cuts off what is
+//     below the bits of the largest term.
 //
 //   int atomic_add(int* global, int value)                 the value before
 //   void thread_fence()                                    what was written before is seen by others first

@@ -254,7 +254,7 @@ TEST(cuda_matrix_fragments) {
                 sum += product;
                 size += std::fabs(product);
             }
-            CHECK_NEAR(value(out[8 * row + column]), sum, size * 0x1p-20);
+            CHECK_NEAR(value(out[8 * row + column]), sum, size * 0x1p-19);
         }
     for (std::size_t l = 0; l < 32; ++l)
         for (std::size_t side = 0; side < 2; ++side) {

@@ -39,7 +39,7 @@ void check_results(const Matrix& w, const Rows& x, int first, int n_tokens, cons
                 rounding += w.weight_error(row, k) * std::fabs(in);
                 size += std::fabs(value * in);
             }
-            CHECK_NEAR(actual, sum, rounding + size * 0x1p-23 * static_cast<double>(w.n_cols / 16 + 8));
+            CHECK_NEAR(actual, sum, rounding + size * 0x1p-22 * static_cast<double>(w.n_cols / 16 + 8));
         }
 }
 

@@ -112,19 +112,27 @@ NEOX_KERNEL void lonely_lane_kernel(NothingArgs) {
     if (lane() > 0) sync_warp();
 }
 NEOX_KERNEL void forgotten_copy_kernel(NothingArgs args) { cp_async_16(shared_memory(), args.word); }
+NEOX_KERNEL void waiting_kernel(NothingArgs) { wait_for_previous_kernel(); }
+NEOX_KERNEL void impatient_kernel(NothingArgs) {
+    if (thread_id() > 0) wait_for_previous_kernel();
+}
 NEOX_KERNEL void odd_load_kernel(NothingArgs args) { load_16(args.word + 1); }
 
 TEST(cuda_emulation_sees_broken_rules) {
     const DeviceBuffer<std::uint32_t> words(8);
-    const auto run = [&](void (*kernel)(NothingArgs)) {
+    const auto run = [&](void (*kernel)(NothingArgs), bool may_overlap = false) {
         Stream stream;
-        stream.launch(kernel, {.n_threads = 64, .shared_bytes = 16}, NothingArgs{words.data()});
+        stream.launch(kernel, {.n_threads = 64, .shared_bytes = 16, .may_overlap = may_overlap},
+                      NothingArgs{words.data()});
         stream.synchronize();
     };
     CHECK_THROWS(run(lonely_barrier_kernel), internal);
     CHECK_THROWS(run(lonely_lane_kernel), internal);
     CHECK_THROWS(run(forgotten_copy_kernel), internal);
     CHECK_THROWS(run(odd_load_kernel), internal);
+    CHECK_THROWS(run(impatient_kernel, true), internal);
+    run(impatient_kernel);
+    run(waiting_kernel, true);
     CHECK_THROWS(thread_id(), internal);
 }
 
@@ -144,6 +152,27 @@ TEST(cuda_emulation_shows_a_missing_barrier) {
     stream.copy_to_host(result.data(), words.data(), 4);
     stream.synchronize();
     CHECK_EQ(result.data()[0], 1);
+}
+
+// Lanes of a warp without sync_warp() between writing and reading, from the lane below or the one above: both show in some block.
+NEOX_KERNEL void missing_warp_barrier_kernel(NothingArgs args) {
+    auto* numbers = shared_as<std::uint32_t>();
+    numbers[lane()] = 1;
+    if (lane() > 0 && numbers[lane() - 1] != 1) args.word[0] = 1;
+    if (lane() < 31 && numbers[lane() + 1] != 1) args.word[1] = 1;
+}
+
+TEST(cuda_emulation_shows_a_missing_warp_barrier) {
+    const DeviceBuffer<std::uint32_t> words(2);
+    PinnedBuffer<std::uint32_t> result(2);
+    Stream stream;
+    stream.fill_zero(words.data(), 8);
+    stream.launch(missing_warp_barrier_kernel, {.x = 16, .n_threads = 32, .shared_bytes = 128},
+                  NothingArgs{words.data()});
+    stream.copy_to_host(result.data(), words.data(), 8);
+    stream.synchronize();
+    CHECK_EQ(result.data()[0], 1);
+    CHECK_EQ(result.data()[1], 1);
 }
 
 TEST(cuda_emulation_has_the_memory_that_it_is_given) {

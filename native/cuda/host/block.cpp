@@ -15,6 +15,11 @@ constexpr int kWarp = 32;
 
 thread_local Block* running = nullptr;
 
+// Whether a warp's lanes take turns from the last to the first.
+bool is_backwards(std::size_t warp, std::uint64_t seed) {
+    return ((seed + 1) * 0x9e3779b97f4a7c15u >> (32 + warp) & 1u) != 0;
+}
+
 // The permutation of 0 .. n - 1 that a seed gives.
 std::vector<std::size_t> shuffled(std::size_t n, std::uint64_t seed) {
     std::vector<std::size_t> order(n);
@@ -150,7 +155,7 @@ void Block::run_block(std::uint64_t seed) {
     warps_.assign(n / kWarp, Warp{});
     for (std::size_t i = 0; i < n; ++i) {
         Fiber& fiber = fibers_[i];
-        fiber.is_done = false;
+        fiber.is_done = fiber.has_waited = false;
         fiber.waits_for = nullptr;
         fiber.n_meetings = 0;
         fiber.copies.clear();
@@ -160,8 +165,10 @@ void Block::run_block(std::uint64_t seed) {
     std::size_t n_done = 0;
     while (n_done < n) {
         bool has_moved = false;
-        for (const std::size_t warp : order)
-            for (std::size_t i = warp * kWarp; i < (warp + 1) * kWarp; ++i) {
+        for (const std::size_t warp : order) {
+            const std::size_t turn = is_backwards(warp, seed) ? kWarp - 1 : 0;
+            for (std::size_t lane = 0; lane < kWarp; ++lane) {
+                const std::size_t i = warp * kWarp + (lane ^ turn);
                 Fiber& fiber = fibers_[i];
                 if (fiber.is_done || (fiber.waits_for && fiber.waits_for->n_held == fiber.n_held)) continue;
                 resume(i);
@@ -169,14 +176,20 @@ void Block::run_block(std::uint64_t seed) {
                 if (error_) return;
                 n_done += fiber.is_done ? 1 : 0;
             }
+        }
         if (has_moved) continue;
         for (current_ = 0; !fibers_[current_].waits_for;) ++current_;
         fail(ErrorCode::internal, "A ", fibers_[current_].waits_for == &barrier_ ? "block" : "warp",
              " waits for threads that do not come, ", where(), ".");
     }
-    for (current_ = 0; current_ < n; ++current_)
-        if (!fibers_[current_].copies.empty() || !fibers_[current_].groups.empty())
+    for (current_ = 0; current_ < n; ++current_) {
+        const Fiber& fiber = fibers_[current_];
+        if (!fiber.copies.empty() || !fiber.groups.empty())
             fail(ErrorCode::internal, "An asynchronous copy was not waited for, ", where(), ".");
+        if (grid_.may_overlap && !fiber.has_waited)
+            fail(ErrorCode::internal, "A kernel that may overlap another did not wait for it, ", where(),
+                 ".");
+    }
 }
 
 void Block::run(const Grid& grid, std::uint64_t seed, const std::function<void()>& kernel) {

@@ -1,5 +1,6 @@
 // A block of a kernel on the CPU: its threads are fibers of the calling thread, which change at barriers and where a warp meets.
-// Warps take turns in a random order, so that a barrier that is missing shows. Whatever breaks the rules of cuda/device.cuh is
+// Warps take turns in a random order, and the lanes of each from the first to the last or from the last to the first, so that a
+// barrier or a sync_warp() that is missing shows in some of the orders. A broken rule of cuda/device.cuh that can be seen is
 // ERR_NEOX_INTERNAL with the place.
 #pragma once
 
@@ -36,6 +37,7 @@ struct Grid {
     Index3 n_blocks;
     int n_threads;
     std::size_t shared_bytes;
+    bool may_overlap;
 };
 
 class Block {
@@ -60,6 +62,7 @@ public:
     void copy_later(void* to, const void* from);  // 16 bytes, or zeros from null
     void commit_copies();
     void finish_copies(int n_pending);  // all but the last n_pending groups
+    void wait_for_previous_kernel() { fibers_[current_].has_waited = true; }
 
 private:
     struct Copy {
@@ -74,7 +77,7 @@ private:
         ucontext_t start;
         std::jmp_buf place;
         Block* owner = nullptr;
-        bool has_begun = false, is_done = false;
+        bool has_begun = false, is_done = false, has_waited = false;
         const Meeting* waits_for = nullptr;
         std::uint64_t n_held = 0;  // of the meeting, when it began to wait
         std::uint64_t n_meetings = 0;

@@ -183,7 +183,8 @@ void Stream::fill_zero(void* device, std::size_t n_bytes) {
 }
 
 void Stream::launch_emulated(const LaunchShape& shape, std::function<void()> kernel) {
-    const emulation::Grid grid{{shape.x, shape.y, shape.z}, shape.n_threads, shape.shared_bytes};
+    const emulation::Grid grid{
+        {shape.x, shape.y, shape.z}, shape.n_threads, shape.shared_bytes, shape.may_overlap};
     // The stream that a graph is launched in may be another than the one that it was recorded on.
     state_->ask([grid, kernel = std::move(kernel)] {
         thread_local emulation::Block block;
