@@ -14,7 +14,6 @@ NEOX_DEVICE void copy_given(const EmbedRowsArgs& a, const float* from, float* to
 
 // A block per row, a thread per group.
 template <DType t> NEOX_KERNEL void embed_rows(EmbedRowsArgs a) {
-    wait_for_previous_kernel();
     let_next_kernel_start();
     const int row = block_id().x;
     const std::int32_t token = a.tokens[row];
@@ -35,11 +34,10 @@ template <DType t> NEOX_KERNEL void embed_rows(EmbedRowsArgs a) {
 
 }  // namespace
 
-void launch_embed_rows(Stream& stream, const EmbedRowsArgs& args, bool may_overlap) {
+void launch_embed_rows(Stream& stream, const EmbedRowsArgs& args) {
     LaunchShape shape;
     shape.x = args.n_rows;
     shape.n_threads = kThreads;
-    shape.may_overlap = may_overlap;
     if (shape.x == 0) return;
     with_format(args.embedding.dtype, [&]<DType t>() { stream.launch(embed_rows<t>, shape, args); });
 }

@@ -17,7 +17,7 @@ struct EmbedRowsArgs {
     std::int32_t stride;  // n_cols rounded up to a multiple of 32
 };
 
-// Ids must lie in the vocabulary. Waits for the kernel before it before it reads tokens or writes.
-void launch_embed_rows(Stream& stream, const EmbedRowsArgs& args, bool may_overlap = false);
+// Ids must lie in the vocabulary. Begins when all before it in the stream has ended: the first kernel of a pass (cuda/rows.h).
+void launch_embed_rows(Stream& stream, const EmbedRowsArgs& args);
 
 }  // namespace neox::cuda

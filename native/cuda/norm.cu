@@ -128,6 +128,7 @@ private:
 };
 
 NEOX_KERNEL void NEOX_BOUNDS(kThreads, 4) norm_rows(NormArgs args) {
+    let_next_kernel_start();
     wait_for_previous_kernel();
     Row row(args);
     if (args.weight) {
@@ -136,7 +137,6 @@ NEOX_KERNEL void NEOX_BOUNDS(kThreads, 4) norm_rows(NormArgs args) {
     } else {
         row.write<false>();
     }
-    let_next_kernel_start();
 }
 
 }  // namespace

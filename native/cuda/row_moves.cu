@@ -10,8 +10,8 @@ constexpr int kThreads = 256;
 
 // A block takes kThreads columns of a row.
 NEOX_KERNEL void gather_kernel(GatherArgs args) {
-    wait_for_previous_kernel();
     let_next_kernel_start();
+    wait_for_previous_kernel();
     const std::int64_t column = std::int64_t{block_id().x} * kThreads + thread_id();
     const int i = block_id().y;
     if (column < args.n_cols)
@@ -20,8 +20,8 @@ NEOX_KERNEL void gather_kernel(GatherArgs args) {
 
 // A thread takes a column.
 NEOX_KERNEL void squares_kernel(SquaresArgs args) {
-    wait_for_previous_kernel();
     let_next_kernel_start();
+    wait_for_previous_kernel();
     const std::int64_t column = std::int64_t{block_id().x} * kThreads + thread_id();
     if (column >= args.n_cols) return;
     double sum = args.sums[column];

@@ -2,7 +2,8 @@
 // rows; rows of one sequence in rising positions.
 //
 // They and the block tables are in the device's memory before the first kernel of a pass begins: kernels read them without
-// waiting for the kernel before.
+// waiting for the kernel before. So the first kernel of a pass, launch_embed_rows(), must not overlap what is before it: it begins
+// when the upload has ended and nobody reads the last pass's rows any more, and no later kernel begins before it.
 #pragma once
 
 #include <cstdint>
