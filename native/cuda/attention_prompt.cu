@@ -27,6 +27,7 @@ template <int kSteps> struct PromptShape {
     static constexpr int kDim = 16 * kSteps, kStride = kDim + 8;
     static constexpr std::size_t kMatrixBytes = 2 * kTilePositions * kStride;
     static constexpr std::size_t kBytes = 3 * kMatrixBytes;  // queries, keys, values
+    static_assert(kBytes <= kLeastSharedBytes);
 };
 
 // The first n positions of a tile to shared memory as f16 [64][kStride], zeros behind them. Of f16 it is there after the next

@@ -41,6 +41,7 @@ public:
     static constexpr int kPipelineBytes = kWeightBuffers * kWeightBytes + Shape::kStages * kTokenBytes;
     static constexpr int kSharedBytes =
         kPipelineBytes > Results::kSharedBytes ? kPipelineBytes : Results::kSharedBytes;
+    static_assert(kSharedBytes <= kLeastSharedBytes);
 
     NEOX_DEVICE explicit MatmulBlock(const MatmulTask& task)
         : a_(task), token_(block_id().x * Shape::kTokens), row_(block_id().y * Shape::kRows),

@@ -8,6 +8,7 @@
 // The scales of a row are different for each group, so the four groups of a step may not be added by the tensor cores. They have
 // eight columns of activations, though, where one row of activations needs two: column 2 j + part holds the high or the low part
 // of group j, and zeros where the other groups' lanes multiply. What comes back to lane 4 g + i is the two sums of its own group.
+// (An infinite weight of F16 gives NaN, as those zeros multiply it, too.)
 // Codes are exact in f16, their sums are in f32, and the scales are applied to sums.
 //
 // F32 and BF16 do not fit into f16. Their rows are multiplied by plain f32 instructions, of which they need few per byte.
@@ -332,7 +333,7 @@ private:
     }
 
     // The largest magnitude becomes one of [2^14, 2^15): nothing overflows in f16, and what lies 2^16 below is still whole. None
-    // for zeros, and for infinity, which is to show. Both numbers are normal.
+    // for zeros, and for infinity, which is to show: as NaN, which its low part is. Both numbers are normal.
     NEOX_DEVICE static void set_scale(RowFacts& facts, float largest) {
         const auto exponent = static_cast<int>(bits_of_float(largest) >> 23);
         int wanted = 268 - (exponent < 1 ? 1 : exponent);

@@ -1,5 +1,5 @@
-// How weight matrices lie in the GPU's memory: the fields of a block apart, each a plane of its own, so that lanes of a warp that
-// take consecutive groups of a row load whole lines, 16 bytes each, whatever the size of the file's block.
+// How weight matrices lie in the GPU's memory: the fields of a block apart, each a plane of its own, so that
+// lanes of a warp load aligned pieces of 16 bytes that lie side by side, whatever the size of the file's block.
 //
 //   group   32 columns of a row: what a lane handles at a time
 //   chunk   8 groups, 256 columns: a super block of the K types, and in each plane one contiguous piece

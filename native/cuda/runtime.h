@@ -29,6 +29,9 @@ struct DeviceFacts {
 // Throws ERR_NEOX_BACKEND where none can be used, with the reason: no driver, one that is too old, no device, one below sm_80.
 DeviceFacts device_facts();
 
+// What a block may ask for on any device (sm_86, 89 and 120 have the least).
+inline constexpr std::size_t kLeastSharedBytes = 99 << 10;
+
 struct DeviceMemory {
     std::uint64_t free_bytes, total_bytes;
 };
