@@ -28,7 +28,7 @@ export interface TokenizerInspection {
   unkTokenId: number | null;
 }
 
-/** What of a model fits on the GPU now. */
+/** What of a model fits on the GPU now, with a KV cache for as many sequences as loading with these options would have. */
 export interface GpuInspection {
   /** `NVIDIA H200`, ... */
   name: string;
@@ -44,11 +44,11 @@ export interface GpuInspection {
   layersMemory: ModelMemory;
 }
 
-/** Bytes of memory, with a KV cache for one sequence. */
+/** Bytes of memory. */
 export interface ModelMemory {
   /** Of all tensors as loaded. */
   weightsBytes: number;
-  /** Of `contextLength` positions. */
+  /** Of `contextLength` positions for each sequence. */
   kvCacheBytes: number;
   /** What passes work in. */
   scratchBytes: number;
@@ -126,7 +126,7 @@ export interface ModelInspection {
   precision: Precision;
   /** Positions that `memory` counts with. */
   contextLength: number;
-  /** What loading on the CPU takes. */
+  /** What loading on the CPU takes, with a KV cache for `maxSequences` sequences, one by default. */
   memory: ModelMemory;
   /** Absent unless `device` asked for it and there is one that can be used. */
   gpu?: GpuInspection;
@@ -138,7 +138,7 @@ export interface ModelInspection {
 export async function inspectModel(path: string, options: NativeLoadOptions): Promise<ModelInspection> {
   try {
     const own = modelNameOf(path);
-    const found = await native().inspect(resolveModelPath(path), { maxSequences: 1, ...options });
+    const found = await native().inspect(resolveModelPath(path), options);
     const names = [found.name, ...modelNames(path)];
     const {
       isBpe,

@@ -39,7 +39,7 @@ export const bench: CommandSpec<BenchOptions> = {
     'take the cores or the host takes CPU time. What is still in doubt then is marked, with a ? in the table.',
     '"Reached" is bytes read per second while generating and operations of the matrix products of a prompt, beside the',
     'best of what this machine reads and computes at all, measured before and after the tests of a model.',
-    "Of llama-bench's flags, -ctk and -ctv are --kv-cache-type; -b, -ub, -ngl, -fa and the like have nothing to set here.",
+    "Of llama-bench's flags, -ctk and -ctv are --kv-cache-type; -b, -ub, -fa and the like have nothing to set here.",
   ].join('\n'),
 
   async run(_args, options, io) {

@@ -1,6 +1,6 @@
 // What `neox inspect` says of devices: what there is, and what of a model fits on a GPU.
 
-import type { DeviceInfo, GpuInspection, ModelInspection, ModelMemory } from '../index.js';
+import type { DeviceInfo, ModelInspection, ModelMemory } from '../index.js';
 import type { Io } from './io.js';
 import { bytes } from './values.js';
 
@@ -30,8 +30,9 @@ export function memoryRows(memory: ModelMemory): string[][] {
   ];
 }
 
-/** `on NVIDIA H200 | all of 36 layers: 4.1 GiB of 138.9 GiB free`. */
-export function gpuRows(gpu: GpuInspection, { config }: ModelInspection): string[][] {
+/** `on NVIDIA H200 | all of 36 layers: 4.1 GiB, 138.9 GiB free`, or why there is nothing of it. */
+export function gpuRows({ gpu, gpuNote, config }: ModelInspection): string[][] {
+  if (gpu === undefined) return gpuNote === undefined ? [] : [['on a GPU', gpuNote]];
   const { gpuLayers, name, freeBytes, layersMemory } = gpu;
   const layers = config.numHiddenLayers;
   const free = gpu.totalBytes > 0 ? `${bytes(freeBytes)} free` : 'free memory not told';

@@ -46,15 +46,19 @@ export const inspect: CommandSpec<Options> = {
   ],
 
   async run([path], options, io) {
-    const { tensors: _, metadata: __, json, devices, ...settings } = options;
+    const { tensors, metadata, json, devices, ...settings } = options;
     if (devices) {
       if (path !== undefined) throw new UsageError('--devices takes no model.');
+      const { contextLength, type } = options;
+      const given = { '-c': contextLength, '--type': type, '--tensors': tensors, '--metadata': metadata };
+      const [flag] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
+      if (flag !== undefined) throw new UsageError(`--devices takes no ${flag}, which is of a model.`);
       const found = await listDevices();
       await (json ? io.out.json({ devices: found }) : printDevices(found, io));
       return undefined;
     }
     if (path === undefined) throw new UsageError('neox inspect needs a model, or --devices.');
-    const found = await Model.inspect(path, { ...settings, device: 'auto' });
+    const found = await Model.inspect(path, { ...settings, maxSequences: 1, device: 'auto' });
     if (json) await io.out.json(found);
     else await print(found, path, options, io);
     return undefined;
@@ -71,7 +75,7 @@ async function print(found: ModelInspection, path: string, options: Options, { o
   await out.line();
   await out.table(
     ['memory', `for one sequence of ${found.contextLength} positions`],
-    [...memoryRows(memory), ...(found.gpu === undefined ? [] : gpuRows(found.gpu, found))],
+    [...memoryRows(memory), ...gpuRows(found)],
   );
   if (options.metadata && found.metadata.length > 0) {
     await out.line();

@@ -1,6 +1,7 @@
 // The flags with which every command that runs a model loads it.
 
-import { CHAT_FORMATS, demoModelPath, type LoadOptions, Model } from '../index.js';
+import { isAbsolute } from 'node:path';
+import { CHAT_FORMATS, demoModelPath, type LoadOptions, Model, systemInfo } from '../index.js';
 import type { OptionSpec } from './command.js';
 import { UsageError } from './exit-codes.js';
 import type { Io } from './io.js';
@@ -89,13 +90,22 @@ export function modelPath(options: { model?: string }): string {
 }
 
 /** Loads for one sequence at a time. An interrupt ends it. */
-export function loadModel(options: LoadFlags, io: Io, defaults: LoadOptions = {}): Promise<Model> {
+export async function loadModel(options: LoadFlags, io: Io, defaults: LoadOptions = {}): Promise<Model> {
   const given = pickLoad(options);
-  return io.interrupts.during((signal) =>
+  const model = await io.interrupts.during((signal) =>
     withProgress(io, 'loading', (onProgress) =>
       Model.load(modelPath(options), { maxSequences: 1, ...defaults, ...given, onProgress, signal }),
     ),
   );
+  const { deviceNote } = model.info;
+  if (deviceNote !== undefined && isExpected(given)) await io.err.line(`neox: ${deviceNote}`);
+  return model;
+}
+
+/** Whether something is to be said where the GPU has not all layers: one was asked for, or its library is there. */
+function isExpected({ device, gpuLayers }: LoadOptions): boolean {
+  if (gpuLayers === 0) return false;
+  return device !== undefined || gpuLayers !== undefined || isAbsolute(systemInfo().cuda);
 }
 
 // Commands hand in all their options; only those of loading go on.

@@ -87,13 +87,14 @@ Napi::Array to_js_metadata(Napi::Env env, const std::vector<SourceEntry>& entrie
     return list;
 }
 
-void ask_gpu(const DeviceRequest& request, Inspection& found) {
+// `backend` is what a load with these options would have.
+void ask_gpu(const DeviceRequest& request, const BackendOptions& backend, Inspection& found) {
     if (request.policy == DevicePolicy::cpu) return;
     try {
         if (request.library.empty()) fail(ErrorCode::backend, request.absence);
         const std::vector<TensorSpec> tensors = found.plan.specs();
         found.gpu = fit_device(open_device_library(request.library, request.version),
-                               {found.source->config(), found.backend, tensors, {}});
+                               {found.source->config(), backend, tensors, {}});
     } catch (const Error& error) {
         if (request.policy == DevicePolicy::gpu) throw;
         found.gpu_note = error.what();
@@ -146,17 +147,21 @@ Napi::Value to_js(Napi::Env env, const Inspection& found) {
 Napi::Value inspect(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
         const std::string path = read_string(info[0], "path");
-        const HostOptions options = read_host_options(read_object(info[1], "options"));
-        auto work = [path, options](TaskControl&) -> TaskResult {
+        const Napi::Object given = read_object(info[1], "options");
+        const HostOptions options = read_host_options(given);
+        // What is told of the CPU's memory is that of one sequence.
+        HostOptions own = options;
+        if (!given.Has("maxSequences")) own.max_sequences = 1;
+        auto work = [path, options, own](TaskControl&) -> TaskResult {
             auto found = std::make_shared<Inspection>();
             found->source = open_source(path);
             found->metadata = found->source->metadata();
             found->plan = plan_load(*found->source, options.type);
             found->file_type = options.type ? options.type : found->source->file_type();
             const Config& config = found->source->config();
-            found->backend = backend_options(config, found->plan.dtype, options);
+            found->backend = backend_options(config, found->plan.dtype, own);
             found->memory = estimate_memory(cpu_device(), config, found->backend, found->plan);
-            ask_gpu(options.device, *found);
+            ask_gpu(options.device, backend_options(config, found->plan.dtype, options), *found);
             return [found](Napi::Env env) -> Napi::Value { return to_js(env, *found); };
         };
         return Environment::of(info.Env()).tasks.start(info.Env(), std::move(work));

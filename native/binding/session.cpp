@@ -9,8 +9,7 @@ namespace neox {
 namespace {
 
 SessionBinding binding_of(const LoadedModel& loaded) {
-    return {loaded.config, loaded.model->fingerprint, loaded.backend.precision, loaded.backend.kv_type,
-            loaded.gpu_layers};
+    return {loaded.config, loaded.model->fingerprint, loaded.backend.precision, loaded.backend.kv_type};
 }
 
 JobControl job_control(TaskControl& task) {

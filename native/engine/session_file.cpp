@@ -22,7 +22,7 @@ struct SessionHeader {
     std::uint32_t version;
     std::int32_t precision;
     std::int16_t kv_type;
-    std::uint16_t gpu_layers;  // 0 before there were others than the CPU
+    std::uint16_t unused;  // 0
     std::int32_t n_layer, n_embd, n_head, n_ff, n_vocab, n_rot, n_ctx_train;
     std::int32_t rope_scaling, hidden_act, parallel_residual;
     float rope_base, rope_factor, norm_eps;
@@ -100,7 +100,6 @@ SessionBinding read_binding(const SessionHeader& h) {
     check_range<int>("KV type", h.kv_type, 0, static_cast<int>(std::size(kKvTypeNames)) - 1);
     for (const std::int32_t count : {h.n_layer, h.n_embd, h.n_head, h.n_ff, h.n_vocab, h.n_ctx_train})
         if (count < 1) fail(ErrorCode::format_value, "A count of the session's model is ", count, ".");
-    check_range<std::int32_t>("layers on a GPU", h.gpu_layers, 0, h.n_layer);
     check_range("rope scaling", h.rope_scaling, 0, 2);
     check_range("hidden act", h.hidden_act, 0, 1);
     for (const float value : {h.rope_base, h.rope_factor, h.norm_eps})
@@ -113,7 +112,6 @@ SessionBinding read_binding(const SessionHeader& h) {
     binding.weights = h.weights;
     binding.precision = static_cast<Precision>(h.precision);
     binding.kv_type = static_cast<KvType>(h.kv_type);
-    binding.gpu_layers = h.gpu_layers;
     return binding;
 }
 
@@ -211,7 +209,6 @@ std::vector<std::byte> write_session_head(const SessionBinding& binding, const S
     h.version = kVersion;
     h.precision = static_cast<std::int32_t>(binding.precision);
     h.kv_type = static_cast<std::int16_t>(binding.kv_type);
-    h.gpu_layers = static_cast<std::uint16_t>(binding.gpu_layers);
     pair_hyperparameters(h, binding.config, [](auto& stored, const auto& value) {
         stored = static_cast<std::remove_reference_t<decltype(stored)>>(value);
     });
@@ -267,7 +264,6 @@ void check_binding(const SessionBinding& file, const SessionBinding& model, bool
     };
     compare("precision", name_of(kPrecisionNames, file.precision), name_of(kPrecisionNames, model.precision));
     compare("kvCacheType", name_of(kKvTypeNames, file.kv_type), name_of(kKvTypeNames, model.kv_type));
-    compare("gpuLayers", file.gpu_layers, model.gpu_layers);
     if (!differences.empty())
         fail(ErrorCode::session_mismatch, "The session was saved with other settings: ", differences,
              ". It can be computed again from its tokens (recompute).");

@@ -25,15 +25,13 @@
 
 namespace neox {
 
-// What KV entries depend on beside the rows. The instruction set is not part of it: entries computed with another one are
-// valid, and differ in the last bits at most.
+// What KV entries depend on beside the rows. The instruction set is no part of it, nor is the device: entries that
+// another one has computed are valid, and differ in the last bits at most.
 struct SessionBinding {
     Config config;              // what the network computes with; names of tokens are not compared
     std::uint64_t weights = 0;  // Model::fingerprint
     Precision precision = Precision::exact;
     KvType kv_type = KvType::f32;
-    std::int32_t gpu_layers =
-        0;  // how many of the last layers lay their blocks out as another device than the CPU does
 };
 
 struct SessionFile {

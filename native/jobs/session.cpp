@@ -60,8 +60,7 @@ std::shared_ptr<Sequence> restore(Engine& engine, const SessionBinding& binding,
         fail(ErrorCode::context_full, "The session of ", file.rows.length(),
              " tokens exceeds the context of ", engine.options().n_ctx, ".");
     const bool has_blocks = file.n_blocks > 0 && file.binding.precision == binding.precision &&
-                            file.binding.kv_type == binding.kv_type &&
-                            file.binding.gpu_layers == binding.gpu_layers;
+                            file.binding.kv_type == binding.kv_type;
     if (has_blocks && file.block_bytes != engine.block_bytes())
         fail(ErrorCode::format_value, "A KV block of the session has ", file.block_bytes,
              " bytes instead of ", engine.block_bytes(), ".");

@@ -61,7 +61,7 @@ struct Backend {
     Status (*forward)(void* self, const Batch* batch, std::int32_t layer_begin, std::int32_t layer_end,
                       float* carry);
     // Of one block over the layers that the backend holds; "all layers" below are these. A block outside is one layer after
-    // another, within a layer as the device likes: it is only ever given back to a device of the same name.
+    // another, of each K before V, head by head, as kernels/kernels.h lays tiles out: any device takes what another gave.
     std::size_t kv_block_bytes;
     // Copies the first n_positions of block `from` to block `to`, all layers.
     Status (*kv_copy)(void* self, std::int32_t from, std::int32_t to, std::int32_t n_positions);
@@ -122,7 +122,7 @@ struct DeviceProbe {
     std::uint64_t total_bytes;  // of its memory; 0: not known
     std::uint64_t free_bytes;   // now; 0 with total_bytes 0: not known
     char name[128];             // "NVIDIA H200"; empty where there is none
-    char driver[256];           // versions of driver and runtime, architecture, units: one line
+    char driver[256];           // what it offers, architecture, units: one line
     char reason[512];           // why it cannot be used, and what to do; empty where it can
 };
 

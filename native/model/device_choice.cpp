@@ -11,11 +11,12 @@ namespace neox {
 
 namespace {
 
-// What an estimate does not know: fragments, and what the driver takes for itself.
-constexpr std::uint64_t kSpareShare = 32;
+// What an estimate does not know: fragments, what the driver takes for itself, and what other processes take meanwhile.
+constexpr std::uint64_t kSpareShare = 32, kLeastSpare = std::uint64_t{256} << 20;
 
 std::uint64_t usable_bytes(const DeviceProbe& probe) {
-    return probe.free_bytes - probe.free_bytes / kSpareShare;
+    const std::uint64_t spare = std::max(probe.free_bytes / kSpareShare, kLeastSpare);
+    return probe.free_bytes - std::min(spare, probe.free_bytes);
 }
 
 std::uint64_t sum_of(const MemoryEstimate& e) {
@@ -30,8 +31,9 @@ std::string mib(std::uint64_t bytes) {
 // Weights that are there already take no more room.
 MemoryEstimate still_needed(const Device& device, const DeviceLoad& load, std::int32_t n_layers) {
     MemoryEstimate needed = estimate_last_layers(device, load, n_layers);
-    const Device& whole = device_of_layers(device, load.config.n_layer, n_layers);
-    if (load.is_loaded && load.is_loaded(whole)) needed.weights_bytes = 0;
+    // A device of some layers, once made, is kept: none is made where nothing can lie there.
+    if (load.is_loaded && load.is_loaded(device_of_layers(device, load.config.n_layer, n_layers)))
+        needed.weights_bytes = 0;
     return needed;
 }
 

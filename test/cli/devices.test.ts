@@ -40,11 +40,12 @@ onPosix('devices', () => {
   test('inspect of a model says what fits', async () => {
     const args = ['inspect', demo, '-c', '512'];
     const small = await neox(args, { env: library('small') });
-    expect(small.stdout).toMatch(/^on Stand-in +the last \d of 4 layers: [\d.]+ MiB, 10\.00 MiB free$/m);
+    expect(small.stdout).toMatch(/^on Stand-in +the last \d of 4 layers: [\d.]+ MiB, 266\.00 MiB free$/m);
     const tiny = await neox(args, { env: library('tiny') });
     expect(tiny.stdout).toMatch(/^on Stand-in +not even one layer fits, /m);
     const none = await neox(args, { env: library('old-driver') });
     expect(none).toMatchObject({ status: 0, stdout: expect.not.stringContaining('Stand-in') });
+    expect(none.stdout).toMatch(/^on a GPU +The driver is too old: /m);
   });
 
   test('run takes the device and its layers', async () => {
@@ -58,6 +59,18 @@ onPosix('devices', () => {
     expect([text(gpu), text(cut)]).toEqual([text(cpu), text(cpu)]);
   });
 
+  test('run says why the GPU has no layers, or fewer than there are', async () => {
+    const args = ['run', '-q', '-n', '1', 'こんにちは'];
+    const run = async (fault: string, ...more: string[]): Promise<string> =>
+      (await neox([...args, ...more], { env: library(fault) })).stderr;
+    expect(await run('old-driver')).toMatch(/^neox: The driver is too old: [^\n]*\n$/);
+    expect(await run('small', '-c', '256')).toMatch(/^neox: The model does not fit on Stand-in: /);
+    expect(await run('good')).toBe('');
+    expect(await run('old-driver', '-ngl', '0')).toBe('');
+    const without = await neox([...args, '--device', 'auto'], { env: { NEOX_CUDA_LIBRARY: '' } });
+    expect(without.stderr).toMatch(/^$|^neox: There is no CUDA /);
+  });
+
   test('a device that cannot be used ends with 5, one that is full with 4', async () => {
     const args = ['run', '--device', 'cuda', 'x'];
     expectFailure(await neox(args, { env: library('old-driver') }), 5, /too old: .*\(ERR_NEOX_BACKEND\)/);
@@ -69,6 +82,8 @@ onPosix('devices', () => {
 test('inspect needs a model or --devices, not both', async () => {
   expectFailure(await neox(['inspect']), 2, /a model, or --devices/);
   expectFailure(await neox(['inspect', demo, '--devices']), 2, /takes no model/);
+  expectFailure(await neox(['inspect', '--devices', '-c', '5']), 2, /takes no -c/);
+  expectFailure(await neox(['inspect', '--devices', '--tensors']), 2, /takes no --tensors/);
 });
 
 describe('build --cuda', () => {

@@ -59,7 +59,8 @@ Status probe(const void*, DeviceProbe* out) {
     }
     out->is_usable = 1;
     out->total_bytes = 8192 * kMiB;
-    out->free_bytes = is("small") ? 10 * kMiB : is("tiny") ? kMiB / 8 : 4096 * kMiB;
+    // 256 MiB of it stay unplanned.
+    out->free_bytes = is("small") ? 266 * kMiB : is("tiny") ? 256 * kMiB + kMiB / 8 : 4096 * kMiB;
     std::strncpy(out->name, "Stand-in", sizeof(out->name) - 1);
     std::strncpy(out->driver, "no driver, the CPU", sizeof(out->driver) - 1);
     return Status{};

@@ -55,9 +55,9 @@ struct Load {
     std::function<bool(const Device&)> is_loaded;
 };
 
-// Enough for `bytes` with what is left unplanned.
+// Enough for `bytes` with the 256 MiB that are left unplanned.
 std::int32_t layers_within(const Load& load, std::uint64_t bytes) {
-    free_bytes = bytes * 32 / 31 + 32;
+    free_bytes = bytes + (std::uint64_t{256} << 20);
     return fit_device(counting_device(), load.load()).gpu_layers;
 }
 
@@ -70,17 +70,29 @@ TEST(device_choice_counts_the_last_layers_that_fit) {
     for (std::int32_t n = 1; n < 4; ++n) {
         const std::uint64_t needed = kHead + kWork + static_cast<std::uint64_t>(n) * kLayer;
         CHECK_EQ(layers_within(load, needed), n);
-        CHECK_EQ(layers_within(load, needed - 40), n - 1);
+        CHECK_EQ(layers_within(load, needed - 1), n - 1);
     }
     CHECK_EQ(layers_within(load, kHead + kWork + 4 * kLayer + kEmbedding), 4);
-    CHECK_EQ(layers_within(load, kHead + kWork + 4 * kLayer + kEmbedding - 40), 3);
+    CHECK_EQ(layers_within(load, kHead + kWork + 4 * kLayer + kEmbedding - 1), 3);
     CHECK_EQ(layers_within(load, 0), 0);
+    free_bytes = 1000;  // less than what is left unplanned
+    CHECK_EQ(fit_device(counting_device(), load.load()).gpu_layers, 0);
     const MemoryEstimate all = estimate_last_layers(counting_device(), load.load(), 4),
                          two = estimate_last_layers(counting_device(), load.load(), 2);
     CHECK_EQ(all.weights_bytes, 32000);
     CHECK_EQ(two.weights_bytes, 16000);
     CHECK_EQ(all.kv_bytes, 2000);
     CHECK_EQ(two.kv_bytes, 1000);
+}
+
+TEST(device_choice_spares_a_share_of_much_memory) {
+    Load load;
+    load.tensors.push_back({Role::output_norm, -1, DType::F32, 31 << 10, 1 << 20});  // 31 GiB
+    const std::uint64_t needed = (std::uint64_t{31} << 30) + kHead + kWork + kLayer;
+    free_bytes = needed / 31 * 32 + 64;
+    CHECK_EQ(fit_device(counting_device(), load.load()).gpu_layers, 1);
+    free_bytes = needed / 31 * 32 - 64;
+    CHECK_EQ(fit_device(counting_device(), load.load()).gpu_layers, 0);
 }
 
 TEST(device_choice_takes_no_room_for_weights_that_are_there) {
