@@ -4,7 +4,7 @@
 //   npm run pack:cuda -- [--library <file>] [--destination <folder>]
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheDir, isMain, root, runMain, StepError } from './steps.mjs';
@@ -31,11 +31,15 @@ export function packCuda({ library = join(root, 'build', 'Release', built), dest
   cpSync(library, join(folder, 'neox_cuda.node'));
   cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
   for (const file of ['NOTICE', 'README.md']) cpSync(join(template, file), join(folder, file));
-  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', resolve(destination)];
+  // On Windows npm is a script for the shell, which takes a path apart at its spaces: no path is handed over.
   const shell = process.platform === 'win32';
+  const args = ['pack', '--json', '--ignore-scripts'];
   const packed = spawnSync('npm', args, { cwd: folder, encoding: 'utf8', shell });
   if (packed.status !== 0) throw new StepError(`npm pack failed: ${packed.stderr || packed.error?.message}`);
-  return join(resolve(destination), JSON.parse(packed.stdout)[0].filename);
+  const { filename } = JSON.parse(packed.stdout)[0];
+  const to = join(resolve(destination), filename);
+  copyFileSync(join(folder, filename), to);
+  return to;
 }
 
 function readJson(path) {

@@ -43,7 +43,13 @@ export class Connection {
 
   /** From now on the page is answered; until then its messages wait. */
   begin(): void {
-    if (!this.#ending) listen(this.#port, (data) => this.#take(data));
+    if (this.#ending) return;
+    try {
+      listen(this.#port, (data) => this.#take(data));
+    } catch (error) {
+      this.#onError(error); // the port is dead
+      this.leave();
+    }
   }
 
   /**
@@ -143,7 +149,8 @@ export class Connection {
       work.signal,
     );
     this.#targets.set(id, { lease });
-    const { info, config, hasTokenizer, chatFormat, generationDefaults } = lease.model;
+    const { config, hasTokenizer, chatFormat, generationDefaults } = lease.model;
+    const { deviceNote: _, ...info } = lease.model.info;
     return { info, config, hasTokenizer, chatFormat: chatFormat?.name ?? null, generationDefaults };
   }
 

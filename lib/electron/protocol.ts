@@ -61,8 +61,8 @@ export interface ModelSummary extends ModelName {
 
 /** What a page learns of a model that it has loaded. */
 export interface LoadedSummary {
-  /** How it runs: device, precision, threads, ... */
-  info: ModelInfo;
+  /** How it runs: device, precision, threads, ...; without `deviceNote`, which may name paths of the host. */
+  info: Omit<ModelInfo, 'deviceNote'>;
   /** The checkpoint's hyperparameters. */
   config: ModelConfig;
   /** Without one, prompts are ids. */

@@ -43,7 +43,7 @@ public:
         if (made_.valid()) return;  // by a load that was tried on another device
         const auto task =
             std::make_shared<std::packaged_task<Made()>>([text] { return make_tokenizer(text); });
-        made_ = task->get_future();
+        made_ = task->get_future().share();
         try {
             thread_ = Thread([task] { (*task)(); });
         } catch (const std::system_error&) {
@@ -56,7 +56,7 @@ public:
 private:
     using Made = std::shared_ptr<const Tokenizer>;
 
-    std::future<Made> made_;
+    std::shared_future<Made> made_;  // kept: a load that is tried again takes the same
     Thread thread_;
 };
 

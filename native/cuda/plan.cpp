@@ -98,10 +98,7 @@ std::uint64_t scratch_bytes(const Config& config, const BackendOptions& options)
 
 void check_options(const Config& config, const BackendOptions& options) {
     constexpr std::int32_t kMostRows = 65535;  // of the second dimension of a grid
-    const std::int32_t n_layers = options.n_layers(config.n_layer);
-    if (options.layer_begin < 0 || n_layers < 0 || options.layer_begin + n_layers > config.n_layer)
-        fail(ErrorCode::internal, "Keys and values of ", n_layers, " layers from ", options.layer_begin,
-             " on, of ", config.n_layer, ".");
+    check_layers(config, options);
     if (options.max_rows < 1 || options.max_rows > kMostRows)
         fail(ErrorCode::unsupported, "A pass of ", options.max_rows, " rows; the GPU takes 1 to ", kMostRows,
              ".");

@@ -17,4 +17,11 @@ Status make_status(ErrorCode code, const char* message) noexcept {
     return status;
 }
 
+void check_layers(const Config& config, const BackendOptions& options) {
+    const std::int32_t n_layers = options.n_layers(config.n_layer);
+    if (options.layer_begin < 0 || n_layers < 0 || options.layer_begin + n_layers > config.n_layer)
+        fail(ErrorCode::internal, "Keys and values of ", n_layers, " layers from ", options.layer_begin,
+             " on, of ", config.n_layer, ".");
+}
+
 }  // namespace neox

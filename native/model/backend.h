@@ -45,6 +45,9 @@ struct BackendOptions {
     }
 };
 
+// ERR_NEOX_INTERNAL where the model has not the layers that the options name.
+void check_layers(const Config& config, const BackendOptions& options);
+
 struct MemoryEstimate {
     std::uint64_t weights_bytes;
     std::uint64_t kv_bytes;

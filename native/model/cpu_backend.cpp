@@ -16,13 +16,6 @@ namespace {
 CpuWeights& weights_of(void* weights) { return *static_cast<CpuWeights*>(weights); }
 CpuState& state_of(void* self) { return *static_cast<CpuState*>(self); }
 
-void check_layers(const Config& c, const BackendOptions& options) {
-    const std::int32_t n_layers = options.n_layers(c.n_layer);
-    if (options.layer_begin < 0 || n_layers < 0 || options.layer_begin + n_layers > c.n_layer)
-        fail(ErrorCode::internal, "Keys and values of ", n_layers, " layers from ", options.layer_begin,
-             " on, of ", c.n_layer, ".");
-}
-
 std::unique_ptr<CpuState> make_state(const CpuWeights& weights, const BackendOptions& options) {
     const Config& c = weights.config;
     check_layers(c, options);

@@ -61,6 +61,19 @@ test.each<[string, { page?: number | string }, { page?: number | string }]>([
   expect(await first.client.models()).toHaveLength(1);
 });
 
+test('a port that is dead ends as others do, and the next one of its page is answered', async () => {
+  const told: unknown[] = [];
+  await stage.close();
+  stage = makeStage({ onError: (error) => told.push(error) });
+  const dead = { on: () => undefined, postMessage: () => undefined, close: () => undefined };
+  const start = (): void => {
+    throw new Error('it is dead');
+  };
+  stage.host.serve({ ...dead, start }, { page: 1 });
+  expect(told).toEqual([new Error('it is dead')]);
+  expect(await stage.page({ page: 1 }).client.models()).toHaveLength(1);
+});
+
 test('it is answered when everything on the one before has ended, and of those that wait the last one stays', async () => {
   const { inspected, go } = await stuck('a page');
   const second = stage.page({ page: 'a page' });

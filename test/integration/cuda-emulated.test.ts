@@ -8,7 +8,9 @@ import { type LoadOptions, listDevices, Model } from '../../lib/index.js';
 import { checkpointPath } from './fixtures.js';
 
 const library = join(__dirname, '..', '..', 'build-cmake', 'bin', 'libneox_cuda_emulated.so');
-const onLinux = process.platform === 'linux' ? describe : describe.skip; // where the emulation runs
+const isLinux = process.platform === 'linux';
+if (!isLinux) console.log('skipped: the device library is emulated on Linux alone');
+const onLinux = isLinux ? describe : describe.skip;
 
 onLinux('the device library on the CPU', () => {
   const folder = mkdtempSync(join(tmpdir(), 'neox-emulated-'));

@@ -9,7 +9,10 @@ import { join } from 'node:path';
 const root = join(__dirname, '..', '..');
 const standIn = join(root, 'build-cmake', 'bin', 'stand_in_device.so');
 const name = `gpt-neox-cuda-${process.platform}-${process.arch}`;
-const onPackaged = name === 'gpt-neox-cuda-linux-x64' ? test : test.skip;
+const isPackaged = name === 'gpt-neox-cuda-linux-x64';
+if (!isPackaged)
+  console.log(`skipped: the test of the optional package runs on Linux x64 alone, not as ${name}`);
+const onPackaged = isPackaged ? test : test.skip;
 
 function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}, cwd = root): string {
   const done = spawnSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, ...env } });

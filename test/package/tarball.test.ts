@@ -36,8 +36,8 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/^dist\/commit\.json$/, 'what it was built from, for the records of neox bench'],
   [/^lib\/assets\/(demo\.Q8_0\.gguf|README\.md)$/, 'the demo model and its card'],
   [/^prebuilds\/(linux|darwin|win32)-(x64|arm64)\/node\.napi(\.armv8)?(\.musl)?\.node$/, 'the addon'],
-  [/^native\/[\w/-]+\.(cpp|h)$/, 'neox build'],
-  [/^(CMakeLists\.txt|cmake\/[\w-]+\.(cmake|map))$/, 'neox build'],
+  [/^native\/(?!cuda\/host\/)[\w/-]+\.(cpp|h|cu|cuh)$/, 'neox build'],
+  [/^(CMakeLists\.txt|cmake\/[\w-]+\.(cmake|map)|native\/cuda\/CMakeLists\.txt)$/, 'neox build'],
   [/^scripts\/(build|sentencepiece|steps|tools)\.mjs$|^scripts\/download\.py$/, 'neox build'],
 ];
 
