@@ -16,6 +16,9 @@ import { checkRequest, requestId } from './requests.js';
 import { messageOf, tryAll } from './try-all.js';
 import { Work } from './work.js';
 
+// What a port that waits for its turn may have sent, beyond what a page can have open with all that belongs to it.
+const MAX_HELD = 4 * MAX_OPEN;
+
 type Target = { lease: Lease; session?: undefined } | { session: Session; of: number };
 
 export class Connection {
@@ -27,6 +30,7 @@ export class Connection {
   readonly #work = new Map<number, Work>();
   readonly #targets = new Map<number, Target>();
   #lastId = 0;
+  #held: unknown[] | undefined;
   #ending: Promise<void> | undefined;
   #onEnded: () => void = () => undefined;
 
@@ -41,11 +45,24 @@ export class Connection {
     whenClosed(port, () => this.leave());
   }
 
+  /** The page's messages wait for `begin`. One that sends too many of them is left: a port would keep any number. */
+  hold(): void {
+    this.#held = [];
+    this.#listen();
+  }
+
   /** From now on the page is answered; until then its messages wait. */
   begin(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held) for (const data of held) this.#take(data);
+    else this.#listen();
+  }
+
+  #listen(): void {
     if (this.#ending) return;
     try {
-      listen(this.#port, (data) => this.#take(data));
+      listen(this.#port, (data) => this.#hear(data));
     } catch (error) {
       this.#onError(error); // the port is dead
       this.leave();
@@ -76,6 +93,14 @@ export class Connection {
       ]);
     } finally {
       this.#onEnded();
+    }
+  }
+
+  #hear(data: unknown): void {
+    if (!this.#held) this.#take(data);
+    else if (this.#held.push(data) > MAX_HELD) {
+      this.#held = undefined;
+      this.leave();
     }
   }
 

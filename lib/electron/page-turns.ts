@@ -17,8 +17,9 @@ export class PageTurns {
   take(connection: Connection): void {
     this.#next?.leave();
     this.#next = connection;
-    if (this.#served) this.#served.leave();
-    else void this.#serve();
+    if (!this.#served) return void this.#serve();
+    connection.hold();
+    this.#served.leave();
   }
 
   async #serve(): Promise<void> {

@@ -74,6 +74,16 @@ test('a port that is dead ends as others do, and the next one of its page is ans
   expect(await stage.page({ page: 1 }).client.models()).toHaveLength(1);
 });
 
+test('a port that sends more than can wait is left', async () => {
+  const { go, inspected } = await stuck(1);
+  const { client, port } = stage.page({ page: 1 });
+  for (let id = 1000; id < 1300; id++) port.postMessage({ id, type: 'models' });
+  await client.closed;
+  go();
+  await inspected;
+  expect(await stage.page({ page: 1 }).client.models()).toHaveLength(1);
+});
+
 test('it is answered when everything on the one before has ended, and of those that wait the last one stays', async () => {
   const { inspected, go } = await stuck('a page');
   const second = stage.page({ page: 'a page' });
