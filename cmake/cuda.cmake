@@ -49,6 +49,7 @@ set(NEOX_CUDA_TEST_SOURCES
   test/cuda/device_test.cu
   test/cuda/formats_test.cu
   test/cuda/forward_test.cpp
+  test/cuda/graphs_test.cpp
   test/cuda/head_test.cpp
   test/cuda/kv_test.cpp
   test/cuda/main.cpp

@@ -19,11 +19,6 @@ struct AttentionPlan {
     std::int32_t n_step_groups = 0, n_tiles = 0;
     // The steps store their own keys and values; else launch_store_kv has to, for all rows.
     bool stores = false;
-
-    // Two plans of the same launches serve the same graph, with groups of their own.
-    bool has_launches_of(const AttentionPlan& other) const {
-        return slices == other.slices && n_tiles == other.n_tiles && stores == other.stores;
-    }
 };
 
 // Rows in their slots: prompts first, rows of a sequence rising. Prompt rows go to the tensor cores unless `precision` is exact or

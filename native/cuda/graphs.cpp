@@ -5,19 +5,31 @@
 namespace neox::cuda {
 
 void GraphCache::launch(Stream& stream, const GraphKey& key, const std::function<void()>& record) {
-    auto found = graphs_.find(key);
-    if (found == graphs_.end()) {
+    const auto found = keys_.find(key);
+    if (found == keys_.end()) {
+        record();
+        make_room();
+        keys_.emplace(key, Entry{nullptr, ++n_uses_});
+        return;
+    }
+    Entry& entry = found->second;
+    entry.last_use = ++n_uses_;
+    if (entry.graph) {
+        ++n_replayed_;
+    } else {
         auto graph = std::make_unique<Graph>();
         graph->capture(stream, record);
+        entry.graph = std::move(graph);
         ++n_recorded_;
-        if (graphs_.size() >= kMost)
-            graphs_.erase(std::min_element(graphs_.begin(), graphs_.end(), [](const auto& a, const auto& b) {
-                return a.second.last_use < b.second.last_use;
-            }));
-        found = graphs_.emplace(key, Entry{std::move(graph), 0}).first;
     }
-    found->second.last_use = ++n_uses_;
-    found->second.graph->launch(stream);
+    entry.graph->launch(stream);
+}
+
+void GraphCache::make_room() {
+    if (keys_.size() < kMost) return;
+    keys_.erase(std::min_element(keys_.begin(), keys_.end(), [](const auto& a, const auto& b) {
+        return a.second.last_use < b.second.last_use;
+    }));
 }
 
 }  // namespace neox::cuda

@@ -6,6 +6,7 @@
 #include "check.h"
 #include "cuda/cuda_device.h"
 #include "cuda/runtime.h"
+#include "cuda/state.h"
 #include "golden.h"
 #include "model/load_plan.h"
 #include "model/profile.h"
@@ -126,7 +127,7 @@ TEST(backend_graphs_and_profiles_change_no_bit) {
             const Loaded loaded("parallel-quarter-rotary", options_of(precision, KvType::f16));
             std::vector<float> all;
             PassProfile profile;
-            for (int step = 0; step < 3; ++step) {
+            for (int step = 0; step < 4; ++step) {
                 std::vector<Row> rows = rows_of(2, RowPhase::step, 2 * step);
                 Wanted wanted(loaded.config());
                 wanted.ask(rows[1]);
@@ -137,6 +138,10 @@ TEST(backend_graphs_and_profiles_change_no_bit) {
             for (const OpTime& op : profile.ops) ns += op.ns;
             CHECK_EQ(measured, ns > 0);
             if (measured) CHECK(profile.ops[static_cast<int>(Op::fc1)].ns > 0);
+            // Directly, recorded, and twice from the recording.
+            const cuda::GraphCache& graphs = static_cast<const cuda::CudaState*>(loaded.backend.self)->graphs;
+            CHECK_EQ(graphs.n_recorded(), measured ? 0u : 1u);
+            CHECK_EQ(graphs.n_replayed(), measured ? 0u : 2u);
             return all;
         };
         CHECK(run(false) == run(true));
