@@ -60,6 +60,7 @@ set(NEOX_CUDA_TEST_SOURCES
   test/cuda/plan_test.cpp
   test/cuda/rope_test.cpp
   test/cuda/runtime_test.cu
+  test/cuda/split_test.cpp
   test/cuda/weights_test.cpp
 )
 
