@@ -201,7 +201,8 @@ NEOX_DEVICE void mma_f16(float (&c)[4], const std::uint32_t (&a)[4], const std::
 NEOX_DEVICE int atomic_add(int* global, int value) { return atomicAdd(global, value); }
 NEOX_DEVICE void thread_fence() { __threadfence(); }
 
-// Before sm_90 kernels of a stream do not overlap, and there is nothing to wait for.
+// Code for less than compute_90 cannot wait: Stream::launch_kernel() lets no such kernel overlap the one before it, on whichever
+// GPU it runs.
 NEOX_DEVICE void wait_for_previous_kernel() {
 #if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.wait;" ::: "memory");

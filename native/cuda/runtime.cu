@@ -2,18 +2,18 @@
 #include "cuda/runtime.h"
 
 #include <mutex>
-#include <unordered_set>
+#include <unordered_map>
 
 #include <cuda_runtime.h>
 
 #include "base/error.h"
+#include "cuda/device.cuh"
 
 namespace neox::cuda {
 
 namespace {
 
 constexpr int kOldestMajor = 8;
-constexpr std::size_t kFreeSharedBytes = 48 << 10;  // more has to be asked for
 
 void check(cudaError_t error, const char* what) {
     if (error == cudaSuccess) return;
@@ -22,23 +22,48 @@ void check(cudaError_t error, const char* what) {
          cudaGetErrorName(error), " (", cudaGetErrorString(error), ")");
 }
 
-// Lets a kernel have all the shared memory that a block of this device can. The size is the function's, not a launch's: threads
-// that launch the same kernel would take it from each other if each asked for its own.
-void allow_shared_memory(const void* kernel) {
-    // Never destroyed: streams may still be used while the process exits.
-    static std::mutex& mutex = *new std::mutex;
-    static auto& allowed = *new std::unordered_set<const void*>;
-    const std::lock_guard lock(mutex);
-    if (allowed.count(kernel) > 0) return;
+std::string version_text(int version) { return text("CUDA ", version / 1000, ".", version % 1000 / 10); }
+
+// Any kernel of the library: what it was compiled for, all were.
+NEOX_KERNEL void some_kernel(std::uint32_t* out) { *out = 1; }
+
+void check_compiled_for(const cudaDeviceProp& properties) {
+    cudaFuncAttributes attributes{};
+    const cudaError_t found = cudaFuncGetAttributes(&attributes, some_kernel);
+    if (found == cudaErrorNoKernelImageForDevice || found == cudaErrorInvalidDeviceFunction) {
+        cudaGetLastError();
+        fail(ErrorCode::backend, "The library was built for other GPUs than ", properties.name,
+             ", which has compute capability ", properties.major, ".", properties.minor, ".");
+    }
+    check(found, "cudaFuncGetAttributes");
+}
+
+// At a kernel's first launch. Lets it have all the shared memory that a block of this device can: the size is the function's, not a
+// launch's, and threads that launch the same kernel would take it from each other if each asked for its own.
+//
+// Returns whether its code has the wait of wait_for_previous_kernel(): what the source was compiled for says it, not what the GPU
+// is, for which the driver may have compiled older PTX.
+bool prepare(const void* kernel) {
+    constexpr int kWaits = 90;
+    cudaFuncAttributes attributes{};
+    check(cudaFuncGetAttributes(&attributes, kernel), "cudaFuncGetAttributes");
     int most = 0;
     check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0),
           "cudaDeviceGetAttribute");
-    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most),
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               most - static_cast<int>(attributes.sharedSizeBytes)),
           "Shared memory of a kernel");
-    allowed.insert(kernel);
+    return attributes.ptxVersion >= kWaits;
 }
 
-std::string version_text(int version) { return text("CUDA ", version / 1000, ".", version % 1000 / 10); }
+bool can_wait(const void* kernel) {
+    // Never destroyed: streams may still be used while the process exits.
+    static std::mutex& mutex = *new std::mutex;
+    static auto& prepared = *new std::unordered_map<const void*, bool>;
+    const std::lock_guard lock(mutex);
+    const auto found = prepared.find(kernel);
+    return found != prepared.end() ? found->second : prepared.emplace(kernel, prepare(kernel)).first->second;
+}
 
 }  // namespace
 
@@ -59,8 +84,9 @@ DeviceFacts device_facts() {
     if (properties.major < kOldestMajor)
         fail(ErrorCode::backend, properties.name, " has compute capability ", properties.major, ".",
              properties.minor, "; at least ", kOldestMajor, ".0 is needed.");
+    check_compiled_for(properties);
     return {properties.name,
-            version_text(driver),
+            text("driver for ", version_text(driver), ", runtime ", version_text(runtime)),
             properties.major,
             properties.minor,
             properties.multiProcessorCount,
@@ -138,7 +164,7 @@ void Stream::fill_zero(void* device, std::size_t n_bytes) {
 }
 
 void Stream::launch_kernel(const void* kernel, const LaunchShape& shape, void** args) {
-    if (shape.shared_bytes > kFreeSharedBytes) allow_shared_memory(kernel);
+    const bool may_overlap = can_wait(kernel) && shape.may_overlap;
     cudaLaunchAttribute overlap{};
     overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     overlap.val.programmaticStreamSerializationAllowed = 1;
@@ -149,7 +175,7 @@ void Stream::launch_kernel(const void* kernel, const LaunchShape& shape, void** 
     config.dynamicSmemBytes = shape.shared_bytes;
     config.stream = state_->stream;
     config.attrs = &overlap;
-    config.numAttrs = shape.may_overlap ? 1 : 0;
+    config.numAttrs = may_overlap ? 1 : 0;
     check(cudaLaunchKernelExC(&config, kernel, args), "A launch");
 }
 

@@ -20,13 +20,14 @@ namespace neox::cuda {
 
 struct DeviceFacts {
     std::string name;    // "NVIDIA H200"
-    std::string driver;  // "CUDA 13.0"; "emulated on the CPU"
+    std::string driver;  // "driver for CUDA 13.1, runtime CUDA 13.0"; "emulated on the CPU"
     int major, minor;    // compute capability
     int n_multiprocessors;
     std::size_t shared_bytes;  // that a block may ask for
     std::size_t l2_bytes;
 };
-// Throws ERR_NEOX_BACKEND where none can be used, with the reason: no driver, one that is too old, no device, one below sm_80.
+// Throws ERR_NEOX_BACKEND where none can be used, with the reason: no driver, one that is too old, no device, one below sm_80, one
+// that the library was not compiled for.
 DeviceFacts device_facts();
 
 // What a block may ask for on any device (sm_86, 89 and 120 have the least).
@@ -87,7 +88,8 @@ struct LaunchShape {
     int n_threads = 0;        // of a block: a multiple of 32
     std::size_t shared_bytes = 0;
     // May begin while the kernel before it ends (programmatic dependent launch): it must wait for it by itself, with
-    // wait_for_previous_kernel(), before it reads or writes anything that kernel has to do with.
+    // wait_for_previous_kernel(), before it reads or writes anything that kernel has to do with. Without effect on code that
+    // cannot wait.
     bool may_overlap = false;
 };
 
