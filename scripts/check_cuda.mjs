@@ -2,14 +2,15 @@
 // own libraries is needed, how large it is, and that it loads on this machine, with or without a driver. Without nvcc the check is
 // skipped. No kernel runs here: test/cuda runs them all in the emulation, and on a GPU what native/cuda/README.md says.
 //
-//   node scripts/check_cuda.mjs [--all]      --all: every architecture that is shipped, many minutes; else the oldest alone, and
-//                                            not optimized
+//   node scripts/check_cuda.mjs [--all]      --all: every architecture that is shipped, many minutes; else 90a alone, for which
+//                                            every line of the sources is compiled, and not optimized
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { nativeTestPath } from './build.mjs';
+import { newestGlibc, readBinary } from './prebuild/problems.mjs';
 import { cacheDir, isMain, root, runLogged, runMain, StepError, step } from './steps.mjs';
 import { findNvcc } from './tools.mjs';
 
@@ -33,7 +34,7 @@ export async function checkCuda({ all = false } = {}) {
       `-DCMAKE_CUDA_COMPILER=${nvcc}`,
     ];
     // Nothing runs it, and optimizing takes half of the time.
-    if (!all) options.push('-DNEOX_CUDA_ARCH=80', '-DNEOX_CUDA_FLAGS=-Xcicc=-O0;-Xptxas=-O0');
+    if (!all) options.push('-DNEOX_CUDA_ARCH=90a', '-DNEOX_CUDA_FLAGS=-Xcicc=-O0;-Xptxas=-O0');
     runLogged('cuda', 'cmake', ['-S', root, '-B', build, ...options]);
     const jobs = String(availableParallelism());
     const target = ['--build', build, '--target', 'neox_cuda', '--parallel', jobs];
@@ -42,8 +43,11 @@ export async function checkCuda({ all = false } = {}) {
   const megabytes = statSync(library).size / 1e6;
   if (megabytes > mostMegabytes) throw new StepError(`${library} has ${megabytes.toFixed(1)} MB.`);
   checkSymbols(library);
+  const glibc = newestGlibc(readBinary(readFileSync(library)));
   const says = checkLoading(library);
-  process.stderr.write(`neox: the device library for ${what}: ${megabytes.toFixed(1)} MB; ${says}\n`);
+  process.stderr.write(
+    `neox: the device library for ${what}: ${megabytes.toFixed(1)} MB; built here it needs glibc ${glibc}; ${says}\n`,
+  );
   return null;
 }
 

@@ -1,5 +1,6 @@
 // Packs the device library as the optional package of this machine's platform: packages/cuda with the file, the version and the
-// platform filled in. Nothing is built here.
+// platform filled in. Nothing is built here. Which glibc the library needs follows from the machine that built it; the package's
+// README says it.
 //
 //   npm run pack:cuda -- [--library <file>] [--destination <folder>]
 
@@ -7,6 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { newestGlibc, readBinary } from './prebuild/problems.mjs';
 import { cacheDir, isMain, root, runMain, StepError } from './steps.mjs';
 
 const template = join(root, 'packages', 'cuda');
@@ -30,7 +32,9 @@ export function packCuda({ library = join(root, 'build', 'Release', built), dest
   );
   cpSync(library, join(folder, 'neox_cuda.node'));
   cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
-  for (const file of ['NOTICE', 'README.md']) cpSync(join(template, file), join(folder, file));
+  cpSync(join(template, 'NOTICE'), join(folder, 'NOTICE'));
+  const readme = readFileSync(join(template, 'README.md'), 'utf8');
+  writeFileSync(join(folder, 'README.md'), `${readme}${glibcNote(library)}`);
   // On Windows npm is a script for the shell, which takes a path apart at its spaces: no path is handed over.
   const shell = process.platform === 'win32';
   const args = ['pack', '--json', '--ignore-scripts'];
@@ -40,6 +44,15 @@ export function packCuda({ library = join(root, 'build', 'Release', built), dest
   const to = join(resolve(destination), filename);
   copyFileSync(join(folder, filename), to);
   return to;
+}
+
+function glibcNote(library) {
+  if (process.platform !== 'linux') return '';
+  try {
+    return `\nThe library in this package needs glibc ${newestGlibc(readBinary(readFileSync(library)))} or later.\n`;
+  } catch (error) {
+    throw new StepError(`${library} is no library: ${error.message}`);
+  }
 }
 
 function readJson(path) {

@@ -2,7 +2,7 @@
 // package, and second to a file that is named.
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -53,6 +53,8 @@ onPackaged('is packed, found and loaded', () => {
       })();`;
     const look = (env: NodeJS.ProcessEnv): unknown =>
       JSON.parse(run(process.execPath, ['-e', code], { NEOX_CUDA_LIBRARY: '', ...env }, folder));
+    const readme = readFileSync(join(modules, name, 'README.md'), 'utf8');
+    expect(readme).toMatch(/needs glibc 2\.\d+(\.\d+)? or later/);
     const library = join(modules, name, 'neox_cuda.node');
     expect(look({})).toMatchObject({ device: 'cuda', isUsable: true, library, gpuLayers: 4 });
     const built = join(own, 'build', 'Release', 'libneox_cuda.so');
