@@ -1,8 +1,14 @@
 // What `neox inspect` says of devices: what there is, and what of a model fits on a GPU.
 
-import type { DeviceInfo, ModelInspection, ModelMemory } from '../index.js';
+import { isAbsolute } from 'node:path';
+import { type DeviceInfo, type ModelInspection, type ModelMemory, systemInfo } from '../index.js';
 import type { Io } from './io.js';
 import { bytes } from './values.js';
+
+/** Whether there is a library for GPUs, working or not: a machine without one need not be told so each time. */
+export function hasCudaLibrary(): boolean {
+  return isAbsolute(systemInfo().cuda);
+}
 
 export async function printDevices(devices: readonly DeviceInfo[], { out }: Io): Promise<void> {
   await out.table(
@@ -32,7 +38,7 @@ export function memoryRows(memory: ModelMemory): string[][] {
 
 /** `on NVIDIA H200 | all of 36 layers: 4.1 GiB, 138.9 GiB free`, or why there is nothing of it. */
 export function gpuRows({ gpu, gpuNote, config }: ModelInspection): string[][] {
-  if (gpu === undefined) return gpuNote === undefined ? [] : [['on a GPU', gpuNote]];
+  if (gpu === undefined) return gpuNote !== undefined && hasCudaLibrary() ? [['on a GPU', gpuNote]] : [];
   const { gpuLayers, name, freeBytes, layersMemory } = gpu;
   const layers = config.numHiddenLayers;
   const free = gpu.totalBytes > 0 ? `${bytes(freeBytes)} free` : 'free memory not told';

@@ -1,8 +1,8 @@
 // The flags with which every command that runs a model loads it.
 
-import { isAbsolute } from 'node:path';
-import { CHAT_FORMATS, demoModelPath, type LoadOptions, Model, systemInfo } from '../index.js';
+import { CHAT_FORMATS, demoModelPath, type LoadOptions, Model } from '../index.js';
 import type { OptionSpec } from './command.js';
+import { hasCudaLibrary } from './devices.js';
 import { UsageError } from './exit-codes.js';
 import type { Io } from './io.js';
 import { withProgress } from './progress.js';
@@ -105,7 +105,7 @@ export async function loadModel(options: LoadFlags, io: Io, defaults: LoadOption
 /** Whether something is to be said where the GPU has not all layers: one was asked for, or its library is there. */
 function isExpected({ device, gpuLayers }: LoadOptions): boolean {
   if (gpuLayers === 0) return false;
-  return device !== undefined || gpuLayers !== undefined || isAbsolute(systemInfo().cuda);
+  return device !== undefined || gpuLayers !== undefined || hasCudaLibrary();
 }
 
 // Commands hand in all their options; only those of loading go on.

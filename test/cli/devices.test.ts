@@ -48,6 +48,8 @@ onPosix('devices', () => {
     const none = await neox(args, { env: library('old-driver') });
     expect(none).toMatchObject({ status: 0, stdout: expect.not.stringContaining('Stand-in') });
     expect(none.stdout).toMatch(/^on a GPU +The driver is too old: /m);
+    const without = await neox(args);
+    expect(without).toMatchObject({ status: 0, stdout: expect.not.stringContaining('GPU') });
   });
 
   test('run takes the device and its layers', async () => {
