@@ -1,6 +1,7 @@
 // cuda/runtime.h on CUDA's runtime, which is linked statically: all that a machine needs is the driver.
 #include "cuda/runtime.h"
 
+#include <atomic>
 #include <mutex>
 #include <unordered_map>
 
@@ -14,6 +15,8 @@ namespace neox::cuda {
 namespace {
 
 constexpr int kOldestMajor = 8;
+
+std::atomic<bool> overlap_is_on{true};
 
 void check(cudaError_t error, const char* what) {
     if (error == cudaSuccess) return;
@@ -163,6 +166,8 @@ void Stream::fill_zero(void* device, std::size_t n_bytes) {
     if (n_bytes > 0) check(cudaMemsetAsync(device, 0, n_bytes, state_->stream), "cudaMemset");
 }
 
+void set_overlap(bool is_on) { overlap_is_on = is_on; }
+
 void Stream::launch_kernel(const void* kernel, const LaunchShape& shape, void** args) {
     const bool may_overlap = can_wait(kernel) && shape.may_overlap;
     cudaLaunchAttribute overlap{};
@@ -175,7 +180,7 @@ void Stream::launch_kernel(const void* kernel, const LaunchShape& shape, void** 
     config.dynamicSmemBytes = shape.shared_bytes;
     config.stream = state_->stream;
     config.attrs = &overlap;
-    config.numAttrs = may_overlap ? 1 : 0;
+    config.numAttrs = may_overlap && overlap_is_on ? 1 : 0;
     check(cudaLaunchKernelExC(&config, kernel, args), "A launch");
 }
 

@@ -93,6 +93,11 @@ struct LaunchShape {
     bool may_overlap = false;
 };
 
+#if !defined(NEOX_CUDA_EMULATED)
+// Whether kernels that may overlap do, in every stream from now on; they do at first. For tests: without it no result may differ.
+void set_overlap(bool is_on);
+#endif
+
 class Event;
 class Graph;
 

@@ -148,6 +148,32 @@ TEST(backend_graphs_and_profiles_change_no_bit) {
     }
 }
 
+#if !defined(NEOX_CUDA_EMULATED)
+
+// Where a kernel touches anything before it has waited for the kernel before it, no sanitizer sees it; here its bits may.
+TEST(backend_overlap_changes_no_bit) {
+    const auto run = [](bool overlaps) {
+        cuda::set_overlap(overlaps);
+        const Loaded loaded("parallel-quarter-rotary", options_of(Precision::fast, KvType::f16));
+        std::vector<float> all;
+        const auto pass = [&](int n, RowPhase phase, int pos) {
+            std::vector<Row> rows = rows_of(n, phase, pos);
+            std::vector<Wanted> wanted(rows.size(), Wanted(loaded.config()));
+            for (std::size_t i = 0; i < rows.size(); ++i) wanted[i].ask(rows[i]);
+            loaded.run(rows);
+            for (const Wanted& w : wanted) all.insert(all.end(), w.logits.begin(), w.logits.end());
+        };
+        pass(70, RowPhase::prompt, 0);
+        for (int step = 0; step < 20; ++step) pass(2, RowPhase::step, 70 + 2 * step);
+        cuda::set_overlap(true);
+        return all;
+    };
+    const std::vector<float> expected = run(false);
+    for (int repeat = 0; repeat < 10; ++repeat) CHECK(run(true) == expected);
+}
+
+#endif
+
 TEST(backend_layer_ranges_compose) {
     const Loaded loaded("sequential-erf", options_of(Precision::fast, KvType::f16));
     const Config& c = loaded.config();
