@@ -56,7 +56,8 @@
 //   Words2 { std::uint32_t x[2] }
 //   Words2 load_8(const void* global); std::uint32_t load_4(...), load_2(...)     of memory that kernels only read
 //   void prefetch(const void* global)                      its line of 128 bytes on the way to the second cache; no more than a hint
-//   Words4 load_16_shared(const void* shared); void store_16(void* to, Words4)        either memory
+//   Words4 load_16_shared(const void* shared)
+//   void store_16(void* to, Words4), store_8(void* to, Words2)                        either memory
 //   void cp_async_16(void* shared, const void* global); cp_async_commit(); cp_async_wait<N>()
 //     The 16 bytes are there for this thread once all but the last N groups that it committed are waited for; for others
 //     behind a barrier after that.
@@ -95,6 +96,15 @@ NEOX_DEVICE float warp_max(float value) {
         value = other > value ? other : value;
     }
     return value;
+}
+
+// 2^(exponent - 127) and its inverse. Both are normal: the exponent is one from 1 to 253.
+struct PowerOfTwo {
+    float value, inverse;
+};
+NEOX_DEVICE PowerOfTwo power_of_two(int exponent) {
+    return {float_of_bits(static_cast<std::uint32_t>(exponent) << 23),
+            float_of_bits(static_cast<std::uint32_t>(254 - exponent) << 23)};
 }
 
 // Shared memory as an array that begins `offset` bytes in.

@@ -147,6 +147,9 @@ NEOX_DEVICE Words4 load_16_shared(const void* shared) {
 NEOX_DEVICE void store_16(void* to, const Words4& words) {
     *static_cast<uint4*>(to) = make_uint4(words.x[0], words.x[1], words.x[2], words.x[3]);
 }
+NEOX_DEVICE void store_8(void* to, const Words2& words) {
+    *static_cast<uint2*>(to) = make_uint2(words.x[0], words.x[1]);
+}
 
 NEOX_DEVICE std::uint32_t shared_address(const void* shared) {
     return static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));

@@ -222,16 +222,15 @@ private:
         sync_block();  // the buffers become the tile of results
         const int token = warp() % kWarpsOfTokens * Shape::kWarpTokens + lane() / 4;
         const int row = warp() / kWarpsOfTokens * Shape::kWarpRows + lane() % 4 * 2;
-        struct alignas(8) Two {
-            float first, second;
-        };
         NEOX_UNROLL
         for (int m = 0; m < kM; ++m) {
             NEOX_UNROLL
             for (int n = 0; n < kN; ++n) {
                 const float(&c)[4] = sums_[m][n];
-                *reinterpret_cast<Two*>(Results::at(token + 16 * m, row + 8 * n)) = {c[0], c[1]};
-                *reinterpret_cast<Two*>(Results::at(token + 16 * m + 8, row + 8 * n)) = {c[2], c[3]};
+                store_8(Results::at(token + 16 * m, row + 8 * n),
+                        {{bits_of_float(c[0]), bits_of_float(c[1])}});
+                store_8(Results::at(token + 16 * m + 8, row + 8 * n),
+                        {{bits_of_float(c[2]), bits_of_float(c[3])}});
             }
         }
         sync_block();

@@ -339,8 +339,9 @@ private:
         int wanted = 268 - (exponent < 1 ? 1 : exponent);
         if (wanted > 253) wanted = 253;
         if (largest == 0.0f || exponent == 255) wanted = 127;
-        facts.scale = float_of_bits(static_cast<std::uint32_t>(wanted) << 23);
-        facts.inverse = float_of_bits(static_cast<std::uint32_t>(254 - wanted) << 23);
+        const PowerOfTwo power = power_of_two(wanted);
+        facts.scale = power.value;
+        facts.inverse = power.inverse;
     }
 
     // The activations of this warp's steps from k on, which it alone will read.
@@ -369,16 +370,12 @@ private:
         sync_warp();
     }
 
-    struct alignas(8) Pairs {
-        std::uint32_t first, second;
-    };
     // The high parts of four columns, and the low parts four pieces further.
     NEOX_DEVICE static void store_parts(const Quad& x, std::byte* to) {
-        const Pairs high{pack_f16(x.v[0], x.v[1]), pack_f16(x.v[2], x.v[3])};
-        const Pairs low{pack_f16(x.v[0] - first_f16(high.first), x.v[1] - second_f16(high.first)),
-                        pack_f16(x.v[2] - first_f16(high.second), x.v[3] - second_f16(high.second))};
-        *reinterpret_cast<Pairs*>(to) = high;
-        *reinterpret_cast<Pairs*>(to + 64) = low;
+        const std::uint32_t first = pack_f16(x.v[0], x.v[1]), second = pack_f16(x.v[2], x.v[3]);
+        store_8(to, {{first, second}});
+        store_8(to + 64, {{pack_f16(x.v[0] - first_f16(first), x.v[1] - second_f16(first)),
+                           pack_f16(x.v[2] - first_f16(second), x.v[3] - second_f16(second))}});
     }
 
     // --- Results. Thread 16 t + r finishes row r of the tile for row t of x.

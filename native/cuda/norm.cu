@@ -10,18 +10,13 @@ constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
 constexpr float kLeastUnscaled = 0.25f, kMostUnscaled = 32768.0f;
 
-// The scale of a row by its largest magnitude, and what the row is multiplied by.
-struct RowScale {
-    float scale, inverse;
-};
-NEOX_DEVICE RowScale row_scale(float largest) {
+// The scale of a row by its largest magnitude: the row is multiplied by its inverse.
+NEOX_DEVICE PowerOfTwo row_scale(float largest) {
     if (largest == 0.0f || largest == infinity() || (largest >= kLeastUnscaled && largest <= kMostUnscaled))
         return {1.0f, 1.0f};
     // Both the scale and its inverse are normal numbers: exponents of 1 to 253, and none below that of 2^-100.
     const int exponent = static_cast<int>(bits_of_float(largest) >> 23);
-    const int kept = exponent < 27 ? 27 : exponent > 253 ? 253 : exponent;
-    return {float_of_bits(static_cast<std::uint32_t>(kept) << 23),
-            float_of_bits(static_cast<std::uint32_t>(254 - kept) << 23)};
+    return power_of_two(exponent < 27 ? 27 : exponent > 253 ? 253 : exponent);
 }
 
 // One row of a block: each thread has four columns of every kThreads * 4.
@@ -50,7 +45,7 @@ public:
     }
 
     template <bool kIsNorm> NEOX_DEVICE void write() const {
-        RowScale scale{1.0f, 1.0f};
+        PowerOfTwo scale{1.0f, 1.0f};
         if (a_.y16) {
             float largest = 0.0f;  // NaN is not larger
             for_quads([&](int column) {
@@ -62,21 +57,17 @@ public:
                 }
             });
             scale = row_scale(block_max(largest));
-            if (thread_id() == 0) a_.scale[block_id().x] = scale.scale;
+            if (thread_id() == 0) a_.scale[block_id().x] = scale.value;
         }
         const std::int64_t row = block_id().x;
         const auto last = static_cast<int>(a_.y_stride > a_.y16_stride ? a_.y_stride : a_.y16_stride);
         for (int column = 4 * thread_id(); column < last; column += 4 * kThreads) {
             const Quad y = results<kIsNorm>(column);
             if (a_.y && column < a_.y_stride) store_quad(a_.y + row * a_.y_stride + column, y);
-            if (a_.y16 && column < a_.y16_stride) {
-                struct alignas(8) Pairs {
-                    std::uint32_t first, second;
-                };
-                *reinterpret_cast<Pairs*>(a_.y16 + row * a_.y16_stride + column) = {
-                    pack_f16(y.v[0] * scale.inverse, y.v[1] * scale.inverse),
-                    pack_f16(y.v[2] * scale.inverse, y.v[3] * scale.inverse)};
-            }
+            if (a_.y16 && column < a_.y16_stride)
+                store_8(a_.y16 + row * a_.y16_stride + column,
+                        {{pack_f16(y.v[0] * scale.inverse, y.v[1] * scale.inverse),
+                          pack_f16(y.v[2] * scale.inverse, y.v[3] * scale.inverse)}});
         }
     }
 

@@ -192,7 +192,7 @@ TEST(cuda_copies_of_16_bytes) {
 
 NEOX_KERNEL void small_load_kernel(WordsArgs args) {
     const int i = thread_id();
-    std::uint32_t* out = args.out + 6 * i;
+    std::uint32_t* out = args.out + 8 * i;
     const Words2 pair = load_8(args.in + 2 * i);
     out[0] = pair.x[0];
     out[1] = pair.x[1];
@@ -200,19 +200,24 @@ NEOX_KERNEL void small_load_kernel(WordsArgs args) {
     out[3] = load_2(reinterpret_cast<const std::uint16_t*>(args.in) + i);
     out[4] = rotate_right(args.in[i], i);
     out[5] = bits_of_float(float_of_bits(args.in[i] >> 1 & 0x7f7fffffu) * 2.0f);
+    const PowerOfTwo power = power_of_two(1 + 8 * i);
+    store_8(out + 6, {{bits_of_float(power.value), bits_of_float(power.inverse)}});
 }
 
 TEST(cuda_small_loads_and_rotations) {
     const std::vector<std::uint32_t> in = random_words(64, 5);
-    const std::vector<std::uint32_t> out = run(small_load_kernel, 32, 0, in, 6 * 32);
+    const std::vector<std::uint32_t> out = run(small_load_kernel, 32, 0, in, 8 * 32);
     for (std::size_t i = 0; i < 32; ++i) {
-        CHECK_EQ(out[6 * i], in[2 * i]);
-        CHECK_EQ(out[6 * i + 1], in[2 * i + 1]);
-        CHECK_EQ(out[6 * i + 2], in[i]);
-        CHECK_EQ(out[6 * i + 3], in[i / 2] >> 16 * (i % 2) & 0xffffu);
-        CHECK_EQ(out[6 * i + 4], std::rotr(in[i], static_cast<int>(i)));
-        CHECK_EQ(out[6 * i + 5],
+        CHECK_EQ(out[8 * i], in[2 * i]);
+        CHECK_EQ(out[8 * i + 1], in[2 * i + 1]);
+        CHECK_EQ(out[8 * i + 2], in[i]);
+        CHECK_EQ(out[8 * i + 3], in[i / 2] >> 16 * (i % 2) & 0xffffu);
+        CHECK_EQ(out[8 * i + 4], std::rotr(in[i], static_cast<int>(i)));
+        CHECK_EQ(out[8 * i + 5],
                  std::bit_cast<std::uint32_t>(std::bit_cast<float>(in[i] >> 1 & 0x7f7fffffu) * 2.0f));
+        const int exponent = 8 * static_cast<int>(i) - 126;
+        CHECK_EQ(value(out[8 * i + 6]), std::ldexp(1.0f, exponent));
+        CHECK_EQ(value(out[8 * i + 7]), std::ldexp(1.0f, -exponent));
     }
 }
 

@@ -127,6 +127,10 @@ inline void store_16(void* to, const Words4& words) {
     emulation::check_aligned(to, 16, "A store of 16 bytes");
     std::memcpy(to, &words, sizeof(words));
 }
+inline void store_8(void* to, const Words2& words) {
+    emulation::check_aligned(to, 8, "A store of 8 bytes");
+    std::memcpy(to, &words, sizeof(words));
+}
 
 inline void cp_async_16_or_zero(void* shared, const void* global, bool is_there) {
     emulation::check_aligned(global, 16, "The source of a copy of 16 bytes");
