@@ -2,8 +2,9 @@
 // own libraries is needed, how large it is, and that it loads on this machine, with or without a driver. Without nvcc the check is
 // skipped. No kernel runs here: test/cuda runs them all in the emulation, and on a GPU what native/cuda/README.md says.
 //
-//   node scripts/check_cuda.mjs [--all]      --all: every architecture that is shipped, many minutes; else 90a alone, for which
-//                                            every line of the sources is compiled, and not optimized
+//   node scripts/check_cuda.mjs [--all]      --all: every architecture that is shipped, and how many kernels spill registers; many
+//                                            minutes. Else 90a alone, for which every line of the sources is compiled, and not
+//                                            optimized
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -33,8 +34,9 @@ export async function checkCuda({ all = false } = {}) {
       '-DNEOX_CUDA=ON',
       `-DCMAKE_CUDA_COMPILER=${nvcc}`,
     ];
+    if (all) options.push('-DNEOX_CUDA_FLAGS=-Xptxas=-v');
     // Nothing runs it, and optimizing takes half of the time.
-    if (!all) options.push('-DNEOX_CUDA_ARCH=90a', '-DNEOX_CUDA_FLAGS=-Xcicc=-O0;-Xptxas=-O0');
+    else options.push('-DNEOX_CUDA_ARCH=90a', '-DNEOX_CUDA_FLAGS=-Xcicc=-O0;-Xptxas=-O0');
     runLogged('cuda', 'cmake', ['-S', root, '-B', build, ...options]);
     const jobs = String(availableParallelism());
     const target = ['--build', build, '--target', 'neox_cuda', '--parallel', jobs];
@@ -48,7 +50,15 @@ export async function checkCuda({ all = false } = {}) {
   process.stderr.write(
     `neox: the device library for ${what}: ${megabytes.toFixed(1)} MB; built here it needs glibc ${glibc}; ${says}\n`,
   );
+  if (all) process.stderr.write(`neox: ${spills(readFileSync(join(cacheDir, 'log', 'cuda.log'), 'utf8'))}\n`);
   return null;
+}
+
+/** Of the kernels whose compilation is in the log, those whose registers did not suffice: what ptxas -v says. */
+export function spills(log) {
+  const stores = [...log.matchAll(/(\d+) bytes spill stores/g)].map((match) => Number(match[1]));
+  const spilling = stores.filter((bytes) => bytes > 0);
+  return `${spilling.length} of ${stores.length} kernels compiled now spill registers, ${Math.max(0, ...spilling)} bytes at most`;
 }
 
 function lines(command, args) {
