@@ -24,7 +24,7 @@
 //   Q2_K         64          16       4    scales: scale | minimum << 4 of columns 0 to 15, 16 to 31; supers: d, dmin
 //
 // codes  Where a group has more than 16 bytes, a chunk is [part][group][16 bytes]: lanes that take consecutive groups load
-//        consecutive pieces, 64 bytes for the four groups of a row that matvec and matmul take at a time, whole sectors of 32.
+//        consecutive pieces: 64 bytes of a row where a product takes four groups of it at a time, 32 in matmul's largest tile.
 //        Where it has less (Q2_K, Q3_K), a chunk is [group][8 bytes].
 //          8 bits  byte c is column c
 //          4 bits  word w has columns 8 w + i: nibble i / 2 + 4 (i % 2), so that a mask finds two neighbours as halves of a
