@@ -20,9 +20,7 @@ constexpr const char* kPrecisionNames[] = {"exact", "high", "fast"};
 struct SessionHeader {
     char magic[8];
     std::uint32_t version;
-    std::int32_t precision;
-    std::int16_t kv_type;
-    std::uint16_t unused;  // 0
+    std::int32_t precision, kv_type;
     std::int32_t n_layer, n_embd, n_head, n_ff, n_vocab, n_rot, n_ctx_train;
     std::int32_t rope_scaling, hidden_act, parallel_residual;
     float rope_base, rope_factor, norm_eps;
@@ -97,7 +95,7 @@ std::uint64_t check_sizes(const SessionHeader& h, std::uint64_t file_bytes) {
 
 SessionBinding read_binding(const SessionHeader& h) {
     check_range("precision", h.precision, 0, static_cast<int>(std::size(kPrecisionNames)) - 1);
-    check_range<int>("KV type", h.kv_type, 0, static_cast<int>(std::size(kKvTypeNames)) - 1);
+    check_range("KV type", h.kv_type, 0, static_cast<int>(std::size(kKvTypeNames)) - 1);
     for (const std::int32_t count : {h.n_layer, h.n_embd, h.n_head, h.n_ff, h.n_vocab, h.n_ctx_train})
         if (count < 1) fail(ErrorCode::format_value, "A count of the session's model is ", count, ".");
     check_range("rope scaling", h.rope_scaling, 0, 2);
@@ -208,7 +206,7 @@ std::vector<std::byte> write_session_head(const SessionBinding& binding, const S
     std::memcpy(h.magic, kMagic, sizeof kMagic);
     h.version = kVersion;
     h.precision = static_cast<std::int32_t>(binding.precision);
-    h.kv_type = static_cast<std::int16_t>(binding.kv_type);
+    h.kv_type = static_cast<std::int32_t>(binding.kv_type);
     pair_hyperparameters(h, binding.config, [](auto& stored, const auto& value) {
         stored = static_cast<std::remove_reference_t<decltype(stored)>>(value);
     });
