@@ -17,6 +17,7 @@ import { findNvcc } from './tools.mjs';
 
 const allowed = /^(libc|libm|libdl|libpthread|librt|libgcc_s|libstdc\+\+|ld-linux-[\w-]+)\.so\.\d+$/;
 const exported = ['neox_device_library'];
+const shipped = ['sm_80', 'sm_86', 'sm_89', 'sm_90a', 'sm_120', 'compute_80', 'compute_90'];
 const mostMegabytes = 25;
 
 /** The reason for which the check was skipped, or null when all is as it should be. @throws StepError */
@@ -34,6 +35,7 @@ export async function checkCuda({ all = false } = {}) {
       '-DNEOX_CUDA=ON',
       `-DCMAKE_CUDA_COMPILER=${nvcc}`,
     ];
+    if (!all) checkArchitectures(options);
     if (all) options.push('-DNEOX_CUDA_FLAGS=-Xptxas=-v');
     // Nothing runs it, and optimizing takes half of the time.
     else options.push('-DNEOX_CUDA_ARCH=90a', '-DNEOX_CUDA_FLAGS=-Xcicc=-O0;-Xptxas=-O0');
@@ -59,6 +61,20 @@ export function spills(log) {
   const stores = [...log.matchAll(/(\d+) bytes spill stores/g)].map((match) => Number(match[1]));
   const spilling = stores.filter((bytes) => bytes > 0);
   return `${spilling.length} of ${stores.length} kernels compiled now spill registers, ${Math.max(0, ...spilling)} bytes at most`;
+}
+
+// What would be compiled for all that is shipped, asked of nvcc without compiling it.
+function checkArchitectures(options) {
+  const build = join(cacheDir, 'build-cuda-dry');
+  runLogged('cuda-dry', 'cmake', ['-S', root, '-B', build, ...options, '-DCMAKE_EXPORT_COMPILE_COMMANDS=ON']);
+  const commands = JSON.parse(readFileSync(join(build, 'compile_commands.json'), 'utf8'));
+  const { command, directory } = commands.find(({ file }) => file.endsWith('norm.cu'));
+  const dry = spawnSync(`${command} --dryrun`, { shell: true, cwd: directory, encoding: 'utf8' });
+  const missing = shipped.filter((name) => !new RegExp(`\\b${name}\\b`).test(dry.stderr));
+  if (dry.status !== 0 || missing.length > 0)
+    throw new StepError(
+      `nvcc would not compile for ${missing.join(', ') || 'anything'}: ${dry.stderr.slice(0, 500)}`,
+    );
 }
 
 function lines(command, args) {
