@@ -16,7 +16,7 @@ namespace {
 
 using namespace neox;
 
-std::string path_of(const std::string& name) { return golden::fixture("checkpoints/" + name); }
+using golden::path_of;
 
 constexpr std::int32_t kBlocks[] = {3, 1, 6, 0};
 

@@ -11,10 +11,8 @@ using namespace neox;
 using golden::EngineSetup;
 using golden::Rig;
 
-std::string path_of(const std::string& name) { return golden::fixture("checkpoints/" + name); }
-golden::Tensors values_of(const std::string& name) {
-    return golden::Tensors(path_of(name) + "/golden.safetensors");
-}
+using golden::path_of;
+using golden::values_of;
 
 EngineSetup setup_of(Precision precision, KvType kv_type, std::optional<FileType> type = {}) {
     EngineSetup setup;

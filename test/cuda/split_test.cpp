@@ -10,10 +10,8 @@ using namespace neox;
 using golden::EngineSetup;
 using golden::Rig;
 
-std::string path_of(const std::string& name) { return golden::fixture("checkpoints/" + name); }
-golden::Tensors values_of(const std::string& name) {
-    return golden::Tensors(path_of(name) + "/golden.safetensors");
-}
+using golden::path_of;
+using golden::values_of;
 const std::string kDemo = golden::fixture("../../lib/assets/demo.Q8_0.gguf");
 constexpr std::int32_t kDemoLayers = 4;
 

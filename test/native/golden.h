@@ -79,6 +79,10 @@ struct EngineSetup {
     bool deterministic = false;
 };
 
+// Of the committed checkpoint of this name: its folder, and what transformers computes with it.
+inline std::string path_of(const std::string& name) { return fixture("checkpoints/" + name); }
+inline Tensors values_of(const std::string& name) { return Tensors(path_of(name) + "/golden.safetensors"); }
+
 // A loaded checkpoint and an engine over it.
 struct Rig {
     explicit Rig(const std::string& path, const EngineSetup& setup = {}) {

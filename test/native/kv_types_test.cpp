@@ -16,7 +16,7 @@ using golden::Rig;
 
 constexpr KvType kKvTypes[] = {KvType::f32, KvType::f16, KvType::q8_0};
 
-std::string path_of(const std::string& name) { return golden::fixture("checkpoints/" + name); }
+using golden::path_of;
 
 std::vector<Token> ids_of(int n, unsigned seed) {
     std::mt19937 random(seed);

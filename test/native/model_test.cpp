@@ -11,10 +11,8 @@ using namespace neox;
 using golden::EngineSetup;
 using golden::Rig;
 
-std::string path_of(const std::string& name) { return golden::fixture("checkpoints/" + name); }
-golden::Tensors values_of(const std::string& name) {
-    return golden::Tensors(path_of(name) + "/golden.safetensors");
-}
+using golden::path_of;
+using golden::values_of;
 
 std::vector<Token> random_ids(int n, int n_vocab) {
     std::vector<Token> ids;

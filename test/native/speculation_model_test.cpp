@@ -11,7 +11,7 @@ using namespace neox;
 using golden::EngineSetup;
 using golden::Rig;
 
-std::string path_of(const std::string& name) { return golden::fixture("checkpoints/" + name); }
+using golden::path_of;
 
 struct Answer {
     std::vector<SampledToken> tokens;
